@@ -1,0 +1,1 @@
+"""The server: settings, store, use cases, web and the processes that run them."""

@@ -1,0 +1,1 @@
+"""Tables, blobs, queues and indexes."""

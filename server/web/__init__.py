@@ -1,0 +1,1 @@
+"""Flask routes, forms and pages: turns a request into a Grant and calls a flow."""
