@@ -5,8 +5,7 @@ DicomError
 ├── Incomplete     an identifying attribute is missing (SOP class, SOP instance, study, series)
 ├── Mismatch       the data set contradicts the command or the file meta that announced it
 ├── TooLarge       beyond a configured limit (bytes, frames, pixels, inflated size)
-├── Undecodable    the pixels cannot be decoded (no decoder, damaged stream, limits of the pool)
-└── BadQuery       a matching key or its value cannot be understood
+└── Undecodable    the pixels cannot be decoded (no decoder, damaged stream, limits of the pool)
 Refused            raised by a Sink: the DIMSE status and comment that the sender is to get
 """
 
@@ -38,10 +37,6 @@ class TooLarge(DicomError):
 
 class Undecodable(DicomError):
     """No picture can be made of these pixels."""
-
-
-class BadQuery(DicomError):
-    """A search asks for something that is no matching key, or in a form that its VR lacks."""
 
 
 class Refused(Exception):

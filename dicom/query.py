@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from dicom.errors import BadQuery
+from dicom.errors import DicomError
 
 LEVELS = ("study", "series", "instance")
 
@@ -16,6 +16,10 @@ _DATE = re.compile(r"\d{8}", re.ASCII)
 _TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?", re.ASCII)
 _UID = re.compile(r"[0-9.]{1,64}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,10}", re.ASCII)
+
+
+class BadQuery(DicomError):
+    """A search asks for what is no matching key, or in a form that the key's VR does not have."""
 
 
 @dataclass(frozen=True, slots=True)
