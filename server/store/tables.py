@@ -197,7 +197,7 @@ series = Table(
     _text("attributes"),
     _int("instances"),
 )
-Index(None, series.c.organisation, series.c.uid)
+Index(None, series.c.organisation, series.c.uid, series.c.study)
 Index(None, series.c.organisation, series.c.modality, series.c.study)
 
 # `copy` numbers different contents that arrived under one SOP Instance UID: 0 is the visible one.
