@@ -1,0 +1,126 @@
+"""The DICOM index: studies, series and instances as rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from server.store.jobs import insert_for
+from server.store.tables import instance, instance_json, series, study
+
+
+@dataclass(frozen=True, slots=True)
+class StudyKey:
+    """One patient's claim to a study UID within an organisation."""
+
+    organisation: int
+    uid: str
+    claim: int = 0
+
+
+def copies(connection: Connection, organisation: int, uid: str) -> Sequence[Row[Any]]:
+    """Every content kept under one SOP Instance UID, the visible one first."""
+    query = select(
+        instance.c.copy,
+        instance.c.sha256,
+        instance.c.study,
+        instance.c.claim,
+        instance.c.transfer_syntax,
+    ).where(instance.c.organisation == organisation, instance.c.uid == uid)
+    return connection.execute(query.order_by(instance.c.copy)).fetchall()
+
+
+def claims(connection: Connection, organisation: int, uid: str) -> Sequence[Row[Any]]:
+    """Every claim to a study UID, the first one first."""
+    query = select(study).where(study.c.organisation == organisation, study.c.uid == uid)
+    return connection.execute(query.order_by(study.c.claim)).fetchall()
+
+
+def claim_row(connection: Connection, key: StudyKey) -> Row[Any] | None:
+    """The row of one claim."""
+    return connection.execute(select(study).where(*_is(study, "uid", key))).one_or_none()
+
+
+def _is(table: Any, uid: str, key: StudyKey) -> list[Any]:
+    return [
+        table.c.organisation == key.organisation,
+        table.c[uid] == key.uid,
+        table.c.claim == key.claim,
+    ]
+
+
+def add_study(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
+    """Make the row of a new claim."""
+    connection.execute(
+        insert(study).values(
+            organisation=key.organisation, uid=key.uid, claim=key.claim, **values
+        )
+    )
+
+
+def count_instance(
+    connection: Connection, key: StudyKey, series_uid: str, values: dict[str, Any], now: int
+) -> None:
+    """Count one more visible instance in its series (made if new) and study."""
+    row = insert_for(connection, series).values(
+        organisation=key.organisation,
+        study=key.uid,
+        claim=key.claim,
+        uid=series_uid,
+        instances=1,
+        **values,
+    )
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["organisation", "study", "claim", "uid"],
+            set_={"instances": series.c.instances + 1},
+        )
+    )
+    connection.execute(
+        update(study)
+        .where(*_is(study, "uid", key))
+        .values(instances=study.c.instances + 1, changed=now)
+    )
+
+
+def add_instance(connection: Connection, values: dict[str, Any], json_text: str) -> None:
+    """Make the row of an instance and keep its DICOM JSON beside it."""
+    connection.execute(insert(instance).values(**values))
+    connection.execute(
+        insert(instance_json).values(
+            organisation=values["organisation"],
+            uid=values["uid"],
+            copy=values["copy"],
+            json=json_text,
+        )
+    )
+
+
+def facts(connection: Connection, key: StudyKey) -> list[str]:
+    """The stored facts of every visible instance of a study, in a fixed order."""
+    query = select(instance.c.facts).where(
+        instance.c.organisation == key.organisation,
+        instance.c.study == key.uid,
+        instance.c.claim == key.claim,
+        instance.c.copy == 0,
+    )
+    return [row.facts for row in connection.execute(query.order_by(instance.c.uid))]
+
+
+def known_blobs(connection: Connection, organisation: int, keys: list[str]) -> set[str]:
+    """Which of these blob keys have a row."""
+    query = select(instance.c.blob).where(
+        instance.c.organisation == organisation, instance.c.blob.in_(keys)
+    )
+    return set(connection.execute(query).scalars())
+
+
+def summarise(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
+    """Write what a settled study knows of its whole: modalities, number of series, revision."""
+    count = (
+        select(func.count()).select_from(series).where(*_is(series, "study", key))
+    ).scalar_subquery()
+    connection.execute(
+        update(study).where(*_is(study, "uid", key)).values(series=count, **values)
+    )
