@@ -30,9 +30,7 @@ def start(command: list[str], folder: Path) -> subprocess.Popen[str]:
     """Start the command with its data in `folder`."""
     ports = {f"TRIPTYCH_{door}_PORT": "0" for door in ("HTTP", "DIMSE", "MLLP")}
     environment = {**os.environ, **ports, "TRIPTYCH_DATA": str(folder / "data")}
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def wait_until_ready(lines: IO[str] | None) -> dict[str, int]:

@@ -65,7 +65,13 @@ def faults(kind: type[Fault] = Fault) -> Iterable[type[Fault]]:
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Return a Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', '\\|') for cell in line)} |\n" for line in lines)
+    return "".join(line_of(cells) for cells in lines)
+
+
+def line_of(cells: Iterable[str]) -> str:
+    """Return one row of a Markdown table; a bar inside a cell would end it."""
+    escaped = [cell.replace("|", "\\|") for cell in cells]
+    return f"| {' | '.join(escaped)} |\n"
 
 
 def main() -> None:

@@ -30,7 +30,9 @@ def test_every_setting_named_in_a_page_exists() -> None:
         for name in re.findall(r"TRIPTYCH_([A-Z_]+[A-Z])", read(path))
     }
     known = {row.name for row in SETTINGS} | {"SAMPLES", "NO_SKIPS"}
-    assert {(path, name) for path, name in named if name.removesuffix("_FILE") not in known} == set()
+    assert {
+        (path, name) for path, name in named if name.removesuffix("_FILE") not in known
+    } == set()
 
 
 def test_every_relative_link_leads_to_a_file() -> None:

@@ -12,6 +12,8 @@ from tests.support.tree import ROOT, TEXT, files_ending, project_files, read
 FILE_LINES = 400
 FUNCTION_LINES = 40
 PYTHON = files_ending(".py")
+# Generated once and never edited: records of what was done.
+MIGRATIONS = "server/store/migrations/versions/*.py"
 # Its whole content is fixed: it shares the name `fhir` with fhir.resources.
 WITHOUT_DOCSTRING = {Path("fhir/__init__.py")}
 # Written in halves, so that this file does not contain what it looks for.
@@ -42,7 +44,8 @@ def lines_with(needle: str | re.Pattern[str], paths: list[Path]) -> list[str]:
 
 
 def test_no_code_file_is_longer_than_400_lines() -> None:
-    lengths = {path: len(read(path).splitlines()) for path in files_ending(".py", ".js", ".css")}
+    code = [path for path in files_ending(".py", ".js", ".css") if not path.match(MIGRATIONS)]
+    lengths = {path: len(read(path).splitlines()) for path in code}
     assert {path: length for path, length in lengths.items() if length > FILE_LINES} == {}
 
 
@@ -50,6 +53,7 @@ def test_no_function_is_longer_than_40_lines() -> None:
     too_long = [
         f"{path}:{node.lineno} {node.name}: {(node.end_lineno or 0) - node.lineno + 1} lines"
         for path in PYTHON
+        if not path.match(MIGRATIONS)
         for node in functions(path)
         if (node.end_lineno or 0) - node.lineno + 1 > FUNCTION_LINES
     ]
