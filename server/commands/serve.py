@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -11,16 +12,20 @@ from server.commands import process
 from server.commands.supervisor import StartFailed, Supervisor, reserve
 from server.config import BadSetting, Config
 from server.flows import recovery
-from server.flows.sites import open_house
+from server.flows.sites import House, open_house
+
+Check = Callable[[House], None]
 
 _ROLES = ("worker", "dimse", "web")
 
 
-def prepare(config: Config) -> None:
-    """Bring the stores to the present schema and mend what a crash left."""
+def prepare(config: Config, before: Check | None = None) -> None:
+    """Bring the stores to the present schema, let `before` look, mend what a crash left."""
     house = open_house(config, "serve")
     try:
         recovery.prepare(house, clock.now())
+        if before is not None:
+            before(house)
         mended = recovery.mend(house)
     finally:
         house.close()
@@ -37,12 +42,12 @@ def roles(only: str) -> tuple[str, ...]:
     return tuple(name for name in _ROLES if not wanted or name in wanted)
 
 
-def start(config: Config, only: str = "") -> Supervisor:
+def start(config: Config, only: str = "", before: Check | None = None) -> Supervisor:
     """Prepare and start; the supervisor that comes back has every role serving."""
     config.data.mkdir(parents=True, exist_ok=True)
     process.set_up_logging(config, "serve")
     config, held = reserve(config)
-    prepare(config)
+    prepare(config, before)
     supervisor = Supervisor(config, roles(only), held)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
     signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
