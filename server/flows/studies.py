@@ -87,12 +87,8 @@ def _bodies(site: Site, seen: Snapshot, settled: bool, base: str) -> list[dict[s
         tags=_tags(seen, settled),
     )
     return [
-        endpoint.build(
-            id=service, address=f"{base}/dicomweb", name=f"DICOMweb of {site.name}"
-        ),
-        patient_body.build(
-            _header(seen), known, id=seen.record.id, tags=_identity_tags(seen)
-        ),
+        endpoint.build(id=service, address=f"{base}/dicomweb", name=f"DICOMweb of {site.name}"),
+        patient_body.build(_header(seen), known, id=seen.record.id, tags=_identity_tags(seen)),
         imaging_study.build(view, known),
     ]
 

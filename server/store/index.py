@@ -54,9 +54,7 @@ def _is(table: Any, uid: str, key: StudyKey) -> list[Any]:
 def add_study(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
     """Make the row of a new claim."""
     connection.execute(
-        insert(study).values(
-            organisation=key.organisation, uid=key.uid, claim=key.claim, **values
-        )
+        insert(study).values(organisation=key.organisation, uid=key.uid, claim=key.claim, **values)
     )
 
 
@@ -122,6 +120,4 @@ def summarise(connection: Connection, key: StudyKey, values: dict[str, Any]) -> 
     count = (
         select(func.count()).select_from(series).where(*_is(series, "study", key))
     ).scalar_subquery()
-    connection.execute(
-        update(study).where(*_is(study, "uid", key)).values(series=count, **values)
-    )
+    connection.execute(update(study).where(*_is(study, "uid", key)).values(series=count, **values))
