@@ -24,6 +24,7 @@ def copies(connection: Connection, organisation: int, uid: str) -> Sequence[Row[
     query = select(
         instance.c.copy,
         instance.c.sha256,
+        instance.c.blob,
         instance.c.study,
         instance.c.claim,
         instance.c.transfer_syntax,
