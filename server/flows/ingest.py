@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from dicom import errors as dicom_errors
 from dicom import files
@@ -181,7 +181,7 @@ def _identity_warning(filing: Filing) -> tuple[tuple[int, str], ...]:
     return ((COERCED, _UNCONFIRMED),) if filing.unconfirmed else ()
 
 
-def _header_of(row: Row[Any]) -> PatientFacts:
+def _header_of(row: Any) -> PatientFacts:
     """The header that made a claim, from its row."""
     issuer = Issuer(*json.loads(row.patient_issuer))
     return PatientFacts(

@@ -43,9 +43,13 @@ def test_a_commit_is_synced_before_write_returns(database: Database) -> None:
 
 
 def test_raising_rolls_back_and_returning_commits(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.write() as connection:
-        connection.execute(insert(install).values(name="a", value="1"))
-        raise RuntimeError
+    def break_off() -> None:
+        with database.write() as connection:
+            connection.execute(insert(install).values(name="a", value="1"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
     with database.write() as connection:
         connection.execute(insert(install).values(name="b", value="2"))
     with database.read() as connection:
