@@ -62,11 +62,12 @@ class _Open:
 
 
 class Reading:
-    """An open read event of one request: `sent` counts what left, `end` closes the request."""
+    """An open event of one request: `sent` counts what left, `end` closes the request."""
 
-    def __init__(self, opened: _Open, mutex: threading.Lock) -> None:
+    def __init__(self, opened: _Open, mutex: threading.Lock, drain: list[_Open] | None) -> None:
         self._open = opened
         self._mutex = mutex
+        self._drain = drain
 
     def sent(self, size: int, count: int = 0) -> None:
         with self._mutex:
@@ -76,6 +77,8 @@ class Reading:
     def end(self) -> None:
         with self._mutex:
             self._open.busy -= 1
+            if self._drain is not None:
+                self._drain.append(self._open)
 
 
 class Auditor:
@@ -105,16 +108,19 @@ class Auditor:
             window = self._windows.get(event)
             if window is not None and window.at + WINDOW > now:
                 window.busy += 1
-                return Reading(window, self._mutex)
-        opened = replace(event, opened=0)
-        at = self.note(opened)
-        fresh = _Open(replace(event, opened=at), now, busy=1)
+                return Reading(window, self._mutex, None)
+        fresh = _Open(replace(event, opened=self.note(event)), now, busy=1)
         with self._mutex:
             stale = self._windows.get(event)
             self._windows[event] = fresh
             if stale is not None:
                 self._draining.append(stale)
-        return Reading(fresh, self._mutex)
+        return Reading(fresh, self._mutex, None)
+
+    def single(self, event: Event) -> Reading:
+        """An event of its own, such as a search, durable now and closed when its answer has left."""
+        opened = replace(event, opened=self.note(event))
+        return Reading(_Open(opened, clock.now(), busy=1), self._mutex, self._draining)
 
     def tend(self) -> None:
         """Close windows that have ended and sign the head of the chain: call once a minute."""
@@ -123,7 +129,7 @@ class Auditor:
             ended = [key for key, window in self._windows.items() if window.at + WINDOW <= now]
             self._draining += [self._windows.pop(key) for key in ended]
             closing = [window for window in self._draining if not window.busy]
-            self._draining = [window for window in self._draining if window.busy]
+            self._draining[:] = [window for window in self._draining if window.busy]
         self._close(closing)
         with self._database.write() as connection:
             _sign(connection, self.writer, now)
@@ -132,7 +138,8 @@ class Auditor:
         """Close every window, at the end of the process."""
         with self._mutex:
             closing = [*self._draining, *self._windows.values()]
-            self._draining, self._windows = [], {}
+            self._draining.clear()
+            self._windows.clear()
         self._close(closing)
 
     def _close(self, windows: Sequence[_Open]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from server.errors import Gone, Missing
 from server.flows import access
 from server.flows.access import Grant
-from server.flows.audit import Event
+from server.flows.audit import Event, Reading
 from server.flows.sites import House
 from server.store import resources
 
@@ -33,44 +33,42 @@ def served(resource_type: str) -> str:
     return resource_type
 
 
-def read(house: House, grant: Grant, resource_type: str, id_: str) -> Version:
-    """The current version. Missing when unknown, Denied when another patient's."""
+def read(
+    house: House, grant: Grant, resource_type: str, id_: str
+) -> tuple[Version, Reading]:
+    """The current version. Missing when unknown, Denied when another patient's.
+
+    The Reading that comes with it counts what is sent: the caller ends it.
+    """
     with house.database.read() as connection:
         row = _reached(connection, grant, resource_type, id_)
-    _record(house, grant, row)
     if row.deleted:
         raise Gone("this resource was deleted")
-    return Version(row.type, row.id, row.version, row.updated, row.text)
+    return Version(row.type, row.id, row.version, row.updated, row.text), _cover(house, grant, row)
 
 
-def vread(house: House, grant: Grant, resource_type: str, id_: str, version: int) -> Version:
+def vread(
+    house: House, grant: Grant, resource_type: str, id_: str, version: int
+) -> tuple[Version, Reading]:
     """One version of a resource that the grant reaches now."""
     with house.database.read() as connection:
         row = _reached(connection, grant, resource_type, id_)
         found = resources.version_row(connection, grant.organisation, row.type, id_, version)
-    _record(house, grant, row)
     if found is None:
         raise Missing("this resource has no such version")
-    return _version(found)
+    return _version(found), _cover(house, grant, row)
 
 
 def history(
     house: House, grant: Grant, resource_type: str, id_: str, *, since: int, before: int, count: int
-) -> Sequence[Version]:
-    """Versions from the newest on, one more than `count` if there are more."""
+) -> tuple[Sequence[Version], int, Reading]:
+    """Versions from the newest on, one more than `count` if there are more, and how many exist."""
     with house.database.read() as connection:
         row = _reached(connection, grant, resource_type, id_)
-        found = resources.history(
-            connection,
-            grant.organisation,
-            row.type,
-            id_,
-            since=since,
-            before=before,
-            count=count + 1,
-        )
-    _record(house, grant, row)
-    return [_version(one) for one in found]
+        which = (connection, grant.organisation, row.type, id_)
+        found = resources.history(*which, since=since, before=before, count=count + 1)
+        total = resources.count_versions(*which, since=since)
+    return [_version(one) for one in found], total, _cover(house, grant, row)
 
 
 def _reached(connection: Any, grant: Grant, resource_type: str, id_: str) -> Any:
@@ -85,18 +83,17 @@ def _version(row: Any) -> Version:
     return Version(row.type, row.id, row.version, row.updated, row.text, row.method)
 
 
-def _record(house: House, grant: Grant, row: Any) -> None:
+def _cover(house: House, grant: Grant, row: Any) -> Reading:
     """Cover the read by an open event, durable before the answer leaves."""
-    event = Event(
-        organisation=grant.organisation,
-        door="fhir",
-        action="read",
-        grant=grant.id,
-        client=grant.client,
-        patient=row.filed_under,
-        purpose=grant.purpose,
-        address=grant.address,
+    return house.auditor.reading(
+        Event(
+            organisation=grant.organisation,
+            door="fhir",
+            action="read",
+            grant=grant.id,
+            client=grant.client,
+            patient=row.filed_under,
+            purpose=grant.purpose,
+            address=grant.address,
+        )
     )
-    reading = house.auditor.reading(event)
-    reading.sent(len(row.text.encode()), count=1)
-    reading.end()

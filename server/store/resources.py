@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from fhir.extract import DateRow, IndexRow, ReferenceRow, StringRow, TokenRow, UriRow, extract
 from server.clock import instant, row_id
@@ -182,6 +182,14 @@ def history(
     return connection.execute(
         query.order_by(resource_version.c.version.desc()).limit(count)
     ).fetchall()
+
+
+def count_versions(
+    connection: Connection, organisation: int, type_: str, id_: str, *, since: int = 0
+) -> int:
+    """How many versions were written at or after `since`."""
+    versions = _versions(organisation, type_, id_).where(resource_version.c.updated >= since)
+    return connection.execute(select(func.count()).select_from(versions.subquery())).scalar() or 0
 
 
 def _versions(organisation: int, type_: str, id_: str) -> Any:
