@@ -23,6 +23,7 @@ from server.store.install import keep, value
 from server.store.tables import audit, audit_root, patient
 
 WINDOW = 15 * 60 * 1_000_000
+_DRAIN_AT = 512
 _FIRST = "0" * 64
 
 
@@ -120,6 +121,8 @@ class Auditor:
     def single(self, event: Event) -> Reading:
         """An event of its own, such as a search, durable now and closed when its answer has left."""
         opened = replace(event, opened=self.note(event))
+        if len(self._draining) >= _DRAIN_AT:
+            self._drain()
         return Reading(_Open(opened, clock.now(), busy=1), self._mutex, self._draining)
 
     def tend(self) -> None:
@@ -128,11 +131,16 @@ class Auditor:
         with self._mutex:
             ended = [key for key, window in self._windows.items() if window.at + WINDOW <= now]
             self._draining += [self._windows.pop(key) for key in ended]
+        self._drain()
+        with self._database.write() as connection:
+            _sign(connection, self.writer, now)
+
+    def _drain(self) -> None:
+        """Close the events whose requests have all ended."""
+        with self._mutex:
             closing = [window for window in self._draining if not window.busy]
             self._draining[:] = [window for window in self._draining if window.busy]
         self._close(closing)
-        with self._database.write() as connection:
-            _sign(connection, self.writer, now)
 
     def close(self) -> None:
         """Close every window, at the end of the process."""
