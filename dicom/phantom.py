@@ -155,7 +155,8 @@ def head(size: int, height: float) -> NDArray[np.uint16]:
             picture[_ellipse(x, y, 0.14 * side, -0.05, 0.07, 0.26)] = 1032
     if 0.5 < height < 0.65:
         picture[_ellipse(x, y, 0.33, -0.22, 0.09, 0.08)] = 1090
-    return np.clip(picture, 0, 4095).astype(np.uint16)
+    stored: NDArray[np.uint16] = np.clip(picture, 0, 4095).astype(np.uint16)
+    return stored
 
 
 def _ellipse(

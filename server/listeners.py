@@ -9,8 +9,8 @@ from dicom.scp import Door
 from dicom.sink import Peer, Receipt, Sink, StoreRequest
 from server import errors
 from server.errors import Fault
-from server.flows import ingest, parties
-from server.flows.sites import House
+from server.flows import audit, ingest, parties
+from server.flows.sites import HOME, House
 
 R = TypeVar("R")
 
@@ -32,7 +32,7 @@ def dicom_door(house: House) -> Door:
         return _Translated(_translate(lambda: ingest.open_sink(house, request, issuer)))
 
     def on_event(event: Event) -> None:
-        parties.record(house, event)
+        _record(house, event)
 
     rules = Rules(
         ae_title=config.ae_title,
@@ -43,6 +43,26 @@ def dicom_door(house: House) -> Door:
         any_called_ae=config.doors_open,
     )
     return Door(config.host, config.dimse_port, rules)
+
+
+def _record(house: House, event: Event) -> None:
+    """One audit row for the end of an association; objects have rows of their own."""
+    turned_away = event.peer is None
+    words = f"{event.ending.kind} {event.ending.reason}".strip()
+    house.auditor.note(
+        audit.Event(
+            organisation=event.peer.organisation if event.peer else HOME,
+            door="dimse",
+            action="refuse" if turned_away else "execute",
+            outcome="4" if turned_away else "0",
+            grant=event.peer.name if event.peer else "",
+            client=event.calling.calling_ae,
+            address=event.calling.address,
+            detail=f"association {words}; {event.stored} stored, {event.refused} refused",
+            count=event.stored,
+            bytes=event.received,
+        )
+    )
 
 
 class _Translated:

@@ -136,9 +136,7 @@ class Auditor:
         self._close(closing)
 
     def _close(self, windows: Sequence[_Open]) -> None:
-        events = [
-            replace(w.event, action="close", count=w.count, bytes=w.bytes) for w in windows
-        ]
+        events = [replace(w.event, action="close", count=w.count, bytes=w.bytes) for w in windows]
         if events:
             with self._database.write() as connection:
                 rows = [(self._row(connection, event), clock.now()) for event in events]
@@ -169,9 +167,7 @@ class Auditor:
         return hashlib.sha256(f"{salt}|{patient_id}".encode()).hexdigest()
 
 
-def _extend(
-    connection: Connection, writer: str, rows: Sequence[tuple[dict[str, Any], int]]
-) -> int:
+def _extend(connection: Connection, writer: str, rows: Sequence[tuple[dict[str, Any], int]]) -> int:
     """Append rows to a writer's chain; returns the last number."""
     seq, digest = _head(connection, writer)
     batch = []

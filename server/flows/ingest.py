@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from dicom import errors as dicom_errors
 from dicom import files
@@ -83,9 +83,7 @@ class IngestSink:
                 "the data set's SOP Instance UID is not the one announced", where="00080018"
             )
         self._writer.publish()
-        arrival = Arrival(
-            self._request, self._source, header, self._key, self._writer.size, digest
-        )
+        arrival = Arrival(self._request, self._source, header, self._key, self._writer.size, digest)
         return register(self._house, arrival)
 
     def _read(self) -> tuple[files.Header, str]:
@@ -158,9 +156,7 @@ def _claim(
         if patients.same_person(site, _header_of(row), facts.patient):
             warn = ((COERCED, _SECOND_CLAIM),) if row.held else ()
             return Claim(row.claim, row.filed_under, row.settled), warn
-    filing = patients.resolve(
-        connection, site, arrival.source, facts.patient, facts.study.uid, now
-    )
+    filing = patients.resolve(connection, site, arrival.source, facts.patient, facts.study.uid, now)
     key = StudyKey(site.organisation, facts.study.uid, len(claims))
     index.add_study(connection, key, _study(site, key, facts, filing, now))
     claim = Claim(key.claim, filing.patient, 0)
@@ -185,7 +181,7 @@ def _identity_warning(filing: Filing) -> tuple[tuple[int, str], ...]:
     return ((COERCED, _UNCONFIRMED),) if filing.unconfirmed else ()
 
 
-def _header_of(row: Row[Any]) -> PatientFacts:
+def _header_of(row: Any) -> PatientFacts:
     """The header that made a claim, from its row."""
     issuer = Issuer(*json.loads(row.patient_issuer))
     return PatientFacts(

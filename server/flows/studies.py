@@ -7,7 +7,7 @@ has arrived for the settle time, it settles once more, and only that is a number
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from dicom.facts import InstanceFacts, Issuer, PatientFacts
 from dicom.facts_json import load
@@ -39,8 +39,8 @@ class Snapshot:
     """A study as one read saw it."""
 
     key: StudyKey
-    row: Row[Any]
-    record: Row[Any]
+    row: Any
+    record: Any
     instances: list[InstanceFacts]
 
 
@@ -87,12 +87,8 @@ def _bodies(site: Site, seen: Snapshot, settled: bool, base: str) -> list[dict[s
         tags=_tags(seen, settled),
     )
     return [
-        endpoint.build(
-            id=service, address=f"{base}/dicomweb", name=f"DICOMweb of {site.name}"
-        ),
-        patient_body.build(
-            _header(seen), known, id=seen.record.id, tags=_identity_tags(seen)
-        ),
+        endpoint.build(id=service, address=f"{base}/dicomweb", name=f"DICOMweb of {site.name}"),
+        patient_body.build(_header(seen), known, id=seen.record.id, tags=_identity_tags(seen)),
         imaging_study.build(view, known),
     ]
 

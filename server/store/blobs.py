@@ -131,7 +131,7 @@ class LocalBlobs:
             at = Path(folder).relative_to(self.root).parts
             if len(at) > 1:  # below the source: yyyy, mm, dd
                 days = {name: "/".join((*at[2:], name)) for name in folders}
-                folders[:] = [name for name, day in days.items() if day >= since[: len(day)]]
+                folders[:] = sorted(n for n, day in days.items() if day >= since[: len(day)])
             for name in sorted(names):
                 yield str((Path(folder) / name).relative_to(self.root))
 

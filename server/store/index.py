@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from server.store.jobs import insert_for
 from server.store.tables import instance, instance_json, series, study
@@ -19,7 +19,7 @@ class StudyKey:
     claim: int = 0
 
 
-def copies(connection: Connection, organisation: int, uid: str) -> Sequence[Row[Any]]:
+def copies(connection: Connection, organisation: int, uid: str) -> Sequence[Any]:
     """Every content kept under one SOP Instance UID, the visible one first."""
     query = select(
         instance.c.copy,
@@ -32,13 +32,13 @@ def copies(connection: Connection, organisation: int, uid: str) -> Sequence[Row[
     return connection.execute(query.order_by(instance.c.copy)).fetchall()
 
 
-def claims(connection: Connection, organisation: int, uid: str) -> Sequence[Row[Any]]:
+def claims(connection: Connection, organisation: int, uid: str) -> Sequence[Any]:
     """Every claim to a study UID, the first one first."""
     query = select(study).where(study.c.organisation == organisation, study.c.uid == uid)
     return connection.execute(query.order_by(study.c.claim)).fetchall()
 
 
-def claim_row(connection: Connection, key: StudyKey) -> Row[Any] | None:
+def claim_row(connection: Connection, key: StudyKey) -> Any:
     """The row of one claim."""
     return connection.execute(select(study).where(*_is(study, "uid", key))).one_or_none()
 
@@ -54,9 +54,7 @@ def _is(table: Any, uid: str, key: StudyKey) -> list[Any]:
 def add_study(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
     """Make the row of a new claim."""
     connection.execute(
-        insert(study).values(
-            organisation=key.organisation, uid=key.uid, claim=key.claim, **values
-        )
+        insert(study).values(organisation=key.organisation, uid=key.uid, claim=key.claim, **values)
     )
 
 
@@ -122,6 +120,4 @@ def summarise(connection: Connection, key: StudyKey, values: dict[str, Any]) -> 
     count = (
         select(func.count()).select_from(series).where(*_is(series, "study", key))
     ).scalar_subquery()
-    connection.execute(
-        update(study).where(*_is(study, "uid", key)).values(series=count, **values)
-    )
+    connection.execute(update(study).where(*_is(study, "uid", key)).values(series=count, **values))

@@ -161,9 +161,7 @@ def retry(connection: Connection, job_id: int | None, *, now: int) -> int:
         again.c.state == "pending",
     )
     statement = (
-        update(job)
-        .where(job.c.state == "parked", ~pending.exists())
-        .values(run_at=now, attempts=0)
+        update(job).where(job.c.state == "parked", ~pending.exists()).values(run_at=now, attempts=0)
     )
     if job_id is not None:
         statement = statement.where(job.c.id == job_id)

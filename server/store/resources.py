@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from fhir.extract import DateRow, IndexRow, ReferenceRow, StringRow, TokenRow, UriRow, extract
 from server.clock import instant, row_id
@@ -40,7 +40,7 @@ class Owner:
     hidden: bool = False
 
 
-def current(connection: Connection, organisation: int, type_: str, id_: str) -> Row[Any] | None:
+def current(connection: Connection, organisation: int, type_: str, id_: str) -> Any:
     """The row of the current version, deleted ones included."""
     return connection.execute(
         select(resource).where(
@@ -79,7 +79,7 @@ def put(
     return int(version)
 
 
-def _same(old: Row[Any], owner: Owner, body: dict[str, Any]) -> bool:
+def _same(old: Any, owner: Owner, body: dict[str, Any]) -> bool:
     """Whether a body equals the stored one but for its version and time, and its owner too."""
     if (old.filed_under, old.hidden) != (owner.filed_under, owner.hidden):
         return False
@@ -153,11 +153,12 @@ def _index_values(row: IndexRow) -> tuple[Any, dict[str, Any]]:
             return index_reference, {"target_type": row.target_type, "target": row.target}
         case UriRow():
             return index_uri, {"value": row.value}
+    raise TypeError(f"no index table for {row!r}")
 
 
 def version_row(
     connection: Connection, organisation: int, type_: str, id_: str, version: int
-) -> Row[Any] | None:
+) -> Any:
     """One version of a resource."""
     return connection.execute(
         _versions(organisation, type_, id_).where(resource_version.c.version == version)
@@ -173,7 +174,7 @@ def history(
     since: int = 0,
     before: int = 1 << 31,
     count: int = 100,
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     """Versions below `before` written at or after `since`, newest first."""
     query = _versions(organisation, type_, id_).where(
         resource_version.c.updated >= since, resource_version.c.version < before
@@ -191,7 +192,7 @@ def _versions(organisation: int, type_: str, id_: str) -> Any:
     )
 
 
-def texts(connection: Connection, organisation: int, rids: Iterable[int]) -> dict[int, Row[Any]]:
+def texts(connection: Connection, organisation: int, rids: Iterable[int]) -> dict[int, Any]:
     """Current rows by row id."""
     query = select(resource).where(
         resource.c.organisation == organisation, resource.c.rid.in_(list(rids))

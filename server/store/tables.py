@@ -2,6 +2,8 @@
 the big tables can be partitioned or spread over several machines. Times are microseconds UTC.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -294,7 +296,7 @@ resource_key = Table(
 )
 
 
-def _index_table(name: str, *columns: "Column[object]", lookup: tuple[str, ...]) -> Table:
+def _index_table(name: str, *columns: "Column[Any]", lookup: tuple[str, ...]) -> Table:
     """An index table with its two ways in: by value, and by resource."""
     table = Table(
         name,

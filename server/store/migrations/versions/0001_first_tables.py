@@ -74,7 +74,7 @@ def upgrade() -> None:
     )
     op.create_table('index_date',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
-    sa.Column('param', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('low', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('high', sa.BigInteger(), server_default='0', nullable=False)
@@ -85,7 +85,7 @@ def upgrade() -> None:
 
     op.create_table('index_reference',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
-    sa.Column('param', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('target_type', sa.Text(), server_default='', nullable=False),
     sa.Column('target', sa.Text(), server_default='', nullable=False)
@@ -96,7 +96,7 @@ def upgrade() -> None:
 
     op.create_table('index_string',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
-    sa.Column('param', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('norm', sa.Text(), server_default='', nullable=False),
     sa.Column('exact', sa.Text(), server_default='', nullable=False)
@@ -107,7 +107,7 @@ def upgrade() -> None:
 
     op.create_table('index_token',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
-    sa.Column('param', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('code', sa.Text(), server_default='', nullable=False),
     sa.Column('system', sa.Text(), server_default='', nullable=False),
@@ -119,7 +119,7 @@ def upgrade() -> None:
 
     op.create_table('index_uri',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
-    sa.Column('param', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('value', sa.Text(), server_default='', nullable=False)
     )
