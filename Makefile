@@ -7,7 +7,7 @@ T ?= tests
 export PYTHON
 
 help: ## Explain these words
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start the server with a sample hospital (installs what it needs first)
 	@.ci/setup run
