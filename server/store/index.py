@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from dicom.query import name_groups
 from server.store.jobs import insert_for
-from server.store.tables import instance, instance_json, series, study
+from server.store.tables import instance, instance_json, series, study, study_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,18 @@ def _is(table: Any, uid: str, key: StudyKey) -> list[Any]:
 
 
 def add_study(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
-    """Make the row of a new claim."""
+    """Make the row of a new claim, and the names by which it is found."""
     connection.execute(
         insert(study).values(organisation=key.organisation, uid=key.uid, claim=key.claim, **values)
     )
+    names = [
+        {"role": role, "name": name}
+        for role, text in (("patient", values["patient_name"]), ("referrer", values["referrer"]))
+        for name in name_groups(text)
+    ]
+    if names:
+        owner = {"organisation": key.organisation, "study": key.uid, "claim": key.claim}
+        connection.execute(insert(study_name), [owner | name for name in names])
 
 
 def count_instance(

@@ -160,10 +160,30 @@ study = Table(
 Index("ux_study_id", study.c.organisation, study.c.id, unique=True)
 Index(None, study.c.organisation, study.c.filed_under, study.c.date)
 Index(None, study.c.organisation, study.c.patient_number)
-Index(None, study.c.organisation, study.c.patient_name)
-Index(None, study.c.organisation, study.c.date)
+Index(None, study.c.organisation, study.c.patient_birth_date)
+Index(
+    "ix_study_newest",
+    study.c.organisation,
+    study.c.date,
+    study.c.time,
+    study.c.uid,
+    study.c.claim,
+)
 Index(None, study.c.organisation, study.c.accession)
 Index(None, study.c.organisation, study.c.changed)
+# The names by which a study is found, folded as `dicom.query.fold` does: one row for each component
+# group. `role` is patient or referrer. Bytes order names, so that a prefix is a range of the key.
+study_name = Table(
+    "study_name",
+    metadata,
+    _org(),
+    _key("role", 16),
+    Column(
+        "name", String(255).with_variant(String(255, "C"), "postgresql"), primary_key=True
+    ),
+    _key("study"),
+    Column("claim", SmallInteger, primary_key=True, autoincrement=False),
+)
 series = Table(
     "series",
     metadata,
