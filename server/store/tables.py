@@ -219,6 +219,7 @@ instance = Table(
     _int("size"),
     _int("dataset_offset"),
     _flag("preamble_clean"),
+    _flag("deflated"),
     Column("sha256", String(64), nullable=False),
     _int("frames"),
     _int("rows"),

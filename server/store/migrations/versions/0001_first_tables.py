@@ -146,6 +146,7 @@ def upgrade() -> None:
     sa.Column('size', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('dataset_offset', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('preamble_clean', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
+    sa.Column('deflated', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('sha256', sa.String(length=64), nullable=False),
     sa.Column('frames', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('rows', sa.BigInteger(), server_default='0', nullable=False),
@@ -349,14 +350,22 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('organisation', 'uid', 'claim', name=op.f('pk_study'))
     )
     with op.batch_alter_table('study', schema=None) as batch_op:
+        batch_op.create_index('ix_study_newest', ['organisation', 'date', 'time', 'uid', 'claim'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_accession'), ['organisation', 'accession'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_changed'), ['organisation', 'changed'], unique=False)
-        batch_op.create_index(batch_op.f('ix_study_organisation_date'), ['organisation', 'date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_filed_under_date'), ['organisation', 'filed_under', 'date'], unique=False)
-        batch_op.create_index(batch_op.f('ix_study_organisation_patient_name'), ['organisation', 'patient_name'], unique=False)
+        batch_op.create_index(batch_op.f('ix_study_organisation_patient_birth_date'), ['organisation', 'patient_birth_date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_patient_number'), ['organisation', 'patient_number'], unique=False)
         batch_op.create_index('ux_study_id', ['organisation', 'id'], unique=True)
 
+    op.create_table('study_name',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('role', sa.String(length=16), nullable=False),
+    sa.Column('name', sa.String(length=255).with_variant(sa.String(length=255, collation='C'), 'postgresql'), nullable=False),
+    sa.Column('study', sa.String(length=64), nullable=False),
+    sa.Column('claim', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'role', 'name', 'study', 'claim', name=op.f('pk_study_name'))
+    )
     op.create_table('token',
     sa.Column('hash', sa.String(length=64), nullable=False),
     sa.Column('kind', sa.String(length=16), nullable=False),
