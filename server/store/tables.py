@@ -149,7 +149,6 @@ study = Table(
     _text("description"),
     _text("referrer"),
     _text("modalities"),
-    _text("attributes"),
     _int("series"),
     _int("instances"),
     _int("arrived"),
@@ -178,9 +177,7 @@ study_name = Table(
     metadata,
     _org(),
     _key("role", 16),
-    Column(
-        "name", String(255).with_variant(String(255, "C"), "postgresql"), primary_key=True
-    ),
+    Column("name", String(255).with_variant(String(255, "C"), "postgresql"), primary_key=True),
     _key("study"),
     Column("claim", SmallInteger, primary_key=True, autoincrement=False),
 )
@@ -196,7 +193,6 @@ series = Table(
     _text("description"),
     _text("body_part"),
     _text("date"),
-    _text("attributes"),
     _int("instances"),
 )
 Index(None, series.c.organisation, series.c.uid)

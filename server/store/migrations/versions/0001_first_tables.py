@@ -311,7 +311,6 @@ def upgrade() -> None:
     sa.Column('description', sa.Text(), server_default='', nullable=False),
     sa.Column('body_part', sa.Text(), server_default='', nullable=False),
     sa.Column('date', sa.Text(), server_default='', nullable=False),
-    sa.Column('attributes', sa.Text(), server_default='', nullable=False),
     sa.Column('instances', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'study', 'claim', 'uid', name=op.f('pk_series'))
     )
@@ -340,7 +339,6 @@ def upgrade() -> None:
     sa.Column('description', sa.Text(), server_default='', nullable=False),
     sa.Column('referrer', sa.Text(), server_default='', nullable=False),
     sa.Column('modalities', sa.Text(), server_default='', nullable=False),
-    sa.Column('attributes', sa.Text(), server_default='', nullable=False),
     sa.Column('series', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('instances', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('arrived', sa.BigInteger(), server_default='0', nullable=False),
