@@ -289,6 +289,7 @@ resource = Table(
     Column("text", Text, nullable=False),
 )
 Index("ux_resource_id", resource.c.organisation, resource.c.type, resource.c.id, unique=True)
+Index(None, resource.c.organisation, resource.c.type, resource.c.rid)
 Index(None, resource.c.organisation, resource.c.type, resource.c.updated, resource.c.rid)
 Index("ix_resource_filed", resource.c.organisation, resource.c.filed_under, resource.c.type)
 resource_version = Table(
@@ -330,13 +331,18 @@ def _index_table(name: str, *columns: "Column[Any]", lookup: tuple[str, ...]) ->
 
 
 index_token = _index_table(
-    "index_token", _text("code"), _text("system"), _text("display"), lookup=("code", "system")
+    "index_token", _text("code"), _text("system"), _text("text"), lookup=("code", "system")
 )
 index_string = _index_table("index_string", _text("norm"), _text("exact"), lookup=("norm",))
 index_date = _index_table("index_date", _int("low"), _int("high"), lookup=("low", "high"))
 index_reference = _index_table(
-    "index_reference", _text("target_type"), _text("target"), lookup=("target", "target_type")
+    "index_reference",
+    _text("target_type"),
+    _text("target"),
+    _text("url"),
+    lookup=("target", "target_type"),
 )
+Index(None, index_reference.c.organisation, index_reference.c.target, index_reference.c.target_type)
 index_uri = _index_table("index_uri", _text("value"), lookup=("value",))
 
 # Who may: clients and their tokens, all secrets hashed.
