@@ -19,3 +19,8 @@ def instant(micros: int) -> str:
 def row_id(micros: int) -> int:
     """A 63-bit row id: 42 bits of milliseconds, 21 random. Orders by time, needs no sequence."""
     return (micros // 1000) << 21 | secrets.randbits(21)
+
+
+def moment(micros: int) -> datetime:
+    """Microseconds since 1970 as a datetime in UTC."""
+    return datetime.fromtimestamp(micros / 1_000_000, UTC)

@@ -82,7 +82,8 @@ def _owned(grant: Grant, table: Any, hidden: Any) -> ColumnElement[bool]:
         return mine
     if not grant.patients:
         return false()
-    return mine & table.c.filed_under.in_(sorted(grant.patients)) & (hidden == false())
+    reached: ColumnElement[bool] = table.c.filed_under.in_(sorted(grant.patients))
+    return mine & reached & (hidden == false())
 
 
 def studies(grant: Grant) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from server import clock
 from server.store.combine import Combiner, Ticket
@@ -23,7 +23,15 @@ from server.store.install import keep, value
 from server.store.tables import audit, audit_root, patient
 
 WINDOW = 15 * 60 * 1_000_000
+_DRAIN_AT = 512
 _FIRST = "0" * 64
+_HEAD = (
+    select(audit.c.seq, audit.c.hash)
+    .where(audit.c.writer == bindparam("writer"))
+    .order_by(audit.c.seq.desc())
+    .limit(1)
+)
+_ADD = insert(audit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +70,12 @@ class _Open:
 
 
 class Reading:
-    """An open read event of one request: `sent` counts what left, `end` closes the request."""
+    """An open event of one request: `sent` counts what left, `end` closes the request."""
 
-    def __init__(self, opened: _Open, mutex: threading.Lock) -> None:
+    def __init__(self, opened: _Open, mutex: threading.Lock, drain: list[_Open] | None) -> None:
         self._open = opened
         self._mutex = mutex
+        self._drain = drain
 
     def sent(self, size: int, count: int = 0) -> None:
         with self._mutex:
@@ -76,6 +85,8 @@ class Reading:
     def end(self) -> None:
         with self._mutex:
             self._open.busy -= 1
+            if self._drain is not None:
+                self._drain.append(self._open)
 
 
 class Auditor:
@@ -105,16 +116,21 @@ class Auditor:
             window = self._windows.get(event)
             if window is not None and window.at + WINDOW > now:
                 window.busy += 1
-                return Reading(window, self._mutex)
-        opened = replace(event, opened=0)
-        at = self.note(opened)
-        fresh = _Open(replace(event, opened=at), now, busy=1)
+                return Reading(window, self._mutex, None)
+        fresh = _Open(replace(event, opened=self.note(event)), now, busy=1)
         with self._mutex:
             stale = self._windows.get(event)
             self._windows[event] = fresh
             if stale is not None:
                 self._draining.append(stale)
-        return Reading(fresh, self._mutex)
+        return Reading(fresh, self._mutex, None)
+
+    def single(self, event: Event) -> Reading:
+        """An event of its own, such as a search, durable now and closed when its answer has left."""
+        opened = replace(event, opened=self.note(event))
+        if len(self._draining) >= _DRAIN_AT:
+            self._drain()
+        return Reading(_Open(opened, clock.now(), busy=1), self._mutex, self._draining)
 
     def tend(self) -> None:
         """Close windows that have ended and sign the head of the chain: call once a minute."""
@@ -122,23 +138,27 @@ class Auditor:
         with self._mutex:
             ended = [key for key, window in self._windows.items() if window.at + WINDOW <= now]
             self._draining += [self._windows.pop(key) for key in ended]
-            closing = [window for window in self._draining if not window.busy]
-            self._draining = [window for window in self._draining if window.busy]
-        self._close(closing)
+        self._drain()
         with self._database.write() as connection:
             _sign(connection, self.writer, now)
+
+    def _drain(self) -> None:
+        """Close the events whose requests have all ended."""
+        with self._mutex:
+            closing = [window for window in self._draining if not window.busy]
+            self._draining[:] = [window for window in self._draining if window.busy]
+        self._close(closing)
 
     def close(self) -> None:
         """Close every window, at the end of the process."""
         with self._mutex:
             closing = [*self._draining, *self._windows.values()]
-            self._draining, self._windows = [], {}
+            self._draining.clear()
+            self._windows.clear()
         self._close(closing)
 
     def _close(self, windows: Sequence[_Open]) -> None:
-        events = [
-            replace(w.event, action="close", count=w.count, bytes=w.bytes) for w in windows
-        ]
+        events = [replace(w.event, action="close", count=w.count, bytes=w.bytes) for w in windows]
         if events:
             with self._database.write() as connection:
                 rows = [(self._row(connection, event), clock.now()) for event in events]
@@ -169,9 +189,7 @@ class Auditor:
         return hashlib.sha256(f"{salt}|{patient_id}".encode()).hexdigest()
 
 
-def _extend(
-    connection: Connection, writer: str, rows: Sequence[tuple[dict[str, Any], int]]
-) -> int:
+def _extend(connection: Connection, writer: str, rows: Sequence[tuple[dict[str, Any], int]]) -> int:
     """Append rows to a writer's chain; returns the last number."""
     seq, digest = _head(connection, writer)
     batch = []
@@ -180,7 +198,7 @@ def _extend(
         full = {"writer": writer, "seq": seq, "at": at, **row}
         digest = link(digest, full)
         batch.append(full | {"hash": digest})
-    connection.execute(insert(audit), batch)
+    connection.execute(_ADD, batch)
     return seq
 
 
@@ -191,8 +209,7 @@ def link(previous: str, row: dict[str, Any]) -> str:
 
 
 def _head(connection: Connection, writer: str) -> tuple[int, str]:
-    query = select(audit.c.seq, audit.c.hash).where(audit.c.writer == writer)
-    row = connection.execute(query.order_by(audit.c.seq.desc()).limit(1)).first()
+    row = connection.execute(_HEAD, {"writer": writer}).first()
     return (row.seq, row.hash) if row else (0, _FIRST)
 
 

@@ -14,8 +14,10 @@ from server.flows.audit import Auditor
 from server.flows.patients import Site
 from server.store.blobs import LocalBlobs
 from server.store.db import Database
-from server.store.install import organisations, value
+from server.store.install import HOME, organisations, value
 from server.store.tables import issuer
+
+__all__ = ["HOME", "House", "load_site", "open_house"]
 
 _FRESH = 5_000_000
 
@@ -53,9 +55,7 @@ def load_site(connection: Connection, organisation: int, base: str) -> Site:
     found = organisations(connection).get(organisation)
     if found is None:
         raise Missing(f"there is no organisation {organisation}")
-    table = select(issuer.c.namespace, issuer.c.system).where(
-        issuer.c.organisation == organisation
-    )
+    table = select(issuer.c.namespace, issuer.c.system).where(issuer.c.organisation == organisation)
     return Site(
         organisation=organisation,
         name=found.name,

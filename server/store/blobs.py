@@ -53,13 +53,15 @@ class BlobStore(Protocol):
 
     def read(self, key: str, offset: int, length: int) -> bytes: ...
 
+    def map(self, key: str) -> mmap.mmap: ...
+
     def stream(self, key: str, offset: int = 0, length: int = -1) -> Iterator[bytes]: ...
 
     def size(self, key: str) -> int: ...
 
     def delete(self, key: str) -> None: ...
 
-    def list(self, prefix: str) -> Iterator[str]: ...
+    def list(self, organisation: int, since: str = "") -> Iterator[str]: ...
 
 
 def told(error: OSError) -> Fault:
@@ -99,6 +101,11 @@ class LocalBlobs:
         with open(self.path(key), "rb", buffering=0) as file:
             return os.pread(file.fileno(), length, offset)
 
+    def map(self, key: str) -> mmap.mmap:
+        """The whole blob mapped read-only: the caller closes it."""
+        with open(self.path(key), "rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
     def stream(self, key: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
         """Chunks of at most 1 MiB."""
         with open(self.path(key), "rb", buffering=0) as file:
@@ -118,12 +125,15 @@ class LocalBlobs:
         path.unlink()
         self._sync.run(path.parent)
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Every key that stands under a folder such as `1/loopback/2026/11/24`."""
-        for folder, _, names in os.walk(self.root / prefix):
-            if Path(folder) != self._tmp:
-                for name in sorted(names):
-                    yield str((Path(folder) / name).relative_to(self.root))
+    def list(self, organisation: int, since: str = "") -> Iterator[str]:
+        """Every key of an organisation whose day (yyyy/mm/dd) is not before `since`."""
+        for folder, folders, names in os.walk(self.root / str(organisation)):
+            at = Path(folder).relative_to(self.root).parts
+            if len(at) > 1:  # below the source: yyyy, mm, dd
+                days = {name: "/".join((*at[2:], name)) for name in folders}
+                folders[:] = sorted(n for n, day in days.items() if day >= since[: len(day)])
+            for name in sorted(names):
+                yield str((Path(folder) / name).relative_to(self.root))
 
     def sweep(self) -> int:
         """Remove unfinished blobs whose writer is gone; returns how many."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from dicom.query import name_groups
 from server.store.jobs import insert_for
@@ -20,25 +21,48 @@ class StudyKey:
     claim: int = 0
 
 
-def copies(connection: Connection, organisation: int, uid: str) -> Sequence[Row[Any]]:
-    """Every content kept under one SOP Instance UID, the visible one first."""
-    query = select(
+# Statements of the ingest path are built once: building costs more than running them.
+_COPIES = (
+    select(
         instance.c.copy,
         instance.c.sha256,
+        instance.c.blob,
         instance.c.study,
         instance.c.claim,
         instance.c.transfer_syntax,
-    ).where(instance.c.organisation == organisation, instance.c.uid == uid)
-    return connection.execute(query.order_by(instance.c.copy)).fetchall()
+    )
+    .where(instance.c.organisation == bindparam("organisation"), instance.c.uid == bindparam("uid"))
+    .order_by(instance.c.copy)
+)
+_CLAIMS = (
+    select(study)
+    .where(study.c.organisation == bindparam("organisation"), study.c.uid == bindparam("uid"))
+    .order_by(study.c.claim)
+)
+_COUNT_STUDY = (
+    update(study)
+    .where(
+        study.c.organisation == bindparam("of_organisation"),
+        study.c.uid == bindparam("of_study"),
+        study.c.claim == bindparam("of_claim"),
+    )
+    .values(instances=study.c.instances + 1, changed=bindparam("now"))
+)
+_ADD_INSTANCE = insert(instance)
+_ADD_JSON = insert(instance_json)
 
 
-def claims(connection: Connection, organisation: int, uid: str) -> Sequence[Row[Any]]:
+def copies(connection: Connection, organisation: int, uid: str) -> Sequence[Any]:
+    """Every content kept under one SOP Instance UID, the visible one first."""
+    return connection.execute(_COPIES, {"organisation": organisation, "uid": uid}).fetchall()
+
+
+def claims(connection: Connection, organisation: int, uid: str) -> Sequence[Any]:
     """Every claim to a study UID, the first one first."""
-    query = select(study).where(study.c.organisation == organisation, study.c.uid == uid)
-    return connection.execute(query.order_by(study.c.claim)).fetchall()
+    return connection.execute(_CLAIMS, {"organisation": organisation, "uid": uid}).fetchall()
 
 
-def claim_row(connection: Connection, key: StudyKey) -> Row[Any] | None:
+def claim_row(connection: Connection, key: StudyKey) -> Any:
     """The row of one claim."""
     return connection.execute(select(study).where(*_is(study, "uid", key))).one_or_none()
 
@@ -54,9 +78,7 @@ def _is(table: Any, uid: str, key: StudyKey) -> list[Any]:
 def add_study(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
     """Make the row of a new claim, and the names by which it is found."""
     connection.execute(
-        insert(study).values(
-            organisation=key.organisation, uid=key.uid, claim=key.claim, **values
-        )
+        insert(study).values(organisation=key.organisation, uid=key.uid, claim=key.claim, **values)
     )
     names = [
         {"role": role, "name": name}
@@ -72,38 +94,30 @@ def count_instance(
     connection: Connection, key: StudyKey, series_uid: str, values: dict[str, Any], now: int
 ) -> None:
     """Count one more visible instance in its series (made if new) and study."""
-    row = insert_for(connection, series).values(
-        organisation=key.organisation,
-        study=key.uid,
-        claim=key.claim,
-        uid=series_uid,
-        instances=1,
-        **values,
-    )
+    owner = {"organisation": key.organisation, "study": key.uid, "claim": key.claim}
     connection.execute(
-        row.on_conflict_do_update(
-            index_elements=["organisation", "study", "claim", "uid"],
-            set_={"instances": series.c.instances + 1},
-        )
+        _count_series(connection.dialect.name), owner | values | {"uid": series_uid, "instances": 1}
     )
-    connection.execute(
-        update(study)
-        .where(*_is(study, "uid", key))
-        .values(instances=study.c.instances + 1, changed=now)
+    of_study = {f"of_{name}": value for name, value in owner.items()}
+    connection.execute(_COUNT_STUDY, of_study | {"now": now})
+
+
+@cache
+def _count_series(dialect: str) -> Any:
+    """Add a series with its first instance, or count one more."""
+    columns = {column.name: bindparam(column.name) for column in series.c}
+    row = insert_for(dialect, series).values(columns)
+    return row.on_conflict_do_update(
+        index_elements=["organisation", "study", "claim", "uid"],
+        set_={"instances": series.c.instances + 1},
     )
 
 
 def add_instance(connection: Connection, values: dict[str, Any], json_text: str) -> None:
     """Make the row of an instance and keep its DICOM JSON beside it."""
-    connection.execute(insert(instance).values(**values))
-    connection.execute(
-        insert(instance_json).values(
-            organisation=values["organisation"],
-            uid=values["uid"],
-            copy=values["copy"],
-            json=json_text,
-        )
-    )
+    connection.execute(_ADD_INSTANCE, values)
+    key = {name: values[name] for name in ("organisation", "uid", "copy")}
+    connection.execute(_ADD_JSON, key | {"json": json_text})
 
 
 def facts(connection: Connection, key: StudyKey) -> list[str]:
@@ -130,6 +144,4 @@ def summarise(connection: Connection, key: StudyKey, values: dict[str, Any]) -> 
     count = (
         select(func.count()).select_from(series).where(*_is(series, "study", key))
     ).scalar_subquery()
-    connection.execute(
-        update(study).where(*_is(study, "uid", key)).values(series=count, **values)
-    )
+    connection.execute(update(study).where(*_is(study, "uid", key)).values(series=count, **values))

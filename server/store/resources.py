@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from fhir.extract import DateRow, IndexRow, ReferenceRow, StringRow, TokenRow, UriRow, extract
+from fhir import extract
+from fhir.extract import DateRow, ReferenceRow, StringRow, TokenRow, UriRow
 from server.clock import instant, row_id
 from server.store.tables import (
     index_date,
@@ -29,6 +30,15 @@ def param_id(resource_type: str, name: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """When and why something is written, and our own FHIR address, to tell our references."""
+
+    now: int
+    reason: str
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """Where a resource belongs: its organisation, the Patient it is filed under, if it is held.
 
@@ -40,7 +50,7 @@ class Owner:
     hidden: bool = False
 
 
-def current(connection: Connection, organisation: int, type_: str, id_: str) -> Row[Any] | None:
+def current(connection: Connection, organisation: int, type_: str, id_: str) -> Any:
     """The row of the current version, deleted ones included."""
     return connection.execute(
         select(resource).where(
@@ -49,20 +59,18 @@ def current(connection: Connection, organisation: int, type_: str, id_: str) -> 
     ).one_or_none()
 
 
-def put(
-    connection: Connection, owner: Owner, body: dict[str, Any], *, now: int, reason: str
-) -> int:
+def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Change) -> int:
     """Store a body whose `id` is set and return its version; an equal body writes nothing."""
     type_, id_ = body["resourceType"], body["id"]
     old = current(connection, owner.organisation, type_, id_)
     if old is not None and not old.deleted and _same(old, owner, body):
         return int(old.version)
     version = 1 if old is None else old.version + 1
-    text = _stamp(body, version, now)
-    rid = old.rid if old is not None else row_id(now)
+    text = _stamp(body, version, change.now)
+    rid = old.rid if old is not None else row_id(change.now)
     values = {
         "version": version,
-        "updated": now,
+        "updated": change.now,
         "deleted": False,
         "hidden": owner.hidden,
         "filed_under": owner.filed_under,
@@ -74,12 +82,12 @@ def put(
     else:
         where = (resource.c.organisation == owner.organisation) & (resource.c.rid == rid)
         connection.execute(update(resource).where(where).values(**values))
-    _keep_version(connection, owner.organisation, type_, id_, version, now, text, reason)
-    _index(connection, owner.organisation, rid, json.loads(text))
+    _keep_version(connection, owner.organisation, body, version, text, change)
+    _index(connection, owner.organisation, rid, json.loads(text), change.base)
     return int(version)
 
 
-def _same(old: Row[Any], owner: Owner, body: dict[str, Any]) -> bool:
+def _same(old: Any, owner: Owner, body: dict[str, Any]) -> bool:
     """Whether a body equals the stored one but for its version and time, and its owner too."""
     if (old.filed_under, old.hidden) != (owner.filed_under, owner.hidden):
         return False
@@ -105,34 +113,34 @@ def _stamp(body: dict[str, Any], version: int, now: int) -> str:
 def _keep_version(
     connection: Connection,
     organisation: int,
-    type_: str,
-    id_: str,
+    body: dict[str, Any],
     version: int,
-    now: int,
     text: str,
-    reason: str,
+    change: Change,
 ) -> None:
     connection.execute(
         insert(resource_version).values(
             organisation=organisation,
-            type=type_,
-            id=id_,
+            type=body["resourceType"],
+            id=body["id"],
             version=version,
-            updated=now,
+            updated=change.now,
             method="POST" if version == 1 else "PUT",
-            reason=reason,
+            reason=change.reason,
             text=text,
         )
     )
 
 
-def _index(connection: Connection, organisation: int, rid: int, body: dict[str, Any]) -> None:
+def _index(
+    connection: Connection, organisation: int, rid: int, body: dict[str, Any], base: str
+) -> None:
     """Replace the index rows of a resource."""
     for table in INDEX_TABLES:
         where = (table.c.organisation == organisation) & (table.c.rid == rid)
         connection.execute(table.delete().where(where))
     rows: dict[Any, list[dict[str, Any]]] = {}
-    for row in extract(body):
+    for row in extract.rows(body, base=base):
         table, values = _index_values(row)
         key = {"organisation": organisation, "rid": rid}
         key["param"] = param_id(body["resourceType"], row.param)
@@ -141,23 +149,24 @@ def _index(connection: Connection, organisation: int, rid: int, body: dict[str, 
         connection.execute(insert(table), batch)
 
 
-def _index_values(row: IndexRow) -> tuple[Any, dict[str, Any]]:
+def _index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:
     match row:
         case TokenRow():
-            return index_token, {"system": row.system, "code": row.code, "display": row.display}
+            return index_token, {"system": row.system, "code": row.code, "text": row.text}
         case StringRow():
             return index_string, {"norm": row.norm, "exact": row.exact}
         case DateRow():
             return index_date, {"low": row.low, "high": row.high}
         case ReferenceRow():
-            return index_reference, {"target_type": row.target_type, "target": row.target}
+            target = {"target_type": row.target_type, "target": row.target_id}
+            return index_reference, target | {"url": row.url}
         case UriRow():
             return index_uri, {"value": row.value}
 
 
 def version_row(
     connection: Connection, organisation: int, type_: str, id_: str, version: int
-) -> Row[Any] | None:
+) -> Any:
     """One version of a resource."""
     return connection.execute(
         _versions(organisation, type_, id_).where(resource_version.c.version == version)
@@ -173,7 +182,7 @@ def history(
     since: int = 0,
     before: int = 1 << 31,
     count: int = 100,
-) -> Sequence[Row[Any]]:
+) -> Sequence[Any]:
     """Versions below `before` written at or after `since`, newest first."""
     query = _versions(organisation, type_, id_).where(
         resource_version.c.updated >= since, resource_version.c.version < before
@@ -181,6 +190,14 @@ def history(
     return connection.execute(
         query.order_by(resource_version.c.version.desc()).limit(count)
     ).fetchall()
+
+
+def count_versions(
+    connection: Connection, organisation: int, type_: str, id_: str, *, since: int = 0
+) -> int:
+    """How many versions were written at or after `since`."""
+    versions = _versions(organisation, type_, id_).where(resource_version.c.updated >= since)
+    return connection.execute(select(func.count()).select_from(versions.subquery())).scalar() or 0
 
 
 def _versions(organisation: int, type_: str, id_: str) -> Any:
@@ -191,7 +208,7 @@ def _versions(organisation: int, type_: str, id_: str) -> Any:
     )
 
 
-def texts(connection: Connection, organisation: int, rids: Iterable[int]) -> dict[int, Row[Any]]:
+def texts(connection: Connection, organisation: int, rids: Iterable[int]) -> dict[int, Any]:
     """Current rows by row id."""
     query = select(resource).where(
         resource.c.organisation == organisation, resource.c.rid.in_(list(rids))

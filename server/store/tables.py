@@ -2,6 +2,8 @@
 the big tables can be partitioned or spread over several machines. Times are microseconds UTC.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -147,7 +149,6 @@ study = Table(
     _text("description"),
     _text("referrer"),
     _text("modalities"),
-    _text("attributes"),
     _int("series"),
     _int("instances"),
     _int("arrived"),
@@ -176,9 +177,7 @@ study_name = Table(
     metadata,
     _org(),
     _key("role", 16),
-    Column(
-        "name", String(255).with_variant(String(255, "C"), "postgresql"), primary_key=True
-    ),
+    Column("name", String(255).with_variant(String(255, "C"), "postgresql"), primary_key=True),
     _key("study"),
     Column("claim", SmallInteger, primary_key=True, autoincrement=False),
 )
@@ -194,7 +193,6 @@ series = Table(
     _text("description"),
     _text("body_part"),
     _text("date"),
-    _text("attributes"),
     _int("instances"),
 )
 Index(None, series.c.organisation, series.c.uid, series.c.study)
@@ -217,6 +215,7 @@ instance = Table(
     _int("size"),
     _int("dataset_offset"),
     _flag("preamble_clean"),
+    _flag("deflated"),
     Column("sha256", String(64), nullable=False),
     _int("frames"),
     _int("rows"),
@@ -290,6 +289,7 @@ resource = Table(
     Column("text", Text, nullable=False),
 )
 Index("ux_resource_id", resource.c.organisation, resource.c.type, resource.c.id, unique=True)
+Index(None, resource.c.organisation, resource.c.type, resource.c.rid)
 Index(None, resource.c.organisation, resource.c.type, resource.c.updated, resource.c.rid)
 Index("ix_resource_filed", resource.c.organisation, resource.c.filed_under, resource.c.type)
 resource_version = Table(
@@ -314,7 +314,7 @@ resource_key = Table(
 )
 
 
-def _index_table(name: str, *columns: "Column[object]", lookup: tuple[str, ...]) -> Table:
+def _index_table(name: str, *columns: "Column[Any]", lookup: tuple[str, ...]) -> Table:
     """An index table with its two ways in: by value, and by resource."""
     table = Table(
         name,
@@ -331,13 +331,18 @@ def _index_table(name: str, *columns: "Column[object]", lookup: tuple[str, ...])
 
 
 index_token = _index_table(
-    "index_token", _text("code"), _text("system"), _text("display"), lookup=("code", "system")
+    "index_token", _text("code"), _text("system"), _text("text"), lookup=("code", "system")
 )
 index_string = _index_table("index_string", _text("norm"), _text("exact"), lookup=("norm",))
 index_date = _index_table("index_date", _int("low"), _int("high"), lookup=("low", "high"))
 index_reference = _index_table(
-    "index_reference", _text("target_type"), _text("target"), lookup=("target", "target_type")
+    "index_reference",
+    _text("target_type"),
+    _text("target"),
+    _text("url"),
+    lookup=("target", "target_type"),
 )
+Index(None, index_reference.c.organisation, index_reference.c.target, index_reference.c.target_type)
 index_uri = _index_table("index_uri", _text("value"), lookup=("value",))
 
 # Who may: clients and their tokens, all secrets hashed.

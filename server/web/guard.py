@@ -7,7 +7,7 @@ from server.errors import Denied, Fault, Missing, Unauthenticated
 from server.flows import access, grants
 from server.flows.access import Grant
 from server.flows.audit import Event
-from server.flows.sites import House
+from server.flows.sites import HOME, House
 from server.web.routes import Public, Route
 
 
@@ -42,7 +42,7 @@ def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> No
         return
     house.auditor.note(
         Event(
-            organisation=grant.organisation if grant else 1,
+            organisation=grant.organisation if grant else HOME,
             door=route.door,
             action="refuse",
             outcome="4",

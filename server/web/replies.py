@@ -5,7 +5,8 @@ from typing import Any
 
 from flask import Response, request
 
-from fhir.outcome import outcome
+from fhir.outcome import Issue, outcome
+from fhir.wire import write
 from server.errors import Fault, Unauthenticated
 
 FHIR_JSON = "application/fhir+json; charset=utf-8"
@@ -14,7 +15,7 @@ JSON = "application/json; charset=utf-8"
 
 def fhir_json(body: dict[str, Any] | str, status: int = 200) -> Response:
     """A FHIR resource as an answer; text is sent as it is stored."""
-    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+    text = body if isinstance(body, str) else write(body)
     return Response(text, status, content_type=FHIR_JSON)
 
 
@@ -30,7 +31,8 @@ def failure(error: Fault, door: str) -> Response:
         response = plain_json({"error": "invalid_request", "error_description": str(error)})
         response.status_code = answer.http
     else:
-        body = outcome("error", answer.issue, str(error), error.expression)
+        where = (error.expression,) if error.expression else ()
+        body = outcome(Issue(answer.issue, str(error), expression=where))
         response = fhir_json(body, answer.http)
     if isinstance(error, Unauthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer realm="triptych", error="invalid_token"'

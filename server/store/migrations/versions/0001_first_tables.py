@@ -74,7 +74,7 @@ def upgrade() -> None:
     )
     op.create_table('index_date',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
-    sa.Column('param', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('low', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('high', sa.BigInteger(), server_default='0', nullable=False)
@@ -85,7 +85,7 @@ def upgrade() -> None:
 
     op.create_table('index_reference',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
-    sa.Column('param', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('target_type', sa.Text(), server_default='', nullable=False),
     sa.Column('target', sa.Text(), server_default='', nullable=False)
@@ -96,7 +96,7 @@ def upgrade() -> None:
 
     op.create_table('index_string',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
-    sa.Column('param', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('norm', sa.Text(), server_default='', nullable=False),
     sa.Column('exact', sa.Text(), server_default='', nullable=False)
@@ -107,7 +107,7 @@ def upgrade() -> None:
 
     op.create_table('index_token',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
-    sa.Column('param', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('code', sa.Text(), server_default='', nullable=False),
     sa.Column('system', sa.Text(), server_default='', nullable=False),
@@ -119,7 +119,7 @@ def upgrade() -> None:
 
     op.create_table('index_uri',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
-    sa.Column('param', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('value', sa.Text(), server_default='', nullable=False)
     )
@@ -146,6 +146,7 @@ def upgrade() -> None:
     sa.Column('size', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('dataset_offset', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('preamble_clean', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
+    sa.Column('deflated', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('sha256', sa.String(length=64), nullable=False),
     sa.Column('frames', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('rows', sa.BigInteger(), server_default='0', nullable=False),
@@ -310,7 +311,6 @@ def upgrade() -> None:
     sa.Column('description', sa.Text(), server_default='', nullable=False),
     sa.Column('body_part', sa.Text(), server_default='', nullable=False),
     sa.Column('date', sa.Text(), server_default='', nullable=False),
-    sa.Column('attributes', sa.Text(), server_default='', nullable=False),
     sa.Column('instances', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'study', 'claim', 'uid', name=op.f('pk_series'))
     )
@@ -339,7 +339,6 @@ def upgrade() -> None:
     sa.Column('description', sa.Text(), server_default='', nullable=False),
     sa.Column('referrer', sa.Text(), server_default='', nullable=False),
     sa.Column('modalities', sa.Text(), server_default='', nullable=False),
-    sa.Column('attributes', sa.Text(), server_default='', nullable=False),
     sa.Column('series', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('instances', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('arrived', sa.BigInteger(), server_default='0', nullable=False),
@@ -349,14 +348,22 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('organisation', 'uid', 'claim', name=op.f('pk_study'))
     )
     with op.batch_alter_table('study', schema=None) as batch_op:
+        batch_op.create_index('ix_study_newest', ['organisation', 'date', 'time', 'uid', 'claim'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_accession'), ['organisation', 'accession'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_changed'), ['organisation', 'changed'], unique=False)
-        batch_op.create_index(batch_op.f('ix_study_organisation_date'), ['organisation', 'date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_filed_under_date'), ['organisation', 'filed_under', 'date'], unique=False)
-        batch_op.create_index(batch_op.f('ix_study_organisation_patient_name'), ['organisation', 'patient_name'], unique=False)
+        batch_op.create_index(batch_op.f('ix_study_organisation_patient_birth_date'), ['organisation', 'patient_birth_date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_patient_number'), ['organisation', 'patient_number'], unique=False)
         batch_op.create_index('ux_study_id', ['organisation', 'id'], unique=True)
 
+    op.create_table('study_name',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('role', sa.String(length=16), nullable=False),
+    sa.Column('name', sa.String(length=255).with_variant(sa.String(length=255, collation='C'), 'postgresql'), nullable=False),
+    sa.Column('study', sa.String(length=64), nullable=False),
+    sa.Column('claim', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'role', 'name', 'study', 'claim', name=op.f('pk_study_name'))
+    )
     op.create_table('token',
     sa.Column('hash', sa.String(length=64), nullable=False),
     sa.Column('kind', sa.String(length=16), nullable=False),
