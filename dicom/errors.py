@@ -3,6 +3,7 @@
 DicomError
 ├── Unreadable     not DICOM, cut short, or nested deeper than the limits allow
 ├── Incomplete     an identifying attribute is missing (SOP class, SOP instance, study, series)
+│   └── MediaDirectory  a DICOMDIR: an index of files, itself no composite instance
 ├── Mismatch       the data set contradicts the command or the file meta that announced it
 ├── TooLarge       beyond a configured limit (bytes, frames, pixels, inflated size)
 └── Undecodable    the pixels cannot be decoded (no decoder, damaged stream, limits of the pool)
@@ -25,6 +26,10 @@ class Unreadable(DicomError):
 
 class Incomplete(DicomError):
     """A required identifying attribute is absent or empty."""
+
+
+class MediaDirectory(Incomplete):
+    """A DICOMDIR (PS3.10 8.6): nothing to store, but no fault of the sender's either."""
 
 
 class Mismatch(DicomError):
