@@ -157,3 +157,9 @@ def name_groups(name: str) -> tuple[str, ...]:
     """The component groups of a PN value, folded, each once: any of them may be asked for."""
     groups = (fold(group) for group in name.split("="))
     return tuple(dict.fromkeys(group for group in groups if group))
+
+
+def person_name(text: str) -> dict[str, str]:
+    """A PN value as DICOM JSON wants it, by component group (PS3.18 F.2.2)."""
+    groups = zip(("Alphabetic", "Ideographic", "Phonetic"), text.split("="), strict=False)
+    return {group: part for group, part in groups if part}

@@ -195,7 +195,7 @@ series = Table(
     _text("date"),
     _int("instances"),
 )
-Index(None, series.c.organisation, series.c.uid)
+Index(None, series.c.organisation, series.c.uid, series.c.study)
 Index(None, series.c.organisation, series.c.modality, series.c.study)
 
 # `copy` numbers different contents that arrived under one SOP Instance UID: 0 is the visible one.
