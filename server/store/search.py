@@ -64,9 +64,7 @@ class Search:
     organisation: int
     allowed: Allowed
 
-    def page(
-        self, query: q.Query, *, count: int, after: int | None, offset: int
-    ) -> Sequence[Any]:
+    def page(self, query: q.Query, *, count: int, after: int | None, offset: int) -> Sequence[Any]:
         """Rows of a page and one more if there are more: the newest made first, or as sorted."""
         statement = self._matching(query, select(resource))
         if query.sort:
@@ -105,9 +103,7 @@ class Search:
         found = self.connection.execute(select(func.count()).select_from(some)).scalar() or 0
         return found <= FEW
 
-    def _clause(
-        self, kind: str, condition: q.Condition, table: Any, drive: bool = False
-    ) -> Clause:
+    def _clause(self, kind: str, condition: q.Condition, table: Any, drive: bool = False) -> Clause:
         """The condition on rows of one type in `resource` or an alias of it."""
         if _own_column(condition):
             return _column_clause(condition, table)
@@ -137,7 +133,9 @@ class Search:
             table.c.param == param_id(kind, criterion.rows),
         )
         if criterion.values:
-            query = query.where(or_(*(_value(criterion, value, table) for value in criterion.values)))
+            query = query.where(
+                or_(*(_value(criterion, value, table) for value in criterion.values))
+            )
         return Matches(query, table.c.rid)
 
     def _dicom(self, criterion: q.Criterion) -> Matches:

@@ -19,12 +19,16 @@ ENGINES = ("receiver", "pynetdicom")
 class House:
     """The door, what it kept, what it reported, and the peers it knows by calling AE title."""
 
-    def __init__(self, folder: Path, **rules: Any) -> None:
+    def __init__(self, folder: Path, engine: str = "receiver", **rules: Any) -> None:
+        self.engine = engine
         self.keeper = Keeper(folder)
         self.calls: list[Calling] = []
         self.peers: dict[str, Peer] = {}
         self._events: queue.Queue[Event] = queue.Queue()
-        settings: dict[str, Any] = {"limits": Limits()} | rules
+        settings: dict[str, Any] = {
+            "limits": Limits(),
+            "own_receiver": engine == "receiver",
+        } | rules
         self.door = Door(
             "127.0.0.1",
             0,
@@ -52,7 +56,7 @@ class House:
 @contextmanager
 def running_house(folder: Path, engine: str = "receiver", **rules: Any) -> Iterator[House]:
     """Start a door whose storage is served by the engine named, and stop it at the end."""
-    house = House(folder, own_receiver=engine == "receiver", **rules)
+    house = House(folder, engine, **rules)
     house.door.start()
     try:
         yield house
