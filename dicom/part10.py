@@ -166,7 +166,7 @@ def is_plausible_start(view: memoryview, offset: int) -> bool:
     group, number = struct.unpack(order, head[:4])
     length = int.from_bytes(head[4:8], "little")
     known = (group << 16 | number) in DicomDictionary or number == 0
-    return known and group <= 0x20 and (encoding.explicit or length <= 0x10000)
+    return known and 0x08 <= group <= 0x20 and (encoding.explicit or length <= 0x10000)
 
 
 def inflate(data: memoryview, limit: int) -> tuple[bytearray, bool]:
