@@ -1,0 +1,76 @@
+"""Which presentation contexts a peer is granted, and which engine can serve them (PS3.8 7.1.1)."""
+
+import re
+
+from pydicom.config import IGNORE
+from pydicom.uid import UID
+
+from dicom.pdu import AssociateRequest, Context, Proposal
+
+VERIFICATION = "1.2.840.10008.1.1"
+DICOM_ROOT = "1.2.840.10008."
+STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
+# Their names say storage, their services are others (DICOMDIR, storage commitment).
+NOT_STORAGE = {"1.2.840.10008.1.3.10", "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.2"}
+
+ACCEPTED = 0
+ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
+TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
+
+# Asynchronous operations window, role selection, user identity (PS3.7 annex D.3.3).
+NEGOTIATIONS = {0x53, 0x54, 0x58}
+
+_UID = re.compile(r"[0-9.]{1,64}")
+
+
+def is_uid(text: str) -> bool:
+    """Tell a UID by its characters and length; real senders break the finer rules of PS3.5 9."""
+    return _UID.fullmatch(text) is not None
+
+
+def is_storage(abstract_syntax: str) -> bool:
+    """Tell whether objects of this class can be stored: all storage classes and private ones.
+
+    A UID of the standard that the dictionary does not know yet counts if it lies where the
+    standard puts its storage classes (PS3.4 annex B.5).
+    """
+    if abstract_syntax in NOT_STORAGE:
+        return False
+    uid = UID(abstract_syntax, IGNORE)
+    if not uid.type:
+        return not uid.startswith(DICOM_ROOT) or uid.startswith(STORAGE_ROOT)
+    # A few retired storage classes have lost even their name.
+    return uid.type == "SOP Class" and ("Storage" in uid.keyword or not uid.keyword)
+
+
+def negotiate(request: AssociateRequest, may: frozenset[str]) -> tuple[Context, ...]:
+    """Accept each context of a service that the peer may use, with its first transfer syntax.
+
+    The first one is the requestor's own choice, so the bytes are kept as they came.
+    """
+    return tuple(_decide(proposal, may) for proposal in request.proposals)
+
+
+def _decide(proposal: Proposal, may: frozenset[str]) -> Context:
+    first = proposal.transfer_syntaxes[0]
+    syntax = next((uid for uid in proposal.transfer_syntaxes if is_uid(uid)), None)
+    if not is_uid(proposal.abstract_syntax) or _service(proposal.abstract_syntax) not in may:
+        result = ABSTRACT_SYNTAX_NOT_SUPPORTED
+    elif syntax is None:
+        result = TRANSFER_SYNTAXES_NOT_SUPPORTED
+    else:
+        result = ACCEPTED
+    return Context(proposal.id, proposal.abstract_syntax, syntax or first, result)
+
+
+def _service(abstract_syntax: str) -> str:
+    if abstract_syntax == VERIFICATION:
+        return "echo"
+    return "store" if is_storage(abstract_syntax) else ""
+
+
+def is_plain(request: AssociateRequest) -> bool:
+    """Tell whether an association asks for nothing beyond storage and verification."""
+    return not request.user_items & NEGOTIATIONS and all(
+        _service(proposal.abstract_syntax) for proposal in request.proposals
+    )

@@ -1,0 +1,80 @@
+"""Our own storage engine: one blocking loop, one buffer, values straight to the Sink (PS3.8 9.2).
+
+The upper layer for associations of storage and verification alone, after their acceptance.
+"""
+
+from collections.abc import Callable
+
+from dicom import pdu
+from dicom.exchange import Exchange
+from dicom.pdu import ProtocolError
+from dicom.rules import Ending, Limits
+from dicom.wire import Interrupted, Wire
+
+
+class Receiver:
+    """Serves one accepted association to its end, in the thread that calls `serve`."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        exchange: Exchange,
+        peer_max: int,
+        limits: Limits,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._wire = wire
+        self._exchange = exchange
+        self._peer_max = peer_max
+        self._limits = limits
+        self._stopping = stopping
+        self._buffer = memoryview(bytearray(limits.max_pdu))
+
+    def serve(self, acceptance: bytes) -> Ending:
+        """Send the A-ASSOCIATE-AC, then read PDUs until release, abort or loss."""
+        try:
+            self._wire.send(acceptance)
+            while True:
+                ending = self._serve_pdu()
+                if ending is not None:
+                    return ending
+        except ProtocolError as error:
+            return self._abort(error.reason, str(error))
+        except Interrupted:
+            return self._abort(0, "the door is closing")
+        except TimeoutError as error:
+            return self._abort(0, str(error))
+        except OSError:
+            return Ending("lost", "the connection broke")
+
+    def _serve_pdu(self) -> Ending | None:
+        kind, body = self._read_pdu()
+        if kind == pdu.P_DATA:
+            self._wire.acknowledge()
+            for context_id, control, fragment in pdu.data_values(body):
+                response = self._exchange.feed(context_id, control, fragment)
+                if response:
+                    self._wire.send(pdu.pack_command(context_id, response, self._peer_max))
+            return None
+        if kind == pdu.RELEASE_RQ:
+            self._wire.send_last(pdu.pack_release_response())
+            return Ending("released", "")
+        if kind == pdu.ABORT:
+            return Ending("aborted", "the peer aborted")
+        known = kind in pdu.KNOWN
+        reason = pdu.UNEXPECTED_PDU if known else pdu.UNRECOGNISED_PDU
+        raise ProtocolError(reason, f"a PDU of type {kind:02X} in an association")
+
+    def _read_pdu(self) -> tuple[int, memoryview]:
+        idle = self._exchange.idle
+        patience = self._limits.idle if idle else self._limits.stall
+        kind, length = self._wire.read_header(patience, lambda: idle and self._stopping())
+        if length > len(self._buffer):
+            raise ProtocolError(pdu.INVALID_PARAMETER, "a PDU is longer than announced")
+        body = self._buffer[:length]
+        self._wire.fill(body, self._limits.stall)
+        return kind, body
+
+    def _abort(self, reason: int, message: str) -> Ending:
+        self._wire.send_last(pdu.pack_abort(reason))
+        return Ending("aborted", message)

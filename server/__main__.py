@@ -1,0 +1,66 @@
+"""`python -m server COMMAND`: the commands, loaded when they are asked for."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from server.config import PREFIX, SETTINGS, BadSetting
+from server.errors import Fault
+
+COMMANDS = {
+    "serve": ("server.commands.serve", "serve"),
+    "demo": ("server.commands.demo", "demo"),
+    "import": ("server.commands.importing", "import_"),
+    "organisation": ("server.commands.access", "organisation"),
+    "group": ("server.commands.access", "group"),
+    "client": ("server.commands.access", "client"),
+    "peer": ("server.commands.access", "peer"),
+    "token": ("server.commands.access", "token"),
+    "jobs": ("server.commands.operate", "jobs"),
+    "review": ("server.commands.operate", "review"),
+    "verify": ("server.commands.operate", "verify"),
+    "_role": ("server.commands.roles", "role"),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when it is used: start-up stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in COMMANDS if not name.startswith("_")]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        found: click.Command = getattr(import_module(module), name)
+        return found
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Settings, from the environment"):
+            rows = [(PREFIX + s.name, f"{s.help} [{s.default or 'empty'}]") for s in SETTINGS]
+            formatter.write_dl(rows)
+
+
+@click.command(
+    cls=Commands,
+    help="Triptych: DICOM, HL7 v2 and FHIR joined into one record for each patient. "
+    "Start with `demo` to see it work, `serve` to run it.",
+)
+@click.version_option("0.1.0", prog_name="triptych")
+def cli() -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command; what the user can mend is one sentence, not a trace."""
+    try:
+        cli(prog_name="triptych")
+    except (BadSetting, Fault) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

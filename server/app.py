@@ -1,0 +1,87 @@
+"""Wires the route table to Flask: guard, handler, errors, audit, in one place."""
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from dicom.errors import DicomError
+from fhir.errors import FhirError
+from server import errors
+from server.errors import BadMethod, Fault, Invalid, Missing
+from server.flows.sites import House
+from server.web import dicomweb, fhir_api, guard, health, oauth, replies, stow
+from server.web.routes import Call, Route
+
+log = logging.getLogger(__name__)
+
+ROUTES: tuple[Route, ...] = (
+    *health.ROUTES,
+    *oauth.ROUTES,
+    *fhir_api.ROUTES,
+    *dicomweb.ROUTES,
+    *stow.ROUTES,
+)
+
+
+def create_app(house: House) -> Flask:
+    """The WSGI application over one house."""
+    app = Flask("triptych", static_folder=None)
+    app.url_map.strict_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    for route in ROUTES:
+        _register(app, house, route)
+    app.register_error_handler(HTTPException, _unrouted)
+    app.after_request(replies.secure)
+    return app
+
+
+def _register(app: Flask, house: House, route: Route) -> None:
+    def view(**path: str) -> Response:
+        return _answer(house, route, path)
+
+    app.add_url_rule(route.rule, route.name, view, methods=[*route.methods])
+
+
+def _answer(house: House, route: Route, path: dict[str, str]) -> Response:
+    """Guard, then handler; every error leaves in the terms of the door."""
+    grant = None
+    try:
+        grant = guard.admit(house, route, path)
+        return route.handler(Call(house, route, grant, path))
+    except (Fault, DicomError, FhirError) as error:
+        fault = _fault(error)
+        guard.refused(house, route, grant, fault)
+        return replies.failure(fault, route.door)
+    except HTTPException as error:
+        return _unrouted(error)
+    except Exception:  # outermost loop: the caller gets an answer, the log gets the trace
+        log.exception("%s %s failed", request.method, route.rule)
+        return replies.failure(Fault("the server failed; the log says why"), route.door)
+
+
+def _fault(error: Exception) -> Fault:
+    """The product's error for one of any floor."""
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, DicomError):
+        return errors.from_dicom(error)
+    return Invalid(str(error), expression=getattr(error, "expression", ""))
+
+
+def _door(path: str) -> str:
+    return "oauth" if path.startswith("/oauth") else "fhir"
+
+
+def _unrouted(error: Any) -> Response:
+    """What Flask itself refuses: an unknown address, a wrong method, a body beyond its limit."""
+    fault: Fault = Missing("there is nothing at this address")
+    if error.code == 405:
+        fault = BadMethod(f"this address does not take {request.method}")
+    elif error.code not in (404, None):
+        fault = Invalid(error.description or "the request cannot be understood")
+    response = replies.failure(fault, _door(request.path))
+    if error.code == 405 and getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response

@@ -1,0 +1,81 @@
+"""`jobs`, `review` and `verify`: what an operator looks at."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import click
+
+from server import config as settings
+from server.flows import operate
+from server.flows.sites import House, open_house
+
+
+@contextmanager
+def opened() -> Iterator[House]:
+    """The stores, for one command."""
+    house = open_house(settings.load(), "command")
+    try:
+        yield house
+    finally:
+        house.close()
+
+
+@click.group()
+def jobs() -> None:
+    """Work that waits, runs or was parked."""
+
+
+@jobs.command("list")
+@click.option("--state", default="", help="Only pending, running or parked ones.")
+def jobs_list(state: str) -> None:
+    """Print one JSON object for each job, with the reason if it failed."""
+    with opened() as house:
+        for job in operate.job_list(house, state):
+            click.echo(json.dumps(job))
+
+
+@jobs.command("retry")
+@click.argument("job", type=int, required=False)
+def jobs_retry(job: int | None) -> None:
+    """Run parked jobs again: one by its id, or all."""
+    with opened() as house:
+        click.echo(json.dumps({"retried": operate.retry_jobs(house, job)}))
+
+
+@click.group()
+def review() -> None:
+    """What the server would not decide alone, with the evidence."""
+
+
+@review.command("list")
+@click.option("--state", default="open", help="open, noted, or empty for all.")
+def review_list(state: str) -> None:
+    """Print one JSON object for each item."""
+    with opened() as house:
+        for item in operate.review_list(house, state):
+            click.echo(json.dumps(item, ensure_ascii=False))
+
+
+@click.command()
+def verify() -> None:
+    """Read every stored object again, compare it with its row, and check the audit chains.
+
+    Prints a JSON object; exits with 1 when anything is missing or changed.
+    """
+    with opened() as house:
+        tally, faults = operate.Check(), list[str]()
+        with click.progressbar(
+            operate.verify_blobs(house),
+            length=operate.count_instances(house),
+            label="Reading objects",
+            file=sys.stderr,
+        ) as bar:
+            for check, fault in bar:
+                tally = check
+                faults += [fault] if fault else []
+        faults += operate.verify_audit(house)
+    click.echo(json.dumps(asdict(tally) | {"faults": faults}))
+    sys.exit(1 if faults else 0)

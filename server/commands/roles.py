@@ -1,0 +1,104 @@
+"""The child processes of `serve`: web, dimse and worker."""
+
+import multiprocessing.util
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from server import config as settings
+from server.commands import process
+from server.flows.sites import House, open_house
+
+ROLES = ("web", "dimse", "worker")
+_GRACE = 30
+_MINUTE = 60
+
+
+@click.command(hidden=True)
+@click.argument("name", type=click.Choice(ROLES))
+def role(name: str) -> None:
+    """Run one role until SIGTERM; `serve` starts these."""
+    config = settings.load()
+    process.die_with_parent()
+    process.watch_parent()
+    process.set_up_logging(config, name)
+    {"web": web, "dimse": dimse, "worker": worker}[name](config)
+
+
+def worker(config: settings.Config) -> None:
+    """Do jobs."""
+    from server.flows.worker import Worker
+
+    house = open_house(config, "worker")
+    runner = Worker(house)
+    process.on_stop(runner.stop)
+    process.report_ready("worker")
+    runner.run()
+    house.close()
+
+
+def dimse(config: settings.Config) -> None:
+    """Listen for DICOM associations."""
+    from server.listeners import dicom_door
+
+    house = open_house(config, "dimse")
+    door = dicom_door(house)
+    stopping = threading.Event()
+    process.on_stop(stopping.set)
+    door.start()
+    process.report_ready(str(door.port))
+    _tend(house, stopping)
+    door.stop(_GRACE)
+    house.close()
+
+
+def _tend(house: House, stopping: threading.Event) -> None:
+    """Look after the audit chain once a minute until the process stops."""
+    while not stopping.wait(_MINUTE):
+        house.auditor.tend()
+
+
+def web(config: settings.Config) -> None:
+    """Answer HTTP with granian: a main process and its workers."""
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    import server.app  # noqa: F401 - imported before the workers fork, who then share its memory
+
+    Server(
+        "server.commands.roles:application",
+        factory=True,
+        address=config.host,
+        port=config.http_port,
+        interface=Interfaces.WSGI,
+        workers=config.http_workers,
+        blocking_threads=config.http_threads,
+        workers_kill_timeout=_GRACE,
+        respawn_failed_workers=True,
+        log_level=LogLevels.warning,
+        working_dir=Path.cwd(),
+    ).serve()
+
+
+def application() -> Any:
+    """The WSGI application of one web worker."""
+    from server.app import create_app
+
+    config = settings.load()
+    process.die_with_parent()
+    process.set_up_logging(config, "web")
+    house = open_house(config, "web")
+    threading.Thread(target=_tend_forever, args=(house,), name="tend", daemon=True).start()
+    # Workers are multiprocessing children, which run no atexit handlers.
+    multiprocessing.util.Finalize(None, house.close, exitpriority=10)
+    return create_app(house)
+
+
+def _tend_forever(house: House) -> None:
+    while True:
+        time.sleep(_MINUTE)
+        house.auditor.tend()

@@ -1,0 +1,73 @@
+"""`serve`: prepares the stores, starts the roles, says where they listen."""
+
+import signal
+import sys
+from collections.abc import Callable
+
+import click
+
+from server import clock
+from server import config as settings
+from server.commands import process
+from server.commands.supervisor import StartFailed, Supervisor, reserve
+from server.config import BadSetting, Config
+from server.flows import recovery
+from server.flows.sites import House, open_house
+
+Check = Callable[[House], None]
+
+_ROLES = ("worker", "dimse", "web")
+
+
+def prepare(config: Config, before: Check | None = None) -> None:
+    """Bring the stores to the present schema, let `before` look, mend what a crash left."""
+    house = open_house(config, "serve")
+    try:
+        recovery.prepare(house, clock.now())
+        if before is not None:
+            before(house)
+        mended = recovery.mend(house)
+    finally:
+        house.close()
+    if mended:
+        click.echo(f"recovered {mended} objects that a crash had left unindexed", err=True)
+
+
+def roles(only: str) -> tuple[str, ...]:
+    """The roles named by --only, in the order in which they start."""
+    wanted = [name.strip() for name in only.split(",") if name.strip()]
+    unknown = set(wanted) - set(_ROLES)
+    if unknown:
+        raise BadSetting(f"--only knows {', '.join(_ROLES)}, not {', '.join(sorted(unknown))}")
+    return tuple(name for name in _ROLES if not wanted or name in wanted)
+
+
+def start(config: Config, only: str = "", before: Check | None = None) -> Supervisor:
+    """Prepare and start; the supervisor that comes back has every role serving."""
+    config.data.mkdir(parents=True, exist_ok=True)
+    process.set_up_logging(config, "serve")
+    config, held = reserve(config)
+    prepare(config, before)
+    supervisor = Supervisor(config, roles(only), held)
+    signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
+    signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
+    try:
+        supervisor.start()
+    except StartFailed as error:
+        supervisor.end()
+        raise BadSetting(str(error)) from error
+    return supervisor
+
+
+@click.command()
+@click.option("--only", default="", metavar="web,dimse,worker", help="Start only these roles.")
+def serve(only: str) -> None:
+    """Start the server: FHIR, DICOMweb and OAuth over HTTP, DICOM over DIMSE, and the worker.
+
+    Prints one line `ready {"dimse": 11112, "http": 8080, "base": "http://127.0.0.1:8080"}` when
+    every listener answers. Ctrl-C or SIGTERM stops it after open requests have ended.
+    """
+    supervisor = start(settings.load(), only)
+    click.echo(supervisor.ready_line())
+    sys.stdout.flush()
+    sys.exit(supervisor.run())

@@ -1,0 +1,196 @@
+"""Starts the roles as child processes, restarts those that die, and stops them all together."""
+
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from http.client import HTTPConnection
+
+from server.commands.process import PARENT_PIPE, READY_PIPE
+from server.config import BadSetting, Config, environment
+
+log = logging.getLogger(__name__)
+
+_START = 60
+_GRACE = 35
+_LONGEST_PAUSE = 30
+_DEATHS, _DEATH_WINDOW = 5, 60.0
+
+
+class StartFailed(Exception):
+    """A role did not come up; the message says which."""
+
+
+def reserve(config: Config) -> tuple[Config, socket.socket]:
+    """Hold the HTTP port for the server's life, so that 0 becomes a number that stays ours.
+
+    Workers listen on the port beside this socket (SO_REUSEPORT), which itself never listens.
+    """
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.host, config.http_port))
+        except OSError as error:
+            raise BadSetting(
+                f"cannot listen on {config.host}:{config.http_port} ({error.strerror}): "
+                "is another server running? TRIPTYCH_HTTP_PORT=0 takes any free port"
+            ) from error
+        port = probe.getsockname()[1]
+    held = socket.socket(family)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind((config.host, port))
+    return replace(config, http_port=port), held
+
+
+@dataclass(slots=True)
+class Child:
+    """One role and its present process."""
+
+    role: str
+    process: subprocess.Popen[bytes] | None = None
+    pause: float = 1.0
+    restart_at: float = 0.0
+    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=_DEATHS))
+
+
+class Supervisor:
+    """Runs the roles; `run` returns the exit code of `serve`."""
+
+    def __init__(self, config: Config, roles: tuple[str, ...], held: socket.socket) -> None:
+        self.config = config
+        self._held = held
+        self.ports: dict[str, int] = {}
+        self._children = [Child(role) for role in roles]
+        self._stopping = threading.Event()
+        self._life, self._life_end = os.pipe()
+
+    def start(self) -> None:
+        """Start every role and wait until each serves. Raises StartFailed."""
+        for child in self._children:
+            word = self._start(child)
+            if child.role == "dimse":
+                self.ports["dimse"] = int(word)
+        if any(child.role == "web" for child in self._children):
+            self._await_http()
+            self.ports["http"] = self.config.http_port
+
+    def ready_line(self) -> str:
+        """The line that tells the outside where everything listens."""
+        return "ready " + json.dumps(self.ports | {"base": self.config.base})
+
+    def stop(self) -> None:
+        """Ask `run` to stop everything."""
+        self._stopping.set()
+
+    def run(self) -> int:
+        """Watch the children until stopped (0) or one dies too often (1)."""
+        code = 0
+        while not self._stopping.wait(0.1):
+            if not all(self._tend(child) for child in self._children):
+                code = 1
+                break
+        self.end()
+        return code
+
+    def end(self) -> None:
+        """Stop every child: SIGTERM, 35 s, SIGKILL."""
+        alive = [c.process for c in self._children if c.process and c.process.poll() is None]
+        for process in alive:
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _GRACE
+        for process in alive:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _start(self, child: Child) -> str:
+        """Start a role; gives the word that it reports, or nothing for the web role."""
+        reader, writer = os.pipe()
+        env = os.environ | environment(self._for(child))
+        env |= {PARENT_PIPE: str(self._life), READY_PIPE: str(writer)}
+        child.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "server", "_role", child.role],
+            env=env,
+            pass_fds=(self._life, writer),
+        )
+        os.close(writer)
+        try:
+            return "" if child.role == "web" else _word(reader, child)
+        finally:
+            os.close(reader)
+
+    def _for(self, child: Child) -> Config:
+        """A restarted listener takes the port that it had."""
+        port = self.ports.get("dimse", self.config.dimse_port)
+        return replace(self.config, dimse_port=port)
+
+    def _await_http(self) -> None:
+        deadline = time.monotonic() + _START
+        while time.monotonic() < deadline:
+            if _answers(self.config):
+                return
+            if any(c.process and c.process.poll() is not None for c in self._children):
+                break
+            time.sleep(0.02)
+        raise StartFailed("web did not come up: the lines above say why")
+
+    def _tend(self, child: Child) -> bool:
+        """Restart a dead child after a pause that grows; false when it died too often."""
+        if child.process is not None and child.process.poll() is None:
+            return True
+        now = time.monotonic()
+        if child.process is not None:
+            log.error("%s ended with %s", child.role, child.process.returncode)
+            child.process = None
+            child.deaths.append(now)
+            if len(child.deaths) == _DEATHS and now - child.deaths[0] < _DEATH_WINDOW:
+                log.error("%s died %d times within a minute: giving up", child.role, _DEATHS)
+                return False
+            child.pause = 1.0 if _rested(child, now) else min(child.pause * 2, _LONGEST_PAUSE)
+            child.restart_at = now + child.pause
+        if now >= child.restart_at:
+            self._restart(child)
+        return True
+
+    def _restart(self, child: Child) -> None:
+        try:
+            self._start(child)
+        except StartFailed as error:
+            log.error("%s", error)
+
+
+def _rested(child: Child, now: float) -> bool:
+    """Whether the last death but one lies a while back."""
+    return len(child.deaths) < 2 or now - child.deaths[-2] > _DEATH_WINDOW
+
+
+def _word(reader: int, child: Child) -> str:
+    """The line that a child writes when it serves."""
+    ready, _, _ = select.select([reader], [], [], _START)
+    word = os.read(reader, 64).decode().strip() if ready else ""
+    if not word:
+        raise StartFailed(f"{child.role} did not come up: the lines above say why")
+    return word
+
+
+def _answers(config: Config) -> bool:
+    """Whether the web role answers that it is ready."""
+    connection = HTTPConnection(config.host, config.http_port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

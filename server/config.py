@@ -1,0 +1,204 @@
+"""Settings: one table that feeds the environment, `--help`, the docs page and its test."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+PREFIX = "TRIPTYCH_"
+
+
+class BadSetting(Exception):
+    """A setting that cannot be used; the message names it and says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the settings table. `kind` is text, path, int, size, secret, zone or choice:a|b."""
+
+    name: str
+    kind: str
+    default: str
+    help: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("DATA", "path", "./data", "Folder of the embedded database, blobs and keys."),
+    Setting(
+        "DATABASE_URL",
+        "secret",
+        "",
+        "Database, as postgresql+psycopg://user:password@host/name. Empty: SQLite under DATA.",
+    ),
+    Setting("HOST", "text", "127.0.0.1", "Address that every listener binds."),
+    Setting("HTTP_PORT", "int", "8080", "Port of FHIR, DICOMweb and OAuth. 0: any free port."),
+    Setting("DIMSE_PORT", "int", "11112", "Port of the DICOM listener. 0: any free port."),
+    Setting("BASE_URL", "text", "", "Public address. Empty: http://HOST:HTTP_PORT."),
+    Setting("AE_TITLE", "text", "TRIPTYCH", "Our DICOM application entity title."),
+    Setting(
+        "SETTLE_SECONDS",
+        "int",
+        "2",
+        "A study is settled when no instance has arrived for this many seconds.",
+    ),
+    Setting(
+        "ZONE",
+        "zone",
+        "",
+        "Time zone of `home`, as Europe/Madrid. Empty: times without a zone become dates.",
+    ),
+    Setting(
+        "ISSUER",
+        "text",
+        "",
+        "System URI for patient numbers that arrive at `home` without an issuer. "
+        "Empty: they are filed as unissued.",
+    ),
+    Setting(
+        "OPEN_DOORS",
+        "choice:auto|loopback|none",
+        "auto",
+        "Serve unknown DICOM senders from loopback as the built-in peer `loopback`. "
+        "auto: while HOST is loopback.",
+    ),
+    Setting(
+        "TRUSTED_PROXIES",
+        "text",
+        "",
+        "Addresses, comma separated, whose X-Forwarded headers count.",
+    ),
+    Setting("HTTP_WORKERS", "int", "2", "Processes that answer HTTP."),
+    Setting("HTTP_THREADS", "int", "8", "Threads in each HTTP process."),
+    Setting("MAX_OBJECT_BYTES", "size", "4G", "Largest DICOM object taken by any door."),
+    Setting("MAX_REQUEST_BYTES", "size", "64G", "Largest STOW-RS request."),
+    Setting("MAX_PARTS", "int", "100000", "Most objects in one STOW-RS request."),
+    Setting("MAX_BODY_BYTES", "size", "16M", "Largest FHIR or OAuth request body."),
+    Setting("MIN_FREE_BYTES", "size", "256M", "Refuse new objects while the disk has less free."),
+    Setting("MAX_ASSOCIATIONS", "int", "100", "Most DICOM associations at once."),
+    Setting("MAX_PDU", "size", "128K", "Longest DICOM PDU that we take."),
+    Setting("DIMSE_IDLE_SECONDS", "int", "60", "Close an association that is silent this long."),
+    Setting("DECODE_WORKERS", "int", "1", "Processes that decode pictures, in each HTTP process."),
+    Setting("DECODE_MEMORY", "size", "1G", "Memory that one decoding process may take."),
+    Setting("DECODE_SECONDS", "int", "20", "Time that decoding one picture may take."),
+    Setting("LOG_LEVEL", "choice:DEBUG|INFO|WARNING|ERROR", "INFO", "How much is logged."),
+)
+
+_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def _size(text: str) -> int:
+    unit = _UNITS.get(text[-1:].upper())
+    return int(text[:-1]) * unit if unit else int(text)
+
+
+def _parse(setting: Setting, text: str) -> Any:
+    """The typed value of one setting's text."""
+    try:
+        if setting.kind == "int":
+            return int(text)
+        if setting.kind == "size":
+            return _size(text)
+        if setting.kind == "zone" and text:
+            ZoneInfo(text)
+    except (ValueError, ZoneInfoNotFoundError) as bad:
+        raise BadSetting(f"{PREFIX}{setting.name}={text!r} is not a valid {setting.kind}") from bad
+    if setting.kind.startswith("choice:") and text not in setting.kind[7:].split("|"):
+        raise BadSetting(f"{PREFIX}{setting.name}={text!r}: choose one of {setting.kind[7:]}")
+    return Path(text) if setting.kind == "path" else text
+
+
+def _text(setting: Setting, environ: Mapping[str, str]) -> str:
+    """The setting's text from the environment; a secret may stand in a file named by NAME_FILE."""
+    name = PREFIX + setting.name
+    file = environ.get(name + "_FILE")
+    if file and setting.kind == "secret":
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as bad:
+            raise BadSetting(f"{name}_FILE: cannot read {file!r}: {bad.strerror}") from bad
+    return environ.get(name, setting.default)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings, parsed. Attributes are the table's names in lower case."""
+
+    data: Path
+    database_url: str
+    host: str
+    http_port: int
+    dimse_port: int
+    base_url: str
+    ae_title: str
+    settle_seconds: int
+    zone: str
+    issuer: str
+    open_doors: str
+    trusted_proxies: str
+    http_workers: int
+    http_threads: int
+    max_object_bytes: int
+    max_request_bytes: int
+    max_parts: int
+    max_body_bytes: int
+    min_free_bytes: int
+    max_associations: int
+    max_pdu: int
+    dimse_idle_seconds: int
+    decode_workers: int
+    decode_memory: int
+    decode_seconds: int
+    log_level: str
+
+    @property
+    def loopback(self) -> bool:
+        """True while every listener is reachable from this machine alone."""
+        return self.host == "localhost" or _is_loopback(self.host)
+
+    @property
+    def doors_open(self) -> bool:
+        """True when unknown DICOM senders from loopback are served."""
+        return self.open_doors == "loopback" or (self.open_doors == "auto" and self.loopback)
+
+    @property
+    def base(self) -> str:
+        """The public address, without a trailing slash."""
+        return (self.base_url or f"http://{self.host}:{self.http_port}").rstrip("/")
+
+    @property
+    def fhir_base(self) -> str:
+        """Base of the FHIR service; also SMART `iss` and `aud`."""
+        return self.base + "/fhir"
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL."""
+        return self.database_url or f"sqlite:///{self.data / 'triptych.db'}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def load(environ: Mapping[str, str] | None = None) -> Config:
+    """Read every setting from the environment; raises BadSetting on the first that is wrong."""
+    source = os.environ if environ is None else environ
+    values = {s.name.lower(): _parse(s, _text(s, source)) for s in SETTINGS}
+    config = Config(**values)
+    if config.open_doors == "loopback" and not config.loopback:
+        raise BadSetting(
+            f"{PREFIX}OPEN_DOORS=loopback with {PREFIX}HOST={config.host} would serve unknown "
+            "senders on a reachable address: bind loopback, or register them with `peer add`"
+        )
+    return config
+
+
+def environment(config: Config) -> dict[str, str]:
+    """The environment that gives a child process exactly this configuration."""
+    return {PREFIX + s.name: str(getattr(config, s.name.lower())) for s in SETTINGS}

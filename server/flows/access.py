@@ -1,0 +1,156 @@
+"""The only gate. Every door turns its caller into a Grant and asks here; nothing is allowed unless
+a line below allows it.
+
+A grant admits by `filed_under`, the Patient that a row came in under, so that neither a later link
+nor a merge widens it. Lists are limited in SQL, before they are counted or cut into pages. Another
+patient's row is 403 when it is asked for by name, silence in a list; what a grant may not even know
+of (another organisation, a held study) is 404.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, exists, false, select, true
+from sqlalchemy.sql.elements import ColumnElement
+
+from fhir.scopes import Scope, allows
+from server.errors import Denied, Missing
+from server.store.tables import index_reference, resource, study
+
+S = TypeVar("S", bound=Select[Any])
+
+# Types that belong to a patient. All others are shared by the organisation, and a patient reads
+# only those that one of the patient's own resources refers to.
+COMPARTMENT = frozenset({"Patient", "ImagingStudy"})
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a caller may reach, fixed when the grant was made.
+
+    `everyone` means all patients of the organisation; otherwise `patients` holds their ids.
+    `studies`, when not None, narrows to these study UIDs. `context` is the scope word that
+    applies: patient, user or system; a DICOM peer's grant has context peer and no scopes.
+    """
+
+    id: str
+    organisation: int
+    client: str
+    context: str
+    scopes: tuple[Scope, ...] = ()
+    patients: frozenset[str] = frozenset()
+    everyone: bool = False
+    studies: frozenset[str] | None = None
+    purpose: str = "TREAT"
+    address: str = ""
+
+
+def may(grant: Grant, resource_type: str, letter: str) -> None:
+    """Raise Denied unless a scope of the grant allows the interaction (c r u d s) on the type."""
+    if not allows(grant.scopes, grant.context, resource_type, letter):
+        raise Denied(f"this token has no scope for {resource_type}.{letter}")
+
+
+def admits_patient(grant: Grant, patient: str) -> bool:
+    """Whether the grant holds a Patient."""
+    return grant.everyone or patient in grant.patients
+
+
+def named(grant: Grant, patients: Iterable[str]) -> None:
+    """Raise Denied, before any look-up, for a patient named in a request and not in the grant."""
+    if not all(admits_patient(grant, patient) for patient in patients):
+        raise Denied("this token does not reach the patient that the request names")
+
+
+def check(
+    grant: Grant, *, organisation: int, filed_under: str, hidden: bool, study: str = ""
+) -> None:
+    """Raise Missing or Denied unless the grant reaches one owned row."""
+    if organisation != grant.organisation or (hidden and not grant.everyone):
+        raise Missing("there is no such resource here")
+    if not admits_patient(grant, filed_under):
+        raise Denied("this belongs to a patient that the token does not reach")
+    if grant.studies is not None and study not in grant.studies:
+        raise Denied("the token does not reach this study")
+
+
+def _owned(grant: Grant, table: Any, hidden: Any) -> ColumnElement[bool]:
+    """The rows of an owned table that the grant reaches."""
+    mine: ColumnElement[bool] = table.c.organisation == grant.organisation
+    if grant.everyone:
+        return mine
+    if not grant.patients:
+        return false()
+    reached: ColumnElement[bool] = table.c.filed_under.in_(sorted(grant.patients))
+    return mine & reached & (hidden == false())
+
+
+def studies(grant: Grant) -> ColumnElement[bool]:
+    """The condition on `study` rows."""
+    narrowed = true() if grant.studies is None else study.c.uid.in_(sorted(grant.studies))
+    return _owned(grant, study, study.c.held) & narrowed
+
+
+def resources(grant: Grant, resource_type: str, table: Any = resource) -> ColumnElement[bool]:
+    """The condition on `resource` rows (or an alias) of one type."""
+    if resource_type in COMPARTMENT:
+        owned = _owned(grant, table, table.c.hidden)
+        return owned & _narrowed(grant, resource_type, table)
+    mine: ColumnElement[bool] = table.c.organisation == grant.organisation
+    return mine if grant.everyone else mine & _referred(grant, resource_type, table)
+
+
+def _narrowed(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
+    """The part of a grant for single studies: other ImagingStudies do not exist for it."""
+    if grant.studies is None or resource_type != "ImagingStudy":
+        return true()
+    ids = select(study.c.id).where(
+        study.c.organisation == grant.organisation, study.c.uid.in_(sorted(grant.studies))
+    )
+    return table.c.id.in_(ids)  # type: ignore[no-any-return]
+
+
+def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
+    """Rows that one of the patient's own resources refers to."""
+    source = resource.alias()
+    return exists(
+        select(index_reference.c.rid)
+        .join(
+            source,
+            (source.c.organisation == index_reference.c.organisation)
+            & (source.c.rid == index_reference.c.rid),
+        )
+        .where(
+            index_reference.c.organisation == grant.organisation,
+            index_reference.c.target_type == resource_type,
+            index_reference.c.target == table.c.id,
+            source.c.deleted == false(),
+            _owned(grant, source, source.c.hidden),
+        )
+    )
+
+
+def limit(statement: S, grant: Grant, resource_type: str) -> S:
+    """Narrow a statement over `resource` to what the grant reaches."""
+    return statement.where(resources(grant, resource_type))
+
+
+def reaches(connection: Any, grant: Grant, row: Any) -> None:
+    """Raise Missing or Denied unless the grant reaches a `resource` row."""
+    if row.type in COMPARTMENT:
+        check(
+            grant,
+            organisation=row.organisation,
+            filed_under=row.filed_under,
+            hidden=row.hidden,
+        )
+    found = connection.execute(
+        select(resource.c.rid).where(
+            resource.c.organisation == row.organisation,
+            resource.c.rid == row.rid,
+            resources(grant, row.type),
+        )
+    ).first()
+    if found is None:
+        raise Denied("the token does not reach this resource")

@@ -1,0 +1,258 @@
+"""Audit: one hash chain for each writer, durable before what it speaks of leaves.
+
+Reads open one event for each grant, person, study, door and purpose, good for at most fifteen
+minutes, and close it with a second row that counts instances and bytes. Everything else is an
+event of its own. Rows hold a salted reference to the person, so that erasing the salt cuts the
+tie and leaves the chain whole.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from server import clock
+from server.store.combine import Combiner, Ticket
+from server.store.db import Database
+from server.store.install import keep, value
+from server.store.tables import audit, audit_root, patient
+
+WINDOW = 15 * 60 * 1_000_000
+_DRAIN_AT = 512
+_FIRST = "0" * 64
+_HEAD = (
+    select(audit.c.seq, audit.c.hash)
+    .where(audit.c.writer == bindparam("writer"))
+    .order_by(audit.c.seq.desc())
+    .limit(1)
+)
+_ADD = insert(audit)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `patient` is a Patient id; the row keeps only a salted digest.
+
+    `action` is read, search, create, update, delete, refuse, login, execute or close; `outcome`
+    is 0 (success), 4 (refused or wrong input), 8 (our failure), as R4 AuditEvent.outcome.
+    """
+
+    organisation: int
+    door: str
+    action: str
+    outcome: str = "0"
+    grant: str = ""
+    client: str = ""
+    patient: str = ""
+    study: str = ""
+    purpose: str = ""
+    address: str = ""
+    detail: str = ""
+    opened: int = 0
+    count: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class _Open:
+    """A read event that is still counting."""
+
+    event: Event
+    at: int
+    count: int = 0
+    bytes: int = 0
+    busy: int = 0
+
+
+class Reading:
+    """An open event of one request: `sent` counts what left, `end` closes the request."""
+
+    def __init__(self, opened: _Open, mutex: threading.Lock, drain: list[_Open] | None) -> None:
+        self._open = opened
+        self._mutex = mutex
+        self._drain = drain
+
+    def sent(self, size: int, count: int = 0) -> None:
+        with self._mutex:
+            self._open.bytes += size
+            self._open.count += count
+
+    def end(self) -> None:
+        with self._mutex:
+            self._open.busy -= 1
+            if self._drain is not None:
+                self._drain.append(self._open)
+
+
+class Auditor:
+    """The audit writer of one process. Safe for threads."""
+
+    def __init__(self, database: Database, writer: str) -> None:
+        self.writer = writer
+        self._database = database
+        self._mutex = threading.Lock()
+        self._windows: dict[Event, _Open] = {}
+        self._draining: list[_Open] = []
+        self._salts: dict[tuple[int, str], str] = {}
+        self._combiner: Combiner[tuple[Event, int], int] = Combiner(self._flush, most=512)
+
+    def note(self, event: Event) -> int:
+        """Record an event; it is on disk when this returns. Gives its number in the chain."""
+        return self._combiner.run((event, clock.now()))
+
+    def append(self, connection: Connection, event: Event) -> int:
+        """Record an event in the caller's own write transaction."""
+        return _extend(connection, self.writer, [(self._row(connection, event), clock.now())])
+
+    def reading(self, event: Event) -> Reading:
+        """Enter the window of a read, opening it durably if none is open."""
+        now = clock.now()
+        with self._mutex:
+            window = self._windows.get(event)
+            if window is not None and window.at + WINDOW > now:
+                window.busy += 1
+                return Reading(window, self._mutex, None)
+        fresh = _Open(replace(event, opened=self.note(event)), now, busy=1)
+        with self._mutex:
+            stale = self._windows.get(event)
+            self._windows[event] = fresh
+            if stale is not None:
+                self._draining.append(stale)
+        return Reading(fresh, self._mutex, None)
+
+    def single(self, event: Event) -> Reading:
+        """An event of its own, such as a search, durable now and closed when its answer has left."""
+        opened = replace(event, opened=self.note(event))
+        if len(self._draining) >= _DRAIN_AT:
+            self._drain()
+        return Reading(_Open(opened, clock.now(), busy=1), self._mutex, self._draining)
+
+    def tend(self) -> None:
+        """Close windows that have ended and sign the head of the chain: call once a minute."""
+        now = clock.now()
+        with self._mutex:
+            ended = [key for key, window in self._windows.items() if window.at + WINDOW <= now]
+            self._draining += [self._windows.pop(key) for key in ended]
+        self._drain()
+        with self._database.write() as connection:
+            _sign(connection, self.writer, now)
+
+    def _drain(self) -> None:
+        """Close the events whose requests have all ended."""
+        with self._mutex:
+            closing = [window for window in self._draining if not window.busy]
+            self._draining[:] = [window for window in self._draining if window.busy]
+        self._close(closing)
+
+    def close(self) -> None:
+        """Close every window, at the end of the process."""
+        with self._mutex:
+            closing = [*self._draining, *self._windows.values()]
+            self._draining.clear()
+            self._windows.clear()
+        self._close(closing)
+
+    def _close(self, windows: Sequence[_Open]) -> None:
+        events = [replace(w.event, action="close", count=w.count, bytes=w.bytes) for w in windows]
+        if events:
+            with self._database.write() as connection:
+                rows = [(self._row(connection, event), clock.now()) for event in events]
+                _extend(connection, self.writer, rows)
+
+    def _flush(self, tickets: Sequence[Ticket[tuple[Event, int], int]]) -> None:
+        with self._database.write() as connection:
+            rows = [(self._row(connection, t.item[0]), t.item[1]) for t in tickets]
+            last = _extend(connection, self.writer, rows)
+        for back, ticket in enumerate(reversed(tickets)):
+            ticket.result = last - back
+
+    def _row(self, connection: Connection, event: Event) -> dict[str, Any]:
+        """The event's columns, with the salted reference in place of the patient."""
+        row = asdict(event)
+        person = row.pop("patient")
+        row["person"] = self.person(connection, event.organisation, person) if person else ""
+        return row
+
+    def person(self, connection: Connection, organisation: int, patient_id: str) -> str:
+        """The salted reference that stands for a Patient in the chain."""
+        key = (organisation, patient_id)
+        salt = self._salts.get(key)
+        if salt is None:
+            where = (patient.c.organisation == organisation) & (patient.c.id == patient_id)
+            salt = connection.execute(select(patient.c.salt).where(where)).scalar() or ""
+            self._salts[key] = salt
+        return hashlib.sha256(f"{salt}|{patient_id}".encode()).hexdigest()
+
+
+def _extend(connection: Connection, writer: str, rows: Sequence[tuple[dict[str, Any], int]]) -> int:
+    """Append rows to a writer's chain; returns the last number."""
+    seq, digest = _head(connection, writer)
+    batch = []
+    for row, at in rows:
+        seq += 1
+        full = {"writer": writer, "seq": seq, "at": at, **row}
+        digest = link(digest, full)
+        batch.append(full | {"hash": digest})
+    connection.execute(_ADD, batch)
+    return seq
+
+
+def link(previous: str, row: dict[str, Any]) -> str:
+    """The digest that chains a row to the one before it."""
+    text = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256((previous + text).encode()).hexdigest()
+
+
+def _head(connection: Connection, writer: str) -> tuple[int, str]:
+    row = connection.execute(_HEAD, {"writer": writer}).first()
+    return (row.seq, row.hash) if row else (0, _FIRST)
+
+
+def _sign(connection: Connection, writer: str, now: int) -> None:
+    """Sign the head of the chain unless it is signed already."""
+    seq, digest = _head(connection, writer)
+    where = (audit_root.c.writer == writer) & (audit_root.c.seq == seq)
+    if seq == 0 or connection.execute(select(audit_root.c.seq).where(where)).first():
+        return
+    signature = signing_key(connection).sign(f"{writer}|{seq}|{digest}".encode()).hex()
+    connection.execute(
+        insert(audit_root).values(writer=writer, seq=seq, at=now, hash=digest, signature=signature)
+    )
+
+
+def signing_key(connection: Connection) -> Any:
+    """The Ed25519 key that signs the roots, made once for the installation."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    stored = value(connection, "audit-key")
+    if stored is not None:
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(stored))
+    key = Ed25519PrivateKey.generate()
+    keep(connection, "audit-key", key.private_bytes_raw().hex())
+    return key
+
+
+def verify(connection: Connection) -> list[str]:
+    """Every break in every chain and every false signature, in words; empty when all is whole."""
+    broken: list[str] = []
+    digests: dict[str, tuple[int, str]] = {}
+    query = select(audit).order_by(audit.c.writer, audit.c.seq)
+    for row in connection.execute(query).mappings():
+        full = {key: val for key, val in row.items() if key != "hash"}
+        seq, digest = digests.get(row["writer"], (0, _FIRST))
+        if row["seq"] != seq + 1 or link(digest, full) != row["hash"]:
+            broken.append(f"{row['writer']}: the chain breaks at {row['seq']}")
+        digests[row["writer"]] = (row["seq"], row["hash"])
+    public = signing_key(connection).public_key()
+    for root in connection.execute(select(audit_root)):
+        message = f"{root.writer}|{root.seq}|{root.hash}".encode()
+        with suppress(Exception):
+            public.verify(bytes.fromhex(root.signature), message)
+            continue
+        broken.append(f"{root.writer}: the signature at {root.seq} is false")
+    return broken

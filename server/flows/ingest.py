@@ -1,0 +1,325 @@
+"""How an object comes in, by whatever door: bytes to a blob, facts to the index, then the answer.
+
+Order: write, sync, rename, sync the folder, commit the rows, return. A crash between blob and row
+leaves an orphan that `adopt` indexes at the next start; a crash before leaves nothing that was
+acknowledged.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from dicom import errors as dicom_errors
+from dicom import files
+from dicom.facts import InstanceFacts, Issuer, Number, PatientFacts
+from dicom.facts_json import dump
+from dicom.sink import Receipt, Sink, StoreRequest
+from server import clock
+from server.errors import TooLarge
+from server.flows import patients
+from server.flows.audit import Event
+from server.flows.patients import Filing, Site, Source
+from server.flows.sites import House
+from server.store import index, jobs
+from server.store.blobs import BlobWriter, new_key
+from server.store.index import StudyKey
+from server.store.install import derived_id
+
+COERCED = 0xB000
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One durable object that is to be indexed."""
+
+    request: StoreRequest
+    source: Source
+    header: files.Header
+    blob: str
+    size: int
+    sha256: str
+
+
+def open_sink(house: House, request: StoreRequest, issuer: str = "") -> Sink:
+    """A Sink for one object. `issuer` is the system of the peer's bare numbers."""
+    key = new_key(request.peer.organisation, request.peer.name, clock.now())
+    writer = house.blobs.create(key)
+    return IngestSink(house, request, Source(request.peer.name, issuer), key, writer)
+
+
+class IngestSink:
+    """See dicom.sink.Sink. Raises the errors of dicom and server; doors translate them."""
+
+    def __init__(
+        self, house: House, request: StoreRequest, source: Source, key: str, writer: BlobWriter
+    ) -> None:
+        self._house = house
+        self._request = request
+        self._source = source
+        self._key = key
+        self._writer = writer
+        self._limit = house.config.max_object_bytes
+        if request.sop_instance:
+            meta = files.file_meta(
+                request.sop_class, request.sop_instance, request.transfer_syntax, request.calling_ae
+            )
+            self._writer.write(meta)
+
+    def write(self, data: memoryview) -> None:
+        """Take the next bytes."""
+        if self._writer.size + len(data) > self._limit:
+            raise TooLarge(f"an object may have at most {self._limit} bytes")
+        self._writer.write(data)
+
+    def commit(self) -> Receipt:
+        """Make the object durable and indexed."""
+        header, digest = self._read()
+        if self._request.sop_instance not in ("", header.facts.uid):
+            raise dicom_errors.Mismatch(
+                "the data set's SOP Instance UID is not the one announced", where="00080018"
+            )
+        self._writer.publish()
+        arrival = Arrival(self._request, self._source, header, self._key, self._writer.size, digest)
+        return register(self._house, arrival)
+
+    def _read(self) -> tuple[files.Header, str]:
+        """The header, and the SHA-256 of the data set: of the part that comes back unchanged."""
+        if not self._writer.size:
+            raise dicom_errors.Unreadable("the object has no bytes")
+        with self._writer.view() as view, memoryview(view) as data:
+            header = files.read(data)
+            return header, digest_of(data, header)
+
+    def abort(self) -> None:
+        """Forget the object."""
+        self._writer.abort()
+
+
+def digest_of(data: memoryview, header: files.Header) -> str:
+    """The SHA-256 of the data set, the part of a blob that comes back unchanged."""
+    with data[header.dataset_offset :] as dataset:
+        return hashlib.sha256(dataset).hexdigest()
+
+
+def register(house: House, arrival: Arrival) -> Receipt:
+    """Index a durable object, in a transaction shared with whoever else waits."""
+    receipt, keep = house.database.apply(lambda c: _register(house, c, arrival))
+    if not keep:
+        house.blobs.delete(arrival.blob)
+    return receipt
+
+
+def _register(house: House, connection: Connection, arrival: Arrival) -> tuple[Receipt, bool]:
+    """The rows of one object; the second value tells whether its blob is needed."""
+    now = clock.now()
+    organisation = arrival.request.peer.organisation
+    facts = arrival.header.facts
+    known = index.copies(connection, organisation, facts.uid)
+    receipt = Receipt(facts.sop_class, facts.uid, facts.study.uid)
+    equal = [row for row in known if row.sha256 == arrival.sha256]
+    if equal:
+        # The row may be of this very blob: a start-up sweep and a writer met over it.
+        return replace(receipt, duplicate=True), any(r.blob == arrival.blob for r in equal)
+    site = house.site(connection, organisation, now)
+    if known:
+        warning = _other_content(connection, site, arrival, known, now)
+        return replace(receipt, warnings=(warning,)), True
+    claim, warnings = _claim(connection, site, arrival, now)
+    key = StudyKey(organisation, facts.study.uid, claim.claim)
+    index.add_instance(connection, _instance(arrival, key, 0, now), arrival.header.json)
+    index.count_instance(connection, key, facts.series.uid, _series(facts), now)
+    _ask_to_settle(connection, key, claim, house.config.settle_seconds * _SECOND, now)
+    house.auditor.append(connection, _event(arrival, claim))
+    return replace(receipt, warnings=warnings), True
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The study row that an object belongs to, as far as this transaction needs it."""
+
+    claim: int
+    filed_under: str
+    settled: int
+
+
+def _claim(
+    connection: Connection, site: Site, arrival: Arrival, now: int
+) -> tuple[Claim, tuple[tuple[int, str], ...]]:
+    """The claim that the object's patient has on its study, made if it is new."""
+    facts = arrival.header.facts
+    claims = index.claims(connection, site.organisation, facts.study.uid)
+    for row in claims:
+        if patients.same_person(site, _header_of(row), facts.patient):
+            warn = ((COERCED, _SECOND_CLAIM),) if row.held else ()
+            return Claim(row.claim, row.filed_under, row.settled), warn
+    filing = patients.resolve(connection, site, arrival.source, facts.patient, facts.study.uid, now)
+    key = StudyKey(site.organisation, facts.study.uid, len(claims))
+    index.add_study(connection, key, _study(site, key, facts, filing, now))
+    claim = Claim(key.claim, filing.patient, 0)
+    if not claims:
+        return claim, _identity_warning(filing)
+    evidence = {
+        "rule": "a second patient claims this study",
+        "patients": [claims[0].filed_under, filing.patient],
+        "instance": facts.uid,
+    }
+    patients.add_review(
+        connection, site, "second-claim", f"{key.uid}|{key.claim}", key.uid, evidence, now
+    )
+    return claim, ((COERCED, _SECOND_CLAIM),)
+
+
+_SECOND_CLAIM = "kept apart: another patient already has this study"
+_UNCONFIRMED = "kept apart: number known with other birth date or sex"
+
+
+def _identity_warning(filing: Filing) -> tuple[tuple[int, str], ...]:
+    return ((COERCED, _UNCONFIRMED),) if filing.unconfirmed else ()
+
+
+def _header_of(row: Any) -> PatientFacts:
+    """The header that made a claim, from its row."""
+    issuer = Issuer(*json.loads(row.patient_issuer))
+    return PatientFacts(
+        name=row.patient_name,
+        number=Number(row.patient_number, issuer),
+        birth_date=row.patient_birth_date,
+        sex=row.patient_sex,
+    )
+
+
+def _other_content(
+    connection: Connection, site: Site, arrival: Arrival, known: Any, now: int
+) -> tuple[int, str]:
+    """Keep a second content of a SOP Instance UID out of sight, for review.
+
+    The same picture in another transfer syntax is no conflict, so its item is born closed.
+    """
+    facts = arrival.header.facts
+    first = known[0]
+    key = StudyKey(site.organisation, first.study, first.claim)
+    row = _instance(arrival, key, len(known), now)
+    index.add_instance(connection, row, arrival.header.json)
+    encoding = facts.transfer_syntax != first.transfer_syntax
+    evidence = {
+        "rule": "same SOP Instance UID, other transfer syntax" if encoding else "other content",
+        "instance": facts.uid,
+        "copy": len(known),
+    }
+    kind, state = ("other-encoding", "noted") if encoding else ("other-content", "open")
+    patients.add_review(
+        connection, site, kind, f"{facts.uid}|{arrival.sha256}", key.uid, evidence, now, state
+    )
+    return COERCED, "kept beside another content of this SOP instance"
+
+
+def _ask_to_settle(
+    connection: Connection, key: StudyKey, claim: Claim, settle: int, now: int
+) -> None:
+    """First instance: at once. While the study grows: every five settle times. Then once after."""
+    run_at = min(now + settle, claim.settled + 5 * settle) if claim.settled else now
+    jobs.add(
+        connection,
+        key.organisation,
+        "settle",
+        f"{key.uid}|{key.claim}",
+        now=now,
+        run_at=max(run_at, now),
+    )
+
+
+def _event(arrival: Arrival, claim: Claim) -> Event:
+    return Event(
+        organisation=arrival.request.peer.organisation,
+        door=arrival.request.door,
+        action="create",
+        grant=arrival.request.peer.name,
+        patient=claim.filed_under,
+        study=arrival.header.facts.study.uid,
+        count=1,
+        bytes=arrival.size,
+    )
+
+
+def number(text: str) -> int | None:
+    """An IS value as a 32-bit integer, None when it is not one."""
+    try:
+        found = int(text)
+    except ValueError:
+        return None
+    return found if -(1 << 31) <= found < 1 << 31 else None
+
+
+def _instance(arrival: Arrival, key: StudyKey, copy: int, now: int) -> dict[str, Any]:
+    header, facts = arrival.header, arrival.header.facts
+    return {
+        "organisation": key.organisation,
+        "uid": facts.uid,
+        "copy": copy,
+        "study": key.uid,
+        "claim": key.claim,
+        "series": facts.series.uid,
+        "number": number(facts.number),
+        "sop_class": facts.sop_class,
+        "transfer_syntax": facts.transfer_syntax,
+        "blob": arrival.blob,
+        "size": arrival.size,
+        "dataset_offset": header.dataset_offset,
+        "preamble_clean": header.preamble_clean,
+        "deflated": header.deflated,
+        "sha256": arrival.sha256,
+        "frames": facts.pixels.frames,
+        "rows": facts.pixels.rows,
+        "columns": facts.pixels.columns,
+        "facts": dump(facts),
+        "bulk": json.dumps([[b.path, b.vr, b.offset, b.length] for b in header.bulk]),
+        "frame_index": header.frames,
+        "door": arrival.request.door,
+        "peer": arrival.request.peer.name,
+        "arrived": now,
+    }
+
+
+def _series(facts: InstanceFacts) -> dict[str, Any]:
+    return {
+        "modality": facts.series.modality,
+        "number": number(facts.series.number),
+        "description": facts.series.description,
+        "body_part": facts.series.body_part,
+        "date": facts.series.date,
+    }
+
+
+def _study(
+    site: Site, key: StudyKey, facts: InstanceFacts, filing: Filing, now: int
+) -> dict[str, Any]:
+    """A new study row. A claim after the first is held until somebody decides."""
+    person, issuer = facts.patient, facts.patient.number.issuer
+    natural = f"{key.organisation}|{key.uid}|{key.claim}"
+    return {
+        "id": derived_id(site.key, "ImagingStudy", natural),
+        "subject": filing.patient,
+        "filed_under": filing.patient,
+        "held": key.claim > 0,
+        "unconfirmed": filing.unconfirmed or key.claim > 0,
+        "patient_number": person.number.value,
+        "patient_issuer": json.dumps(
+            [issuer.namespace, issuer.universal_id, issuer.universal_type]
+        ),
+        "patient_name": person.name,
+        "patient_birth_date": person.birth_date,
+        "patient_sex": person.sex,
+        "date": facts.study.date,
+        "time": facts.study.time,
+        "accession": facts.study.accession.value,
+        "number": facts.study.number,
+        "description": facts.study.description,
+        "referrer": facts.study.referrer.name,
+        "modalities": facts.series.modality,
+        "arrived": now,
+        "changed": now,
+    }

@@ -1,0 +1,104 @@
+"""What operators and probes ask of the stores: jobs, reviews, and whether all is whole."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from server import clock
+from server.flows import audit
+from server.flows.sites import House
+from server.store import jobs, migrate
+from server.store.tables import instance, review
+
+
+def schema_version(house: House) -> str | None:
+    """The migration that the database stands at, None when it has no tables."""
+    return migrate.version(house.database)
+
+
+def job_list(house: House, state: str = "") -> list[dict[str, Any]]:
+    """Jobs that wait, run or are parked, with the reason."""
+    with house.database.read() as connection:
+        return jobs.listing(connection, state)
+
+
+def retry_jobs(house: House, job_id: int | None) -> int:
+    """Make parked jobs due again; returns how many."""
+    with house.database.write() as connection:
+        return jobs.retry(connection, job_id, now=clock.now())
+
+
+def review_list(house: House, state: str = "open") -> list[dict[str, Any]]:
+    """Review items with their evidence, oldest first, at most 500."""
+    query = select(review).order_by(review.c.created).limit(500)
+    if state:
+        query = query.where(review.c.state == state)
+    with house.database.read() as connection:
+        rows = connection.execute(query).mappings().all()
+    return [dict(row) | {"evidence": json.loads(row["evidence"])} for row in rows]
+
+
+@dataclass(slots=True)
+class Check:
+    """What `verify` found so far."""
+
+    instances: int = 0
+    bytes: int = 0
+    missing: int = 0
+    changed: int = 0
+
+
+_BLOB = (
+    instance.c.organisation,
+    instance.c.uid,
+    instance.c.copy,
+    instance.c.blob,
+    instance.c.size,
+    instance.c.dataset_offset,
+    instance.c.sha256,
+)
+
+
+def count_instances(house: House) -> int:
+    """How many objects `verify` will read."""
+    with house.database.read() as connection:
+        return connection.execute(select(func.count()).select_from(instance)).scalar() or 0
+
+
+def verify_blobs(house: House) -> Iterator[tuple[Check, str]]:
+    """Read every blob again and compare it with its row; gives the tally and a fault, or ""."""
+    check = Check()
+    with house.database.read() as connection:
+        rows = connection.execution_options(yield_per=500).execute(select(*_BLOB))
+        for row in rows:
+            fault = _compare(house, row, check)
+            yield check, f"{row.uid}: {fault}" if fault else ""
+
+
+def _compare(house: House, row: Any, check: Check) -> str:
+    check.instances += 1
+    digest = hashlib.sha256()
+    try:
+        if house.blobs.size(row.blob) != row.size:
+            check.changed += 1
+            return "the blob has another length than its row says"
+        for chunk in house.blobs.stream(row.blob, row.dataset_offset):
+            digest.update(chunk)
+    except FileNotFoundError:
+        check.missing += 1
+        return "the blob is missing"
+    check.bytes += row.size
+    if digest.hexdigest() != row.sha256:
+        check.changed += 1
+        return "the blob's bytes have changed"
+    return ""
+
+
+def verify_audit(house: House) -> list[str]:
+    """Every break in the audit chains; empty when they are whole."""
+    with house.database.write() as connection:
+        return audit.verify(connection)

@@ -1,0 +1,83 @@
+"""Start-up: tables, keys, and whatever a crash left between a blob and its row."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from dicom import files
+from dicom.errors import DicomError
+from dicom.sink import Peer, StoreRequest
+from server import clock
+from server.errors import Fault
+from server.flows.ingest import Arrival, digest_of, register
+from server.flows.patients import Source
+from server.flows.sites import House
+from server.store import index, install, migrate
+
+_SWEPT = "swept"
+_BATCH = 500
+
+
+def prepare(house: House, now: int) -> None:
+    """Make or upgrade the tables; make the install key and the organisation `home` once."""
+    migrate.migrate(house.database)
+    with house.database.write() as connection:
+        config = house.config
+        install.prepare(connection, now=now, issuer=config.issuer, zone=config.zone)
+
+
+def mend(house: House) -> int:
+    """Drop unfinished blobs of dead writers and index published ones that have no row.
+
+    Looks at the days since the last start only: every earlier orphan was found then.
+    """
+    house.blobs.sweep()
+    today = datetime.fromtimestamp(clock.now() / 1_000_000, UTC).date()
+    with house.database.read() as connection:
+        swept = install.value(connection, _SWEPT) or ""
+        organisations = list(install.organisations(connection))
+    mended = 0
+    for organisation in organisations:
+        for batch in _batches(house.blobs.list(organisation, swept)):
+            mended += sum(adopt(house, organisation, key) for key in _orphans(house, batch))
+    with house.database.write() as connection:
+        install.keep(connection, _SWEPT, (today - timedelta(days=1)).strftime("%Y/%m/%d"))
+    return mended
+
+
+def _batches(keys: Iterator[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for key in keys:
+        batch.append(key)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _orphans(house: House, keys: list[str]) -> list[str]:
+    organisation = int(keys[0].split("/")[0])
+    with house.database.read() as connection:
+        known = index.known_blobs(connection, organisation, keys)
+    return [key for key in keys if key not in known]
+
+
+def adopt(house: House, organisation: int, key: str) -> bool:
+    """Index one orphan; false when it cannot be read and only lies there, for a person to judge."""
+    source = key.split("/")[1]
+    peer = Peer(source, organisation, frozenset({"store"}))
+    try:
+        with house.blobs.map(key) as view, memoryview(view) as data:
+            header = files.read(data)
+            arrival = Arrival(
+                request=StoreRequest("recovery", peer),
+                source=Source(source),
+                header=header,
+                blob=key,
+                size=len(data),
+                sha256=digest_of(data, header),
+            )
+        register(house, arrival)
+    except (DicomError, Fault):
+        return False
+    return True

@@ -1,0 +1,97 @@
+"""Reading FHIR resources: the current version, one version, the history; each behind the gate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from server.errors import Gone, Missing
+from server.flows import access
+from server.flows.access import Grant
+from server.flows.audit import Event, Reading
+from server.flows.sites import House
+from server.store import resources
+
+TYPES = ("Patient", "ImagingStudy", "Endpoint")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a resource as it is served. `updated` is in microseconds UTC."""
+
+    type: str
+    id: str
+    version: int
+    updated: int
+    text: str
+    method: str = ""
+
+
+def served(resource_type: str) -> str:
+    """The type itself, or Missing when it is not served here."""
+    if resource_type not in TYPES:
+        raise Missing(f"{resource_type} is not served here: see /fhir/metadata for what is")
+    return resource_type
+
+
+def read(house: House, grant: Grant, resource_type: str, id_: str) -> tuple[Version, Reading]:
+    """The current version. Missing when unknown, Denied when another patient's.
+
+    The Reading that comes with it counts what is sent: the caller ends it.
+    """
+    with house.database.read() as connection:
+        row = _reached(connection, grant, resource_type, id_)
+    if row.deleted:
+        raise Gone("this resource was deleted")
+    return Version(row.type, row.id, row.version, row.updated, row.text), _cover(house, grant, row)
+
+
+def vread(
+    house: House, grant: Grant, resource_type: str, id_: str, version: int
+) -> tuple[Version, Reading]:
+    """One version of a resource that the grant reaches now."""
+    with house.database.read() as connection:
+        row = _reached(connection, grant, resource_type, id_)
+        found = resources.version_row(connection, grant.organisation, row.type, id_, version)
+    if found is None:
+        raise Missing("this resource has no such version")
+    return _version(found), _cover(house, grant, row)
+
+
+def history(
+    house: House, grant: Grant, resource_type: str, id_: str, *, since: int, before: int, count: int
+) -> tuple[Sequence[Version], int, Reading]:
+    """Versions from the newest on, one more than `count` if there are more, and how many exist."""
+    with house.database.read() as connection:
+        row = _reached(connection, grant, resource_type, id_)
+        which = (connection, grant.organisation, row.type, id_)
+        found = resources.history(*which, since=since, before=before, count=count + 1)
+        total = resources.count_versions(*which, since=since)
+    return [_version(one) for one in found], total, _cover(house, grant, row)
+
+
+def _reached(connection: Any, grant: Grant, resource_type: str, id_: str) -> Any:
+    row = resources.current(connection, grant.organisation, served(resource_type), id_)
+    if row is None:
+        raise Missing("there is no such resource here")
+    access.reaches(connection, grant, row)
+    return row
+
+
+def _version(row: Any) -> Version:
+    return Version(row.type, row.id, row.version, row.updated, row.text, row.method)
+
+
+def _cover(house: House, grant: Grant, row: Any) -> Reading:
+    """Cover the read by an open event, durable before the answer leaves."""
+    return house.auditor.reading(
+        Event(
+            organisation=grant.organisation,
+            door="fhir",
+            action="read",
+            grant=grant.id,
+            client=grant.client,
+            patient=row.filed_under,
+            purpose=grant.purpose,
+            address=grant.address,
+        )
+    )

@@ -1,0 +1,79 @@
+"""What flows share in one process: the database, the blobs, and each organisation's site."""
+
+import os
+import threading
+import uuid
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, select
+
+from fhir import identifiers
+from server.config import Config
+from server.errors import Missing
+from server.flows.audit import Auditor
+from server.flows.keys import ClientKeys
+from server.flows.patients import Site
+from server.store.blobs import LocalBlobs
+from server.store.db import Database
+from server.store.install import HOME, organisations, value
+from server.store.tables import issuer
+
+__all__ = ["HOME", "House", "load_site", "open_house"]
+
+_FRESH = 5_000_000
+
+
+@dataclass(slots=True)
+class House:
+    """The stores of one process and the settings they run with."""
+
+    config: Config
+    database: Database
+    blobs: LocalBlobs
+    auditor: Auditor
+    keys: ClientKeys = field(default_factory=ClientKeys)
+    _sites: dict[int, tuple[int, Site]] = field(default_factory=dict)
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def site(self, connection: Connection, organisation: int, now: int) -> Site:
+        """An organisation's site, at most five seconds old."""
+        with self._mutex:
+            known = self._sites.get(organisation)
+        if known is not None and known[0] + _FRESH > now:
+            return known[1]
+        site = load_site(connection, organisation, self.config.base)
+        with self._mutex:
+            self._sites[organisation] = (now, site)
+        return site
+
+    def close(self) -> None:
+        """Close the audit windows and every connection."""
+        self.auditor.close()
+        self.database.close()
+
+
+def load_site(connection: Connection, organisation: int, base: str) -> Site:
+    """Read an organisation's settings and issuer table."""
+    found = organisations(connection).get(organisation)
+    if found is None:
+        raise Missing(f"there is no organisation {organisation}")
+    table = select(issuer.c.namespace, issuer.c.system).where(issuer.c.organisation == organisation)
+    return Site(
+        organisation=organisation,
+        name=found.name,
+        key=value(connection, "key") or "",
+        mapping=identifiers.Site(
+            base=base,
+            systems={row.namespace: row.system for row in connection.execute(table)},
+            default=found.issuer,
+            zone=found.zone,
+        ),
+    )
+
+
+def open_house(config: Config, role: str) -> House:
+    """Open the stores for a process; `role` begins the name of its audit chain."""
+    database = Database(config.database)
+    blobs = LocalBlobs(config.data / "blobs", config.min_free_bytes)
+    writer = f"{role}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    return House(config, database, blobs, Auditor(database, writer))

@@ -1,0 +1,162 @@
+"""Settling: a study's ImagingStudy, Patient and Endpoint, computed whole from its stored facts.
+
+The first instance settles a study at once; while it grows, it settles now and then; when nothing
+has arrived for the settle time, it settles once more, and only that is a numbered revision.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from dicom.facts import InstanceFacts, Issuer, PatientFacts
+from dicom.facts_json import load
+from fhir import endpoint, imaging_study
+from fhir import patient as patient_body
+from fhir.imaging_study import (
+    ARRIVING,
+    IDENTITY_NOT_CONFIRMED,
+    SETTLED,
+    UNIDENTIFIED,
+    StudyView,
+)
+from server import clock
+from server.flows.patients import Site, load_facts
+from server.flows.sites import House
+from server.store import index, jobs, resources
+from server.store.index import StudyKey
+from server.store.install import derived_id
+from server.store.jobs import Job
+from server.store.resources import Change, Owner
+from server.store.tables import patient
+
+_SECOND = 1_000_000
+_REASON = "derived from DICOM instances"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A study as one read saw it."""
+
+    key: StudyKey
+    row: Any
+    record: Any
+    instances: list[InstanceFacts]
+
+
+def settle(house: House, job: Job) -> None:
+    """The handler of `settle` jobs; the job's key is study UID | claim."""
+    uid, _, claim = job.key.rpartition("|")
+    key = StudyKey(job.organisation, uid, int(claim))
+    with house.database.read() as connection:
+        site = house.site(connection, key.organisation, clock.now())
+        seen = _snapshot(connection, key)
+    if seen is None:
+        return
+    quiet = house.config.settle_seconds * _SECOND
+    settled = clock.now() >= seen.row.changed + quiet
+    bodies = _bodies(site, seen, settled, house.config.base)
+    with house.database.write() as connection:
+        change = Change(clock.now(), _REASON, house.config.fhir_base)
+        _store(connection, seen, bodies, settled, change)
+        if not settled:
+            _again(connection, key, seen.row.changed + quiet)
+
+
+def _snapshot(connection: Connection, key: StudyKey) -> Snapshot | None:
+    row = index.claim_row(connection, key)
+    if row is None:
+        return None
+    where = (patient.c.organisation == key.organisation) & (patient.c.id == row.subject)
+    record = connection.execute(select(patient).where(where)).one()
+    facts = [load(text) for text in index.facts(connection, key)]
+    return Snapshot(key, row, record, facts)
+
+
+def _bodies(site: Site, seen: Snapshot, settled: bool, base: str) -> list[dict[str, Any]]:
+    """Endpoint, Patient and ImagingStudy, in the order in which references need them."""
+    service = endpoint_id(site)
+    # The number's system is what identity decided, from whatever default the sender had.
+    known = replace(site.mapping, default=seen.record.issuer)
+    view = StudyView(
+        id=seen.row.id,
+        uid=seen.key.uid,
+        subject=f"Patient/{seen.row.subject}",
+        instances=seen.instances,
+        subject_number=_header(seen).number,
+        endpoints=(f"Endpoint/{service}",),
+        tags=_tags(seen, settled),
+    )
+    return [
+        endpoint.build(id=service, address=f"{base}/dicomweb", name=f"DICOMweb of {site.name}"),
+        patient_body.build(_header(seen), known, id=seen.record.id, tags=_identity_tags(seen)),
+        imaging_study.build(view, known),
+    ]
+
+
+def endpoint_id(site: Site) -> str:
+    """The id of the Endpoint that stands for an organisation's DICOMweb service."""
+    return derived_id(site.key, "Endpoint", f"{site.organisation}|dicomweb")
+
+
+def _header(seen: Snapshot) -> PatientFacts:
+    """The header that made the record; a number that identity did not accept loses its issuer."""
+    header = load_facts(seen.record.facts)
+    if seen.record.issuer:
+        return header
+    return replace(header, number=replace(header.number, issuer=Issuer()))
+
+
+def _identity_tags(seen: Snapshot) -> tuple[str, ...]:
+    return (UNIDENTIFIED,) if seen.record.kind == "unidentified" else ()
+
+
+def _tags(seen: Snapshot, settled: bool) -> tuple[str, ...]:
+    unsure = (IDENTITY_NOT_CONFIRMED,) if seen.row.unconfirmed else ()
+    return (SETTLED if settled else ARRIVING, *unsure, *_identity_tags(seen))
+
+
+def _store(
+    connection: Connection,
+    seen: Snapshot,
+    bodies: list[dict[str, Any]],
+    settled: bool,
+    change: Change,
+) -> None:
+    """Write the resources, and what the study's row knows of its whole."""
+    service, person, study = bodies
+    organisation = seen.key.organisation
+    resources.put(connection, Owner(organisation), service, change)
+    if resources.current(connection, organisation, "Patient", person["id"]) is None:
+        # A header never overwrites what is known of a patient: it only makes the first version.
+        owner = Owner(organisation, person["id"], _hidden(seen))
+        resources.put(connection, owner, person, change)
+    owner = Owner(organisation, seen.row.filed_under, seen.row.held)
+    resources.put(connection, owner, study, change)
+    index.summarise(
+        connection,
+        seen.key,
+        {
+            "modalities": ",".join(sorted({one.series.modality for one in seen.instances})),
+            "settled": change.now,
+            "revision": seen.row.revision + settled,
+        },
+    )
+
+
+def _hidden(seen: Snapshot) -> bool:
+    """A record that a contradiction set apart is not for patients."""
+    return bool(seen.row.unconfirmed and seen.record.kind == "unidentified")
+
+
+def _again(connection: Connection, key: StudyKey, run_at: int) -> None:
+    """Come back when the study may have settled."""
+    now = clock.now()
+    jobs.add(
+        connection,
+        key.organisation,
+        "settle",
+        f"{key.uid}|{key.claim}",
+        now=now,
+        run_at=max(run_at, now),
+    )

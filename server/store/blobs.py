@@ -1,0 +1,225 @@
+"""Bytes at rest. A blob is durable when `publish` returns: synced, renamed, its folder synced.
+
+Key: organisation/source/yyyy/mm/dd/uuid. Unfinished blobs stand in `tmp/`, each locked by the
+writer that makes it, so that a sweep tells the dead from the living.
+"""
+
+import errno
+import fcntl
+import mmap
+import os
+import re
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from server.errors import Busy, Fault, Full
+from server.store.combine import Combiner, Ticket
+
+CHUNK = 1 << 20
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def new_key(organisation: int, source: str, micros: int) -> str:
+    """A fresh key; the source's name is reduced to characters that every store takes."""
+    day = datetime.fromtimestamp(micros / 1_000_000, UTC).strftime("%Y/%m/%d")
+    return f"{organisation}/{_UNSAFE.sub('_', source) or '_'}/{day}/{uuid.uuid4().hex}"
+
+
+class BlobWriter(Protocol):
+    """One blob on its way in; exactly one of publish and abort ends it."""
+
+    size: int
+
+    def write(self, data: memoryview | bytes) -> None: ...
+
+    def view(self) -> mmap.mmap:
+        """All bytes written so far, mapped read-only: the caller closes it."""
+
+    def publish(self) -> None:
+        """Make the blob durable under its key."""
+
+    def abort(self) -> None: ...
+
+
+class BlobStore(Protocol):
+    """Where blobs live. Every method raises FileNotFoundError for an unknown key."""
+
+    def create(self, key: str) -> BlobWriter: ...
+
+    def read(self, key: str, offset: int, length: int) -> bytes: ...
+
+    def map(self, key: str) -> mmap.mmap: ...
+
+    def stream(self, key: str, offset: int = 0, length: int = -1) -> Iterator[bytes]: ...
+
+    def size(self, key: str) -> int: ...
+
+    def delete(self, key: str) -> None: ...
+
+    def list(self, organisation: int, since: str = "") -> Iterator[str]: ...
+
+
+def told(error: OSError) -> Fault:
+    """The product's error for what the disk says."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return Full("the disk that holds the blobs is full: free space, then send again")
+    return Busy(f"the blob store cannot be written: {errno.errorcode.get(error.errno or 0, '?')}")
+
+
+class LocalBlobs:
+    """Blobs as files under one folder."""
+
+    def __init__(self, root: Path, min_free: int = 0) -> None:
+        self.root = root
+        self._tmp = root / "tmp"
+        self._min_free = min_free
+        self._tmp.mkdir(parents=True, exist_ok=True)
+        self._known: set[Path] = set()
+        self._mutex = threading.Lock()
+        self._sync: Combiner[Path, None] = Combiner(_sync_folders)
+
+    def create(self, key: str) -> "LocalWriter":
+        """Open a blob for writing, unless the disk is nearly full."""
+        try:
+            state = os.statvfs(self._tmp)
+            if state.f_bavail * state.f_frsize < self._min_free:
+                raise OSError(errno.ENOSPC, "below the reserve")
+            return LocalWriter(self, key, self._tmp / uuid.uuid4().hex)
+        except OSError as error:
+            raise told(error) from error
+
+    def path(self, key: str) -> Path:
+        """The file of a key."""
+        return self.root / key
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        with open(self.path(key), "rb", buffering=0) as file:
+            return os.pread(file.fileno(), length, offset)
+
+    def map(self, key: str) -> mmap.mmap:
+        """The whole blob mapped read-only: the caller closes it."""
+        with open(self.path(key), "rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def stream(self, key: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
+        """Chunks of at most 1 MiB."""
+        with open(self.path(key), "rb", buffering=0) as file:
+            left = os.fstat(file.fileno()).st_size - offset if length < 0 else length
+            while left > 0:
+                chunk = os.pread(file.fileno(), min(CHUNK, left), offset)
+                if not chunk:
+                    raise OSError(errno.EIO, "a blob is shorter than its row says")
+                yield chunk
+                offset, left = offset + len(chunk), left - len(chunk)
+
+    def size(self, key: str) -> int:
+        return self.path(key).stat().st_size
+
+    def delete(self, key: str) -> None:
+        path = self.path(key)
+        path.unlink()
+        self._sync.run(path.parent)
+
+    def list(self, organisation: int, since: str = "") -> Iterator[str]:
+        """Every key of an organisation whose day (yyyy/mm/dd) is not before `since`."""
+        for folder, folders, names in os.walk(self.root / str(organisation)):
+            at = Path(folder).relative_to(self.root).parts
+            if len(at) > 1:  # below the source: yyyy, mm, dd
+                days = {name: "/".join((*at[2:], name)) for name in folders}
+                folders[:] = sorted(n for n, day in days.items() if day >= since[: len(day)])
+            for name in sorted(names):
+                yield str((Path(folder) / name).relative_to(self.root))
+
+    def sweep(self) -> int:
+        """Remove unfinished blobs whose writer is gone; returns how many."""
+        return sum(_remove_if_dead(path) for path in self._tmp.iterdir())
+
+    def folder(self, path: Path) -> None:
+        """Make the blob's folder, each new level synced into its parent, once."""
+        parent = path.parent
+        with self._mutex:
+            if parent in self._known:
+                return
+            missing = [p for p in (parent, *parent.parents) if not p.exists()]
+            for folder in reversed(missing):
+                folder.mkdir(exist_ok=True)
+                _sync_folder(folder.parent)
+            self._known.add(parent)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Sync a folder; callers that wait at the same time share one flush."""
+        self._sync.run(folder)
+
+
+class LocalWriter:
+    """A blob being written to `tmp/`; see BlobWriter."""
+
+    def __init__(self, store: LocalBlobs, key: str, path: Path) -> None:
+        self.size = 0
+        self._store = store
+        self._key = key
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def write(self, data: memoryview | bytes) -> None:
+        try:
+            done = os.write(self._file, data)
+            while done < len(data):
+                done += os.write(self._file, data[done:])
+        except OSError as error:
+            raise told(error) from error
+        self.size += len(data)
+
+    def view(self) -> mmap.mmap:
+        return mmap.mmap(self._file, self.size, access=mmap.ACCESS_READ)
+
+    def publish(self) -> None:
+        final = self._store.path(self._key)
+        try:
+            os.fsync(self._file)
+            self._store.folder(final)
+            os.rename(self._path, final)
+            self._store.sync_folder(final.parent)
+        except OSError as error:
+            raise told(error) from error
+        os.close(self._file)
+        self._file = -1
+
+    def abort(self) -> None:
+        if self._file < 0:
+            return
+        os.close(self._file)
+        self._file = -1
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folders(tickets: Sequence[Ticket[Path, None]]) -> None:
+    for folder in {ticket.item for ticket in tickets}:
+        _sync_folder(folder)
+
+
+def _remove_if_dead(path: Path) -> bool:
+    """Remove an unfinished blob if nobody holds its lock."""
+    with suppress(FileNotFoundError), open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        path.unlink()
+        return True
+    return False

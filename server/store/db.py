@@ -1,0 +1,124 @@
+"""The only way to the database: `read()` for a snapshot, `write()` for a fair write transaction.
+
+Raising rolls back, returning commits. Write transactions stay under 50 ms; no network and no
+blob I/O inside one. A commit is on disk when `write()` returns (SQLite: WAL, synchronous=FULL).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from server.errors import Busy, Full
+from server.store.combine import Combiner, Ticket
+from server.store.turnstile import Turnstile
+
+T = TypeVar("T")
+Work = Callable[[Connection], Any]
+
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA busy_timeout=15000",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-16000",
+    "PRAGMA mmap_size=268435456",
+)
+
+
+def _prepare_sqlite(engine: Engine, begin: str) -> None:
+    """Take transaction control from the driver, so that a write begins as one."""
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def _plain(error: OperationalError) -> Exception:
+    """The product's error for what the database says of its own state."""
+    text = str(error.orig)
+    if "is full" in text or "No space left" in text:
+        return Full("the database's disk is full: free space, then send again")
+    if "locked" in text or "connect" in text:
+        return Busy("the database cannot be reached or is busy", retry=5)
+    return error
+
+
+class Database:
+    """Engines for reading and writing one database. Safe for threads; one per process."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.sqlite = parsed.get_backend_name() == "sqlite"
+        self._turnstile: Turnstile | None = None
+        if self.sqlite:
+            path = Path(parsed.database or "")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._turnstile = Turnstile(path)
+            self.reader = create_engine(url, pool_size=32, max_overflow=32)
+            self.writer = create_engine(url, pool_size=4, max_overflow=32)
+            _prepare_sqlite(self.reader, "BEGIN")
+            _prepare_sqlite(self.writer, "BEGIN IMMEDIATE")
+        else:
+            self.reader = create_engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
+            self.writer = self.reader
+        self._combiner: Combiner[Work, Any] = Combiner(self._flush)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one consistent snapshot; never commits anything."""
+        with self._telling(), self.reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A write transaction, entered in order of arrival."""
+        turn = self._turnstile.turn() if self._turnstile else nullcontext()
+        with self._telling(), turn, self.writer.begin() as connection:
+            yield connection
+
+    def apply(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a write transaction that is shared with whoever else waits.
+
+        Each caller's work stands in a savepoint of its own: one that raises is undone alone.
+        """
+        return cast(T, self._combiner.run(work))
+
+    def _flush(self, tickets: Sequence[Ticket[Work, Any]]) -> None:
+        with self.write() as connection:
+            if len(tickets) == 1:
+                tickets[0].result = tickets[0].item(connection)
+                return
+            for ticket in tickets:
+                try:
+                    with connection.begin_nested():
+                        ticket.result = ticket.item(connection)
+                except Exception as error:  # told to its own caller; the others go on
+                    ticket.error = error
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise _plain(error) from error
+
+    def close(self) -> None:
+        """Close every connection; the Database cannot be used afterwards."""
+        self.reader.dispose()
+        self.writer.dispose()
+        if self._turnstile:
+            self._turnstile.close()

@@ -1,0 +1,357 @@
+"""Searches over the DICOM index: every filter, the order and the page are in the SQL."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    Select,
+    and_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import Join
+
+from dicom.query import Between, Match, OneOf, Wild
+from server.store.tables import instance, instance_json, series, study, study_name
+
+_DATE, _TIME, _ISSUER, _MODALITIES = "00080020", "00080030", "00100021", "00080061"
+_NAMES = {"00100010": "patient", "00080090": "referrer"}
+_COLUMNS: Mapping[str, Any] = {
+    "0020000D": study.c.uid,
+    _DATE: study.c.date,
+    _TIME: study.c.time,
+    "00080050": study.c.accession,
+    "00081030": study.c.description,
+    "00100020": study.c.patient_number,
+    "00100030": study.c.patient_birth_date,
+    "00100040": study.c.patient_sex,
+    "00200010": study.c.number,
+    "0020000E": series.c.uid,
+    "00080021": series.c.date,
+    "00080060": series.c.modality,
+    "0008103E": series.c.description,
+    "00180015": series.c.body_part,
+    "00200011": series.c.number,
+    "00080018": instance.c.uid,
+    "00080016": instance.c.sop_class,
+    "00200013": instance.c.number,
+}
+# Keys that an index answers and that leave few studies.
+_SHARP = frozenset(
+    {"0020000D", "00080050", "00100010", "00100020", "00100030", "00080090", "0020000E", "00080018"}
+)
+# So many letters of a pattern must be given until it leaves few studies.
+_SHARP_START = 3
+_LAST = "\U0010ffff"
+_STUDY = (
+    "patient_number",
+    "patient_issuer",
+    "patient_name",
+    "patient_birth_date",
+    "patient_sex",
+    "date",
+    "time",
+    "accession",
+    "number",
+    "description",
+    "referrer",
+)
+_SERIES = ("uid", "modality", "number", "description", "body_part", "date", "instances")
+
+
+class _Then(Join):
+    """A join that SQLite, which knows no statistics, makes in the order written: CROSS JOIN."""
+
+    inherit_cache = True
+
+
+@compiles(_Then, "sqlite")
+def _cross_join(join: _Then, compiler: Any, **options: Any) -> str:
+    left, right, on = (
+        compiler.process(part, **options) for part in (join.left, join.right, join.onclause)
+    )
+    return f"{left} CROSS JOIN {right} ON {on}"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for: the level, what was named in the address, matches by tag, the page.
+
+    `allowed` is the gate's condition on `study` rows; `few` says that it admits few of them.
+    """
+
+    organisation: int
+    level: str
+    allowed: ColumnElement[bool]
+    few: bool = False
+    study: str = ""
+    series: str = ""
+    matches: Mapping[str, Match] = field(default_factory=dict)
+    limit: int = 100
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What the series of a study add up to."""
+
+    modalities: tuple[str, ...] = ()
+    series: int = 0
+    instances: int = 0
+
+
+def find(connection: Connection, search: Search) -> Sequence[Row[Any]]:
+    """The rows of a page, newest study first, and one more if there are more."""
+    return connection.execute(statement(connection, search)).fetchall()
+
+
+def statement(connection: Connection, search: Search) -> Select[Any]:
+    """The SQL of a search."""
+    query = _level(search).where(search.allowed, *_named(search))
+    matches = dict(search.matches)
+    date, time = matches.get(_DATE), matches.get(_TIME)
+    if isinstance(date, Between) and isinstance(time, Between):
+        del matches[_TIME]
+        query = query.where(_combined(date, time))
+    for tag, match in matches.items():
+        query = query.where(_condition(connection, search, tag, match))
+    return query.limit(search.limit + 1).offset(search.offset)
+
+
+def _level(search: Search) -> Select[Any]:
+    """The rows of a level, in their order."""
+    of_study = [study.c.uid.label("study"), study.c.claim, *(study.c[name] for name in _STUDY)]
+    of_series = [series.c[name].label(f"series_{name}") for name in _SERIES]
+    newest = _newest(search)
+    if search.level == "study":
+        return select(*of_study).order_by(*newest)
+    if search.level == "series":
+        return (
+            select(*of_study, *of_series)
+            .select_from(_Then(study, series, _inside(series)))
+            .order_by(*newest, series.c.number, series.c.uid)
+        )
+    visible = _inside(instance) & (instance.c.copy == 0)
+    own = _inside(series) & (series.c.uid == instance.c.series)
+    return (
+        select(*of_study, *of_series, instance.c.uid.label("instance"))
+        .select_from(_Then(_Then(study, instance, visible), series, own))
+        .order_by(*newest, instance.c.series, instance.c.number, instance.c.uid)
+    )
+
+
+def _newest(search: Search) -> list[Any]:
+    """Newest study first. When few studies are meant, the appended "" keeps SQLite, which knows
+    no statistics, from walking all of them by date only to spare the sort of those few.
+    """
+    few = search.few or search.study or any(_sharp(t, m) for t, m in search.matches.items())
+    first = study.c.date + "" if few else study.c.date
+    return [first.desc(), study.c.time.desc(), study.c.uid.desc(), study.c.claim.desc()]
+
+
+def _sharp(tag: str, match: Match) -> bool:
+    """Whether a match leaves few studies, and an index finds them."""
+    if tag not in _SHARP:
+        return False
+    return not isinstance(match, Wild) or len(_start(match.pattern)) >= _SHARP_START
+
+
+def _inside(table: Any) -> ColumnElement[bool]:
+    """The condition that joins series or instances to their study."""
+    return and_(
+        table.c.organisation == study.c.organisation,
+        table.c.study == study.c.uid,
+        table.c.claim == study.c.claim,
+    )
+
+
+def _named(search: Search) -> list[ColumnElement[bool]]:
+    """What the address names, and the studies of the series and instances that are named."""
+    found: list[ColumnElement[bool]] = []
+    if search.study:
+        found.append(study.c.uid == search.study)
+    if search.series:
+        found.append(series.c.uid == search.series)
+    for tag, table in (("0020000E", series), ("00080018", instance)):
+        match = search.matches.get(tag)
+        if isinstance(match, OneOf):
+            inner = select(table.c.study).where(
+                table.c.organisation == search.organisation, table.c.uid.in_(match.values)
+            )
+            found.append(study.c.uid.in_(inner))
+    return found
+
+
+def _condition(
+    connection: Connection, search: Search, tag: str, match: Match
+) -> ColumnElement[bool]:
+    if tag in _NAMES:
+        return _called(connection, search.organisation, _NAMES[tag], match)
+    if tag == _MODALITIES:
+        return exists().where(_inside(series), _fits(connection, series.c.modality, match))
+    if tag == _ISSUER:
+        return _issued(connection, match)
+    return _fits(connection, _COLUMNS[tag], match)
+
+
+def _called(
+    connection: Connection, organisation: int, role: str, match: Match
+) -> ColumnElement[bool]:
+    """Studies that have a name in this role: found by name, then fetched by key."""
+    found = select(study_name.c.study, study_name.c.claim).where(
+        study_name.c.organisation == organisation,
+        study_name.c.role == role,
+        _fits(connection, study_name.c.name, match),
+    )
+    return tuple_(study.c.uid, study.c.claim).in_(found)
+
+
+def _issued(connection: Connection, match: Match) -> ColumnElement[bool]:
+    """The namespace of a number's issuer, which stands first in a JSON list."""
+    texts = (match.pattern,) if isinstance(match, Wild) else _values(match)
+    starts = [json.dumps([text])[:-1] + ",*" for text in texts]
+    return or_(*(_like(connection, study.c.patient_issuer, start) for start in starts))
+
+
+def _values(match: Match) -> tuple[str, ...]:
+    return match.values if isinstance(match, OneOf) else ()
+
+
+def _fits(connection: Connection, column: Any, match: Match) -> ColumnElement[bool]:
+    """One column against one match."""
+    if isinstance(match, Wild):
+        return _like(connection, column, match.pattern)
+    if isinstance(match, OneOf):
+        numeric = isinstance(column.type, Integer)
+        values = [int(value) if numeric else value for value in match.values]
+        return column.in_(values)  # type: ignore[no-any-return]
+    # An open range must not match what is unknown: "" sorts before every date.
+    ends = [column != ""]
+    if match.low:
+        ends.append(column >= match.low)
+    if match.high:
+        ends.append(column <= match.high)
+    return and_(*ends)
+
+
+def _like(connection: Connection, column: Any, pattern: str) -> ColumnElement[bool]:
+    """Case matters and only * and ? are wild (PS3.4 C.2.2.2.4): SQLite spells that GLOB.
+
+    SQLite is given the pattern's literal beginning as a range, so that an index serves it.
+    """
+    if connection.dialect.name != "sqlite":
+        escaped = re.sub(r"([\\%_])", r"\\\1", pattern)
+        wild = escaped.replace("*", "%").replace("?", "_")
+        return column.like(wild, escape="\\")  # type: ignore[no-any-return]
+    fits = column.op("GLOB", is_comparison=True)(pattern.replace("[", "[[]"))
+    start = _start(pattern)
+    return and_(column >= start, column < start + _LAST, fits) if start else and_(fits)
+
+
+def _start(pattern: str) -> str:
+    """What a pattern begins with, before its first * or ?."""
+    return re.split(r"[*?]", pattern, maxsplit=1)[0]
+
+
+def _combined(date: Between, time: Between) -> ColumnElement[bool]:
+    """Date and time ranges given together are one range of moments (PS3.4 C.2.2.2.5.4)."""
+    ends = [study.c.date != ""]
+    if date.low:
+        late = (study.c.date == date.low) & (study.c.time >= time.low)
+        ends.append((study.c.date >= date.low) & ((study.c.date > date.low) | late))
+    if date.high:
+        early = (study.c.date == date.high) & (study.c.time <= (time.high or _LAST))
+        ends.append((study.c.date <= date.high) & ((study.c.date < date.high) | early))
+    return and_(*ends)
+
+
+def wholes(
+    connection: Connection, organisation: int, uids: Sequence[str]
+) -> dict[tuple[str, int], Whole]:
+    """What the series of these studies add up to, by UID and claim."""
+    query = (
+        select(
+            series.c.study,
+            series.c.claim,
+            series.c.modality,
+            func.count().label("series"),
+            func.sum(series.c.instances).label("instances"),
+        )
+        .where(series.c.organisation == organisation, series.c.study.in_(uids))
+        .group_by(series.c.study, series.c.claim, series.c.modality)
+        .order_by(series.c.modality)
+    )
+    found: dict[tuple[str, int], Whole] = {}
+    for row in connection.execute(query):
+        known = found.get((row.study, row.claim), Whole())
+        found[row.study, row.claim] = Whole(
+            known.modalities + ((row.modality,) if row.modality else ()),
+            known.series + row.series,
+            known.instances + int(row.instances),
+        )
+    return found
+
+
+def samples(
+    connection: Connection, search: Search, rows: Sequence[Row[Any]]
+) -> dict[tuple[str, int, str], str]:
+    """The DICOM JSON of one instance of each row's study or series.
+
+    Keys are study UID, claim, and series UID ("" for a study).
+    """
+    of_series = search.level == "series"
+    table = series if of_series else study
+    uid = series.c.study if of_series else study.c.uid
+    part = series.c.uid if of_series else literal("")
+    query = (
+        select(uid.label("study"), table.c.claim, part.label("series"), instance_json.c.json)
+        .join(
+            instance_json,
+            (instance_json.c.organisation == table.c.organisation)
+            & (instance_json.c.uid == _first(table, uid))
+            & (instance_json.c.copy == 0),
+        )
+        .where(
+            table.c.organisation == search.organisation,
+            uid.in_(sorted({row.study for row in rows})),
+        )
+    )
+    if of_series:
+        query = query.where(series.c.uid.in_(sorted({row.series_uid for row in rows})))
+    return {(row.study, row.claim, row.series): row.json for row in connection.execute(query)}
+
+
+def _first(table: Any, uid: Any) -> Any:
+    """The first visible instance of a study or series, by the index that orders them."""
+    query = select(instance.c.uid).where(
+        instance.c.organisation == table.c.organisation,
+        instance.c.study == uid,
+        instance.c.claim == table.c.claim,
+        instance.c.copy == 0,
+    )
+    if table is series:
+        query = query.where(instance.c.series == series.c.uid)
+    first = query.order_by(instance.c.series, instance.c.number).limit(1)
+    return first.correlate(table).scalar_subquery()
+
+
+def models(connection: Connection, organisation: int, uids: Sequence[str]) -> dict[str, str]:
+    """The stored DICOM JSON of instances, by SOP Instance UID."""
+    query = select(instance_json.c.uid, instance_json.c.json).where(
+        instance_json.c.organisation == organisation,
+        instance_json.c.uid.in_(uids),
+        instance_json.c.copy == 0,
+    )
+    return {row.uid: row.json for row in connection.execute(query)}

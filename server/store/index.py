@@ -1,0 +1,147 @@
+"""The DICOM index: studies, series and instances as rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from dicom.query import name_groups
+from server.store.jobs import insert_for
+from server.store.tables import instance, instance_json, series, study, study_name
+
+
+@dataclass(frozen=True, slots=True)
+class StudyKey:
+    """One patient's claim to a study UID within an organisation."""
+
+    organisation: int
+    uid: str
+    claim: int = 0
+
+
+# Statements of the ingest path are built once: building costs more than running them.
+_COPIES = (
+    select(
+        instance.c.copy,
+        instance.c.sha256,
+        instance.c.blob,
+        instance.c.study,
+        instance.c.claim,
+        instance.c.transfer_syntax,
+    )
+    .where(instance.c.organisation == bindparam("organisation"), instance.c.uid == bindparam("uid"))
+    .order_by(instance.c.copy)
+)
+_CLAIMS = (
+    select(study)
+    .where(study.c.organisation == bindparam("organisation"), study.c.uid == bindparam("uid"))
+    .order_by(study.c.claim)
+)
+_COUNT_STUDY = (
+    update(study)
+    .where(
+        study.c.organisation == bindparam("of_organisation"),
+        study.c.uid == bindparam("of_study"),
+        study.c.claim == bindparam("of_claim"),
+    )
+    .values(instances=study.c.instances + 1, changed=bindparam("now"))
+)
+_ADD_INSTANCE = insert(instance)
+_ADD_JSON = insert(instance_json)
+
+
+def copies(connection: Connection, organisation: int, uid: str) -> Sequence[Any]:
+    """Every content kept under one SOP Instance UID, the visible one first."""
+    return connection.execute(_COPIES, {"organisation": organisation, "uid": uid}).fetchall()
+
+
+def claims(connection: Connection, organisation: int, uid: str) -> Sequence[Any]:
+    """Every claim to a study UID, the first one first."""
+    return connection.execute(_CLAIMS, {"organisation": organisation, "uid": uid}).fetchall()
+
+
+def claim_row(connection: Connection, key: StudyKey) -> Any:
+    """The row of one claim."""
+    return connection.execute(select(study).where(*_is(study, "uid", key))).one_or_none()
+
+
+def _is(table: Any, uid: str, key: StudyKey) -> list[Any]:
+    return [
+        table.c.organisation == key.organisation,
+        table.c[uid] == key.uid,
+        table.c.claim == key.claim,
+    ]
+
+
+def add_study(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
+    """Make the row of a new claim, and the names by which it is found."""
+    connection.execute(
+        insert(study).values(organisation=key.organisation, uid=key.uid, claim=key.claim, **values)
+    )
+    names = [
+        {"role": role, "name": name}
+        for role, text in (("patient", values["patient_name"]), ("referrer", values["referrer"]))
+        for name in name_groups(text)
+    ]
+    if names:
+        owner = {"organisation": key.organisation, "study": key.uid, "claim": key.claim}
+        connection.execute(insert(study_name), [owner | name for name in names])
+
+
+def count_instance(
+    connection: Connection, key: StudyKey, series_uid: str, values: dict[str, Any], now: int
+) -> None:
+    """Count one more visible instance in its series (made if new) and study."""
+    owner = {"organisation": key.organisation, "study": key.uid, "claim": key.claim}
+    connection.execute(
+        _count_series(connection.dialect.name), owner | values | {"uid": series_uid, "instances": 1}
+    )
+    of_study = {f"of_{name}": value for name, value in owner.items()}
+    connection.execute(_COUNT_STUDY, of_study | {"now": now})
+
+
+@cache
+def _count_series(dialect: str) -> Any:
+    """Add a series with its first instance, or count one more."""
+    columns = {column.name: bindparam(column.name) for column in series.c}
+    row = insert_for(dialect, series).values(columns)
+    return row.on_conflict_do_update(
+        index_elements=["organisation", "study", "claim", "uid"],
+        set_={"instances": series.c.instances + 1},
+    )
+
+
+def add_instance(connection: Connection, values: dict[str, Any], json_text: str) -> None:
+    """Make the row of an instance and keep its DICOM JSON beside it."""
+    connection.execute(_ADD_INSTANCE, values)
+    key = {name: values[name] for name in ("organisation", "uid", "copy")}
+    connection.execute(_ADD_JSON, key | {"json": json_text})
+
+
+def facts(connection: Connection, key: StudyKey) -> list[str]:
+    """The stored facts of every visible instance of a study, in a fixed order."""
+    query = select(instance.c.facts).where(
+        instance.c.organisation == key.organisation,
+        instance.c.study == key.uid,
+        instance.c.claim == key.claim,
+        instance.c.copy == 0,
+    )
+    return [row.facts for row in connection.execute(query.order_by(instance.c.uid))]
+
+
+def known_blobs(connection: Connection, organisation: int, keys: list[str]) -> set[str]:
+    """Which of these blob keys have a row."""
+    query = select(instance.c.blob).where(
+        instance.c.organisation == organisation, instance.c.blob.in_(keys)
+    )
+    return set(connection.execute(query).scalars())
+
+
+def summarise(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
+    """Write what a settled study knows of its whole: modalities, number of series, revision."""
+    count = (
+        select(func.count()).select_from(series).where(*_is(series, "study", key))
+    ).scalar_subquery()
+    connection.execute(update(study).where(*_is(study, "uid", key)).values(series=count, **values))

@@ -1,0 +1,72 @@
+"""What belongs to the installation: its key, the organisations, and the ids made with them."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select
+
+from server.store.jobs import insert_for
+from server.store.tables import install, organisation
+
+HOME = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """The settings of one organisation: a site table's head."""
+
+    id: int
+    name: str
+    issuer: str
+    zone: str
+
+
+def value(connection: Connection, name: str) -> str | None:
+    """A value kept for the installation."""
+    return connection.execute(select(install.c.value).where(install.c.name == name)).scalar()
+
+
+def keep(connection: Connection, name: str, text: str) -> None:
+    """Keep a value for the installation."""
+    statement = insert_for(connection.dialect.name, install).values(name=name, value=text)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["name"], set_={"value": text})
+    )
+
+
+def prepare(connection: Connection, *, now: int, issuer: str, zone: str) -> None:
+    """Make the install key and the organisation `home` once; its settings follow the environment."""
+    if value(connection, "key") is None:
+        keep(connection, "key", secrets.token_hex(32))
+    if connection.execute(select(organisation.c.id).where(organisation.c.id == HOME)).first():
+        settings = {"issuer": issuer, "zone": zone}
+        connection.execute(
+            organisation.update().where(organisation.c.id == HOME).values(**settings)
+        )
+        return
+    connection.execute(
+        insert(organisation).values(id=HOME, name="home", issuer=issuer, zone=zone, created=now)
+    )
+
+
+def organisations(connection: Connection) -> dict[int, Organisation]:
+    """Every organisation by id."""
+    query = select(
+        organisation.c.id, organisation.c.name, organisation.c.issuer, organisation.c.zone
+    )
+    return {row.id: Organisation(*row) for row in connection.execute(query)}
+
+
+def derived_id(key: str, type_: str, natural: str) -> str:
+    """The id of a derived resource: 26 characters that the same natural key always gives."""
+    digest = hmac.digest(bytes.fromhex(key), f"{type_}\0{natural}".encode(), hashlib.sha256)
+    return base64.b32encode(digest[:16]).decode().rstrip("=").lower()
+
+
+def authored_id() -> str:
+    """The id of what a person or a feed authored: a random UUID."""
+    return str(uuid.uuid4())

@@ -1,0 +1,216 @@
+"""FHIR resources as text: current version, every version, and the rows that searches use."""
+
+import json
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from fhir import extract
+from fhir.extract import DateRow, ReferenceRow, StringRow, TokenRow, UriRow
+from server.clock import instant, row_id
+from server.store.tables import (
+    index_date,
+    index_reference,
+    index_string,
+    index_token,
+    index_uri,
+    resource,
+    resource_version,
+)
+
+INDEX_TABLES = (index_token, index_string, index_date, index_reference, index_uri)
+
+
+def param_id(resource_type: str, name: str) -> int:
+    """The small number that stands for a search parameter in the index tables."""
+    return zlib.crc32(f"{resource_type}.{name}".encode()) & 0x7FFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """When and why something is written, and our own FHIR address, to tell our references."""
+
+    now: int
+    reason: str
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Where a resource belongs: its organisation, the Patient it is filed under, if it is held.
+
+    `filed_under` is empty for what belongs to no patient. A hidden resource is not for patients.
+    """
+
+    organisation: int
+    filed_under: str = ""
+    hidden: bool = False
+
+
+def current(connection: Connection, organisation: int, type_: str, id_: str) -> Any:
+    """The row of the current version, deleted ones included."""
+    return connection.execute(
+        select(resource).where(
+            resource.c.organisation == organisation, resource.c.type == type_, resource.c.id == id_
+        )
+    ).one_or_none()
+
+
+def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Change) -> int:
+    """Store a body whose `id` is set and return its version; an equal body writes nothing."""
+    type_, id_ = body["resourceType"], body["id"]
+    old = current(connection, owner.organisation, type_, id_)
+    if old is not None and not old.deleted and _same(old, owner, body):
+        return int(old.version)
+    version = 1 if old is None else old.version + 1
+    text = _stamp(body, version, change.now)
+    rid = old.rid if old is not None else row_id(change.now)
+    values = {
+        "version": version,
+        "updated": change.now,
+        "deleted": False,
+        "hidden": owner.hidden,
+        "filed_under": owner.filed_under,
+        "text": text,
+    }
+    if old is None:
+        key = {"organisation": owner.organisation, "rid": rid, "type": type_, "id": id_}
+        connection.execute(insert(resource).values(**key, **values))
+    else:
+        where = (resource.c.organisation == owner.organisation) & (resource.c.rid == rid)
+        connection.execute(update(resource).where(where).values(**values))
+    _keep_version(connection, owner.organisation, body, version, text, change)
+    _index(connection, owner.organisation, rid, json.loads(text), change.base)
+    return int(version)
+
+
+def _same(old: Any, owner: Owner, body: dict[str, Any]) -> bool:
+    """Whether a body equals the stored one but for its version and time, and its owner too."""
+    if (old.filed_under, old.hidden) != (owner.filed_under, owner.hidden):
+        return False
+    before = json.loads(old.text)
+    for side in (before, body):
+        meta = side.get("meta", {})
+        meta.pop("versionId", None)
+        meta.pop("lastUpdated", None)
+        if not meta:
+            side.pop("meta", None)
+    return bool(before == body)
+
+
+def _stamp(body: dict[str, Any], version: int, now: int) -> str:
+    """The body as text, with its version and time, `resourceType`, `id`, `meta` first."""
+    meta = {"versionId": str(version), "lastUpdated": instant(now), **body.get("meta", {})}
+    meta |= {"versionId": str(version), "lastUpdated": instant(now)}
+    head = {"resourceType": body["resourceType"], "id": body["id"], "meta": meta}
+    rest = {key: value for key, value in body.items() if key not in head}
+    return json.dumps(head | rest, ensure_ascii=False, separators=(",", ":"))
+
+
+def _keep_version(
+    connection: Connection,
+    organisation: int,
+    body: dict[str, Any],
+    version: int,
+    text: str,
+    change: Change,
+) -> None:
+    connection.execute(
+        insert(resource_version).values(
+            organisation=organisation,
+            type=body["resourceType"],
+            id=body["id"],
+            version=version,
+            updated=change.now,
+            method="POST" if version == 1 else "PUT",
+            reason=change.reason,
+            text=text,
+        )
+    )
+
+
+def _index(
+    connection: Connection, organisation: int, rid: int, body: dict[str, Any], base: str
+) -> None:
+    """Replace the index rows of a resource."""
+    for table in INDEX_TABLES:
+        where = (table.c.organisation == organisation) & (table.c.rid == rid)
+        connection.execute(table.delete().where(where))
+    rows: dict[Any, list[dict[str, Any]]] = {}
+    for row in extract.rows(body, base=base):
+        table, values = _index_values(row)
+        key = {"organisation": organisation, "rid": rid}
+        key["param"] = param_id(body["resourceType"], row.param)
+        rows.setdefault(table, []).append(key | values)
+    for table, batch in rows.items():
+        connection.execute(insert(table), batch)
+
+
+def _index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:
+    match row:
+        case TokenRow():
+            return index_token, {"system": row.system, "code": row.code, "text": row.text}
+        case StringRow():
+            return index_string, {"norm": row.norm, "exact": row.exact}
+        case DateRow():
+            return index_date, {"low": row.low, "high": row.high}
+        case ReferenceRow():
+            target = {"target_type": row.target_type, "target": row.target_id}
+            return index_reference, target | {"url": row.url}
+        case UriRow():
+            return index_uri, {"value": row.value}
+
+
+def version_row(
+    connection: Connection, organisation: int, type_: str, id_: str, version: int
+) -> Any:
+    """One version of a resource."""
+    return connection.execute(
+        _versions(organisation, type_, id_).where(resource_version.c.version == version)
+    ).one_or_none()
+
+
+def history(
+    connection: Connection,
+    organisation: int,
+    type_: str,
+    id_: str,
+    *,
+    since: int = 0,
+    before: int = 1 << 31,
+    count: int = 100,
+) -> Sequence[Any]:
+    """Versions below `before` written at or after `since`, newest first."""
+    query = _versions(organisation, type_, id_).where(
+        resource_version.c.updated >= since, resource_version.c.version < before
+    )
+    return connection.execute(
+        query.order_by(resource_version.c.version.desc()).limit(count)
+    ).fetchall()
+
+
+def count_versions(
+    connection: Connection, organisation: int, type_: str, id_: str, *, since: int = 0
+) -> int:
+    """How many versions were written at or after `since`."""
+    versions = _versions(organisation, type_, id_).where(resource_version.c.updated >= since)
+    return connection.execute(select(func.count()).select_from(versions.subquery())).scalar() or 0
+
+
+def _versions(organisation: int, type_: str, id_: str) -> Any:
+    return select(resource_version).where(
+        resource_version.c.organisation == organisation,
+        resource_version.c.type == type_,
+        resource_version.c.id == id_,
+    )
+
+
+def texts(connection: Connection, organisation: int, rids: Iterable[int]) -> dict[int, Any]:
+    """Current rows by row id."""
+    query = select(resource).where(
+        resource.c.organisation == organisation, resource.c.rid.in_(list(rids))
+    )
+    return {row.rid: row for row in connection.execute(query)}

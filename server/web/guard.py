@@ -1,0 +1,55 @@
+"""Turns a request into a Grant, and asks the gate before any handler runs."""
+
+from flask import request
+
+from server import clock
+from server.errors import Denied, Fault, Missing, Unauthenticated
+from server.flows import access, grants
+from server.flows.access import Grant
+from server.flows.audit import Event
+from server.flows.sites import HOME, House
+from server.web.routes import Public, Route
+
+
+def admit(house: House, route: Route, path: dict[str, str]) -> Grant | None:
+    """The caller's grant for a route, or the refusal that the caller has earned."""
+    if isinstance(route.access, Public):
+        return None
+    grant = grants.authenticate(house, bearer(), address=address(), now=clock.now())
+    resource_type = path["type"] if route.access.type == "*" else route.access.type
+    access.may(grant, resource_type, route.access.letter)
+    return grant
+
+
+def bearer() -> str:
+    """The token of the Authorization header (RFC 6750 section 2.1)."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("send a token: Authorization: Bearer …")
+    return token.strip()
+
+
+def address() -> str:
+    """Where the request came from."""
+    return request.remote_addr or ""
+
+
+def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> None:
+    """Record a refusal. Who could not even be recognised belongs to the organisation `home`."""
+    if not isinstance(error, Denied | Unauthenticated) and not (
+        grant is not None and isinstance(error, Missing)
+    ):
+        return
+    house.auditor.note(
+        Event(
+            organisation=grant.organisation if grant else HOME,
+            door=route.door,
+            action="refuse",
+            outcome="4",
+            grant=grant.id if grant else "",
+            client=grant.client if grant else "",
+            purpose=grant.purpose if grant else "",
+            address=address(),
+            detail=f"{request.method} {route.rule}: {error}",
+        )
+    )

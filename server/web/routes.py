@@ -1,0 +1,71 @@
+"""What a route is. Every address of the server is one row, and every row says who may use it.
+
+The access matrix of the tests and /openapi.json are made from these rows; a route that is not
+a row cannot be registered.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Response
+
+from server.flows.access import Grant
+from server.flows.sites import House
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """Anybody may; `why` says for what reason."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scoped:
+    """A bearer token whose scopes allow `letter` (c r u d s) on `type`.
+
+    The type `*` means the path's own `<type>`.
+    """
+
+    type: str
+    letter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as a handler gets it. `grant` is None on public routes only."""
+
+    house: House
+    route: "Route"
+    grant: Grant | None
+    path: dict[str, str]
+
+    @property
+    def who(self) -> Grant:
+        """The caller's grant, on a route that has one."""
+        if self.grant is None:
+            raise RuntimeError("a public route has no grant")
+        return self.grant
+
+
+Handler = Callable[[Call], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address: Flask rule, methods, the door it belongs to, who may, and what answers.
+
+    `door` is fhir, dicomweb, oauth or ops; it decides the form of errors and goes into the audit.
+    """
+
+    rule: str
+    methods: tuple[str, ...]
+    door: str
+    access: Public | Scoped
+    handler: Handler
+    summary: str
+
+    @property
+    def name(self) -> str:
+        """A unique Flask endpoint."""
+        return f"{self.door}:{'+'.join(self.methods)}:{self.rule}"

@@ -1,0 +1,84 @@
+"""The audit chain: whole, signed, and broken by any change."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from server.flows import audit
+from server.flows.audit import Auditor, Event
+from server.store.db import Database
+from server.store.migrate import migrate
+from server.store.tables import audit as rows
+
+READ = Event(1, "dicomweb", "read", grant="g", patient="p", study="1.2")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path / 'triptych.db'}")
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def auditor(database: Database) -> Auditor:
+    return Auditor(database, "web-1")
+
+
+def stored(database: Database) -> list[tuple[str, int, int]]:
+    with database.read() as connection:
+        query = select(rows.c.action, rows.c.count, rows.c.bytes).order_by(rows.c.seq)
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def test_reads_of_one_window_are_one_event_closed_with_what_was_sent(
+    database: Database, auditor: Auditor
+) -> None:
+    for _ in range(3):
+        reading = auditor.reading(READ)
+        reading.sent(100, count=1)
+        reading.end()
+    assert stored(database) == [("read", 0, 0)]
+    auditor.close()
+    assert stored(database) == [("read", 0, 0), ("close", 3, 300)]
+
+
+def test_another_person_or_door_opens_another_event(database: Database, auditor: Auditor) -> None:
+    for other in (READ, Event(1, "dicomweb", "read", grant="g", patient="q", study="1.2")):
+        auditor.reading(other).end()
+    assert len(stored(database)) == 2
+
+
+def test_a_row_names_no_patient_but_the_salted_digest(database: Database, auditor: Auditor) -> None:
+    auditor.note(READ)
+    with database.read() as connection:
+        row = connection.execute(select(rows)).mappings().one()
+        assert row["person"] == auditor.person(connection, 1, "p")
+    assert len(row["person"]) == 64
+
+
+def test_an_untouched_chain_verifies_with_its_signatures(
+    database: Database, auditor: Auditor
+) -> None:
+    for number in range(5):
+        auditor.note(Event(1, "fhir", "search", detail=str(number)))
+    auditor.tend()
+    with database.write() as connection:
+        assert audit.verify(connection) == []
+
+
+@pytest.mark.parametrize("harm", ["change", "remove"])
+def test_a_changed_or_removed_row_is_found(database: Database, auditor: Auditor, harm: str) -> None:
+    for number in range(5):
+        auditor.note(Event(1, "fhir", "search", detail=str(number)))
+    auditor.tend()
+    with database.write() as connection:
+        if harm == "change":
+            connection.execute(update(rows).where(rows.c.seq == 3).values(detail="other"))
+        else:
+            connection.execute(delete(rows).where(rows.c.seq == 3))
+    with database.write() as connection:
+        assert audit.verify(connection) != []

@@ -1,0 +1,125 @@
+"""Starts the real server, as a user would, on free ports of loopback and a folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.support.tree import ROOT
+
+PATIENCE = 60
+
+
+@dataclass(slots=True)
+class Server:
+    """A running server: its process, ports, base address, data folder and log file."""
+
+    process: subprocess.Popen[str]
+    data: Path
+    log: Path
+    base: str
+    http: int
+    dimse: int
+    environment: dict[str, str]
+
+    def run(self, *words: str, stdin: str | None = None, check: bool = True) -> Any:
+        """Run a command against the same data; gives its JSON answer, or its exit code and text."""
+        done = subprocess.run(
+            [sys.executable, "-m", "server", *words],
+            cwd=ROOT,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        if not check:
+            return done
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def token(self, scope: str, *more: str) -> str:
+        """An access token for scripts, as `token --scope …` prints it."""
+        return str(self.run("token", "--scope", scope, *more)["access_token"])
+
+    def get(self, path: str, token: str = "", **headers: str) -> requests.Response:
+        """GET an address of the server, with a bearer token if one is given."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        return requests.get(self.base + path, headers=sent, timeout=60)
+
+    def children(self) -> dict[str, int]:
+        """The process id of each role."""
+        found = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                words = (stat.parent / "cmdline").read_bytes().split(b"\0")
+                parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError, IndexError):
+                continue
+            if parent == self.process.pid and b"_role" in words:
+                found[words[words.index(b"_role") + 1].decode()] = int(stat.parent.name)
+        return found
+
+    def stop(self) -> int:
+        """Stop it as an operator would; gives the exit code."""
+        self.process.terminate()
+        return self.process.wait(PATIENCE)
+
+
+def environment(data: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a server of its own: free ports, one HTTP worker, quick settling."""
+    own = {
+        "TRIPTYCH_DATA": str(data),
+        "TRIPTYCH_HTTP_PORT": "0",
+        "TRIPTYCH_DIMSE_PORT": "0",
+        "TRIPTYCH_SETTLE_SECONDS": "1",
+        "TRIPTYCH_MIN_FREE_BYTES": "1M",
+    }
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("TRIPTYCH_")}
+    return plain | own | dict(settings)
+
+
+def start(data: Path, **settings: str) -> Server:
+    """Start `serve` and wait for its ready line. Settings are named without TRIPTYCH_."""
+    data.mkdir(parents=True, exist_ok=True)
+    env = environment(data, {f"TRIPTYCH_{name}": value for name, value in settings.items()})
+    log = data / "server.log"
+    with log.open("a") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "server", "serve"],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith("ready "):
+        process.kill()
+        process.wait()
+        raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
+    ports = json.loads(line.removeprefix("ready "))
+    return Server(process, data, log, ports["base"], ports["http"], ports["dimse"], env)
+
+
+@contextmanager
+def running(data: Path, **settings: str) -> Iterator[Server]:
+    """A server for the length of a block."""
+    server = start(data, **settings)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+        if server.process.stdout is not None:
+            server.process.stdout.close()
