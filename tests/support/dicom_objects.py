@@ -5,6 +5,7 @@ from io import BytesIO
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -35,9 +36,9 @@ def identified() -> Dataset:
 def part10(data_set: Dataset, transfer_syntax: str = EXPLICIT) -> bytes:
     """The data set as a file."""
     data_set.file_meta = FileMetaDataset()
-    data_set.file_meta.TransferSyntaxUID = transfer_syntax
-    data_set.file_meta.MediaStorageSOPClassUID = data_set.get("SOPClassUID") or "1.2.3"
-    data_set.file_meta.MediaStorageSOPInstanceUID = data_set.get("SOPInstanceUID") or "1.2.3"
+    data_set.file_meta.TransferSyntaxUID = UID(transfer_syntax)
+    data_set.file_meta.MediaStorageSOPClassUID = UID(data_set.get("SOPClassUID") or "1.2.3")
+    data_set.file_meta.MediaStorageSOPInstanceUID = UID(data_set.get("SOPInstanceUID") or "1.2.3")
     out = BytesIO()
     dcmwrite(out, data_set, enforce_file_format=True)
     return out.getvalue()
