@@ -41,6 +41,8 @@ _BULK_TEXTS = frozenset({"DS", "IS", "LT", "ST", "UC", "UT"})
 # A DS or IS value that is a JSON number as it stands, and one that is a number all the same.
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,15})(?:\.\d{1,20})?", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})(?:[eE][+-]?\d{1,4})?", re.ASCII)
+# Groups of commands, file meta and padding.
+_OUTSIDE = frozenset({0x0000, 0x0002, 0xFFFC})
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
@@ -67,7 +69,7 @@ def _model(data_set: DataSet, prefix: str, bulk: list[Bulk]) -> str:
     """One data set or item. Group lengths, commands and padding are no part of the model."""
     last, ordered, attributes = 0, True, []
     for tag, element in data_set.elements.items():
-        if tag & 0xFFFF == 0 or tag < 0x00030000 or tag == 0xFFFCFFFC:
+        if tag & 0xFFFF == 0 or tag >> 16 in _OUTSIDE:
             continue
         name = f"{tag:08X}"
         value = _attribute(data_set, tag, element, prefix + name, bulk)
