@@ -207,16 +207,13 @@ class _Writer:
 
     def _stored(self, model: str, address: str) -> dict[str, Any]:
         """What is taken from the stored DICOM JSON."""
-        level = self._asked.level
-        whole: dict[str, Any] = json.loads(absolute(model, address))
+        level, text = self._asked.level, absolute(model, address)
         if self._question.everything:
-            return whole if level == "instance" else subset(whole, attributes(level))
-        wanted = set(self._question.fields)
+            return json.loads(text) if level == "instance" else subset(text, attributes(level))
+        wanted = self._question.fields
         if level == "instance":
-            return subset(whole, wanted | _OF_INSTANCE)
-        if level == "series":
-            wanted |= _OF_SERIES
-        return subset(whole, wanted & attributes(level))
+            return subset(text, wanted | _OF_INSTANCE)
+        return subset(text, (wanted | _OF_SERIES) & attributes(level))
 
     def _address(self, row: Any) -> str:
         """The Retrieve URL of a row (PS3.18 10.6.3.3)."""

@@ -24,15 +24,14 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import Join
 
 from dicom.query import Between, Match, OneOf, Wild
-from server.store.tables import instance, instance_json, series, study, study_name
+from server.store.tables import instance, instance_json, series, study, study_key
 
 _DATE, _TIME, _ISSUER, _MODALITIES = "00080020", "00080030", "00100021", "00080061"
-_NAMES = {"00100010": "patient", "00080090": "referrer"}
+_ROLES = {"00100010": "patient", "00080090": "referrer", "00080050": "accession"}
 _COLUMNS: Mapping[str, Any] = {
     "0020000D": study.c.uid,
     _DATE: study.c.date,
     _TIME: study.c.time,
-    "00080050": study.c.accession,
     "00081030": study.c.description,
     "00100020": study.c.patient_number,
     "00100030": study.c.patient_birth_date,
@@ -126,7 +125,7 @@ def statement(connection: Connection, search: Search) -> Select[Any]:
         del matches[_TIME]
         query = query.where(_combined(date, time))
     for tag, match in matches.items():
-        if tag in _NAMES or (tag == _MODALITIES and tag in sharp):
+        if tag in _ROLES or (tag == _MODALITIES and tag in sharp):
             keys = _keys(connection, search, tag, match)
             query = query.where(tuple_(study.c.uid, study.c.claim).in_(keys))
         else:
@@ -156,10 +155,10 @@ def _count(connection: Connection, keys: Select[Any]) -> int:
 
 def _keys(connection: Connection, search: Search, tag: str, match: Match) -> Select[Any]:
     """UID and claim of the studies that an indexed key finds."""
-    if tag in _NAMES:
-        table, role = study_name, study_name.c.role == _NAMES[tag]
+    if tag in _ROLES:
+        table, role = study_key, study_key.c.role == _ROLES[tag]
         found = select(table.c.study, table.c.claim).where(role)
-        column: Any = table.c.name
+        column: Any = table.c.value
     elif tag == _MODALITIES:
         table, column = series, series.c.modality
         found = select(table.c.study, table.c.claim)
@@ -330,6 +329,7 @@ def samples(
     part = series.c.uid if of_series else literal("")
     query = (
         select(uid.label("study"), table.c.claim, part.label("series"), instance_json.c.json)
+        .select_from(table)
         .join(
             instance_json,
             (instance_json.c.organisation == table.c.organisation)
