@@ -31,7 +31,9 @@ def revoke(connection: Connection, hash_: str, *, now: int) -> bool:
 
 def use_assertion(connection: Connection, client_id: str, jti: str, *, expires: int) -> bool:
     """Remember an assertion; false when it was used before. One INSERT decides between rivals."""
-    statement = insert_for(connection, assertion).values(client=client_id, jti=jti, expires=expires)
+    statement = insert_for(connection.dialect.name, assertion).values(
+        client=client_id, jti=jti, expires=expires
+    )
     return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
 
 
