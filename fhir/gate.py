@@ -8,7 +8,7 @@ know the types that may be contained but have no table here.
 from collections.abc import Iterator
 from typing import Any
 
-from fhir.definitions import structures
+from fhir.definitions import resource_types, structures
 from fhir.r4 import refusals
 from fhir.walk import Problem, Walk
 
@@ -23,7 +23,7 @@ def problems(resource: Json) -> list[Problem]:
     Messages never repeat a value, because it may be a patient's.
     """
     kind = resource.get("resourceType")
-    if not isinstance(kind, str) or kind not in structures():
+    if not isinstance(kind, str) or kind not in resource_types() & structures().keys():
         return [Problem("structure", "resourceType", "expected a resource type that is served")]
     walk = Walk()
     walk.resource(resource, kind)

@@ -201,14 +201,14 @@ def _rules(element: Json) -> list[str]:
 
 
 def _search_parameters(folder: Path) -> dict[str, dict[str, list[str]]]:
-    """For each type its parameters: the kind of parameter, then the types a reference may name."""
+    """For each type its parameters: kind, id of the definition, then what a reference may name."""
     found: dict[str, dict[str, list[str]]] = {}
     for one in _resources(folder / "search-parameters.json"):
+        targets = sorted(one.get("target", []))
+        row = [one["type"], one["id"], *(() if len(targets) > ANY_TARGET else targets)]
         for base in one["base"]:
             if base in TYPES or base in ("Resource", "DomainResource"):
-                targets = sorted(one.get("target", []))
-                named = [] if len(targets) > ANY_TARGET else targets
-                found.setdefault(base, {})[one["code"]] = [one["type"], *named]
+                found.setdefault(base, {})[one["code"]] = row
     return {name: dict(sorted(found[name].items())) for name in sorted(found)}
 
 

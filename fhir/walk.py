@@ -233,7 +233,7 @@ def _hollow(value: Any) -> bool:
         return not value or any(one is None or _hollow(one) for one in value.values())
     if isinstance(value, list):
         return not value or any(_hollow(one) for one in value)
-    return value == ""
+    return bool(value == "")
 
 
 def _has_value(extension: Json) -> bool:

@@ -172,7 +172,9 @@ def test_judging_changes_nothing() -> None:
         assert resource == make()
 
 
-@pytest.mark.parametrize("resource", [{}, {"resourceType": 3}, {"resourceType": "Quatient"}])
+@pytest.mark.parametrize(
+    "resource", [{}, {"resourceType": 3}, {"resourceType": "Quatient"}, {"resourceType": "Period"}]
+)
 def test_what_is_no_resource_is_refused(resource: Json) -> None:
     assert [problem.expression for problem in problems(resource)] == ["resourceType"]
 
