@@ -10,7 +10,7 @@ from contextlib import suppress
 from dicom.pdu import HEADER
 
 TICK = 0.5  # seconds a blocked read sleeps before it looks at its deadline and at the door
-LINGER = 5.0  # seconds that a peer gets to read our last PDU and hang up
+LINGER = 2.0  # seconds that a peer gets to read our last PDU and hang up
 
 
 class Interrupted(Exception):

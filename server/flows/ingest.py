@@ -155,6 +155,9 @@ def _claim(
     for row in claims:
         if patients.same_person(site, _header_of(row), facts.patient):
             warn = ((COERCED, _SECOND_CLAIM),) if row.held else ()
+            if facts.study.accession.value != row.accession:
+                key = StudyKey(site.organisation, facts.study.uid, row.claim)
+                index.add_key(connection, key, "accession", facts.study.accession.value)
             return Claim(row.claim, row.filed_under, row.settled), warn
     filing = patients.resolve(connection, site, arrival.source, facts.patient, facts.study.uid, now)
     key = StudyKey(site.organisation, facts.study.uid, len(claims))

@@ -9,7 +9,9 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from dicom.query import name_groups
 from server.store.jobs import insert_for
-from server.store.tables import instance, instance_json, series, study, study_name
+from server.store.tables import instance, instance_json, series, study, study_key
+
+LONGEST_KEY = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +78,25 @@ def _is(table: Any, uid: str, key: StudyKey) -> list[Any]:
 
 
 def add_study(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
-    """Make the row of a new claim, and the names by which it is found."""
+    """Make the row of a new claim, and the keys by which it is found."""
     connection.execute(
         insert(study).values(organisation=key.organisation, uid=key.uid, claim=key.claim, **values)
     )
-    names = [
-        {"role": role, "name": name}
-        for role, text in (("patient", values["patient_name"]), ("referrer", values["referrer"]))
-        for name in name_groups(text)
-    ]
-    if names:
-        owner = {"organisation": key.organisation, "study": key.uid, "claim": key.claim}
-        connection.execute(insert(study_name), [owner | name for name in names])
+    for group in name_groups(values["patient_name"]):
+        add_key(connection, key, "patient", group)
+    for group in name_groups(values["referrer"]):
+        add_key(connection, key, "referrer", group)
+    add_key(connection, key, "accession", values["accession"])
+
+
+def add_key(connection: Connection, key: StudyKey, role: str, value: str) -> None:
+    """Make a claim findable by a value; nothing happens if it is already, or the value is empty."""
+    if value:
+        names = {"study": key.uid, "claim": key.claim, "role": role, "value": value[:LONGEST_KEY]}
+        row = insert_for(connection.dialect.name, study_key).values(
+            organisation=key.organisation, **names
+        )
+        connection.execute(row.on_conflict_do_nothing())
 
 
 def count_instance(
