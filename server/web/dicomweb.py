@@ -5,36 +5,22 @@ from collections.abc import Callable
 
 from flask import Response, request
 
-from server.errors import NotAcceptable
 from server.flows import query
+from server.web import wado
 from server.web.routes import Call, Handler, Route, Scoped
-
-DICOM_JSON = "application/dicom+json"
-_JSON = (DICOM_JSON, "application/json")
-
-
-def wants_json() -> None:
-    """Raise NotAcceptable unless DICOM JSON will do; `accept` in the query wins (PS3.18 8.3.3.1)."""
-    asked = request.args.get("accept")
-    if asked is not None:
-        taken = any(kind in asked for kind in (*_JSON, "*/*"))
-    else:
-        taken = not request.accept_mimetypes or any(request.accept_mimetypes[k] for k in _JSON)
-    if not taken:
-        raise NotAcceptable(f"this answer exists as {DICOM_JSON} only")
 
 
 def searching(level: str) -> Handler:
     """The handler of a QIDO-RS search at one level."""
 
     def search(call: Call) -> Response:
-        wants_json()
+        kind = wado.json_type()
         within = call.path.get("study", ""), call.path.get("series", "")
         parameters = request.args.items(multi=True)
         answer = query.search(call.house, call.who, level, parameters, *within)
         try:
             body = json.dumps(answer.items, ensure_ascii=False, separators=(",", ":"))
-            response = Response(body, content_type=DICOM_JSON)
+            response = Response(body, content_type=kind)
             service = f"{call.house.config.base}/dicomweb"
             for warning in _warnings(answer):
                 response.headers.add("Warning", f"299 {service}: {warning}")
@@ -66,6 +52,7 @@ def _get(rule: str, letter: str, handler: Callable[[Call], Response], summary: s
 
 _STUDY = "/studies/<study>"
 _SERIES = f"{_STUDY}/series/<series>"
+_INSTANCE = f"{_SERIES}/instances/<instance>"
 
 ROUTES: tuple[Route, ...] = (
     _get("/studies", "s", searching("study"), "Search for studies"),
@@ -74,4 +61,12 @@ ROUTES: tuple[Route, ...] = (
     _get(f"{_STUDY}/series", "s", searching("series"), "Series of a study"),
     _get(f"{_STUDY}/instances", "s", searching("instance"), "Instances of a study"),
     _get(f"{_SERIES}/instances", "s", searching("instance"), "Instances of a series"),
+    _get(_STUDY, "r", wado.objects, "Retrieve a study"),
+    _get(_SERIES, "r", wado.objects, "Retrieve a series"),
+    _get(_INSTANCE, "r", wado.objects, "Retrieve an instance"),
+    _get(f"{_STUDY}/metadata", "r", wado.metadata, "Metadata of a study"),
+    _get(f"{_SERIES}/metadata", "r", wado.metadata, "Metadata of a series"),
+    _get(f"{_INSTANCE}/metadata", "r", wado.metadata, "Metadata of an instance"),
+    _get(f"{_INSTANCE}/bulkdata/<path:value>", "r", wado.bulkdata, "A value left out of metadata"),
+    _get(f"{_INSTANCE}/frames/<frames>", "r", wado.frames, "Frames of an instance"),
 )
