@@ -10,9 +10,9 @@ from threading import BoundedSemaphore
 from dicom import negotiation, pdu
 from dicom.engine import Engine
 from dicom.exchange import Exchange
-from dicom.rules import Calling, Ending, Event, Rules
 from dicom.pdu import AssociateRequest, ProtocolError
 from dicom.receiver import Receiver
+from dicom.rules import Calling, Ending, Event, Rules
 from dicom.sink import Peer
 from dicom.wire import Interrupted, Wire
 
@@ -66,15 +66,15 @@ class Reception:
         except Exception as fault:  # whatever it was, it ends one connection and no other
             frames = "".join(traceback.format_tb(fault.__traceback__))
             log.error("A connection failed with %s:\n%s", type(fault).__name__, frames)
-            wire.farewell(pdu.pack_abort(0))
+            wire.send_last(pdu.pack_abort(0))
         finally:
-            wire.close()
+            wire.hang_up()
 
     def _converse(self, wire: Wire, calling: Calling) -> Event:
         try:
             request = self._read_request(wire, calling)
         except ProtocolError as error:
-            wire.farewell(pdu.pack_abort(error.reason))
+            wire.send_last(pdu.pack_abort(error.reason))
             return Event(calling, None, Ending("aborted", str(error)))
         except Interrupted:
             return Event(calling, None, Ending("lost", "the door is closing"))
@@ -148,7 +148,7 @@ class Reception:
 
 def _reject(wire: Wire, request: Request, rejection: Rejection) -> Event:
     answer = (rejection.result, rejection.source, rejection.reason)
-    wire.farewell(pdu.pack_associate_reject(*answer))
+    wire.send_last(pdu.pack_associate_reject(*answer))
     return Event(request.calling, None, Ending("rejected", rejection.meaning))
 
 

@@ -18,11 +18,13 @@ from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from dicom import pdu
 from dicom.exchange import Exchange
-from dicom.rules import Ending, Limits
 from dicom.pdu import Context, ProtocolError
+from dicom.rules import Ending, Limits
 from dicom.wire import TICK, Wire
 
 UNRECOGNISED = b"\0"  # a PDU type that no standard knows
+START = 10.0  # seconds for pynetdicom's threads to take in a request that is at hand
+LAST = (pdu.ASSOCIATE_RJ, pdu.RELEASE_RP, pdu.ABORT)
 
 
 class ReplaySocket(AssociationSocket):
@@ -33,14 +35,20 @@ class ReplaySocket(AssociationSocket):
         self._wire = wire
         self._first = first
         self._limits = limits
-        self._body_follows = False
+        self._header = bytearray()
+        self._answer_due = False
+        self._over = False
 
     @property
     def ready(self) -> bool:
-        """Tell whether a PDU can be read, with poll: select fails for descriptors over 1023."""
+        """Tell whether a PDU can be read, with poll: select fails for descriptors over 1023.
+
+        Between a request of the peer and our answer nothing is read: what it says there would
+        leave pynetdicom's state machine in a state where the answer has no place.
+        """
         if self._first:
             return True
-        if self.socket is None:
+        if self._answer_due or self._over or self.socket is None:
             return False
         try:
             return self._wire.readable()
@@ -59,12 +67,28 @@ class ReplaySocket(AssociationSocket):
             data = bytearray(nr_bytes)
             self._wire.fill(memoryview(data), self._limits.stall)
             self._wire.acknowledge()
-        self._body_follows = not self._body_follows
-        if self._body_follows and self._too_long(data):
-            # pynetdicom has no limit, but it reads no body for a type that it does not know and
-            # answers A-ABORT.
-            data[0:1] = UNRECOGNISED
+        if self._header:
+            self._answer_due = self._header[0] in (pdu.ASSOCIATE_RQ, pdu.RELEASE_RQ)
+            self._header.clear()
+        else:
+            self._header += data
+            if self._too_long(data):
+                # pynetdicom has no limit, but it reads no body for a type that it does not know
+                # and answers A-ABORT.
+                data[0:1] = UNRECOGNISED
         return data
+
+    def send(self, bytestream: bytes) -> None:
+        """Send one PDU. After the last one of an association nothing more is read."""
+        try:
+            self._wire.send(bytestream)
+        except OSError:
+            self.event_queue.put("Evt17")
+        self._answer_due = False
+        self._over = bytestream[0] in LAST
+
+    def _shutdown_socket(self) -> None:
+        """Leave the connection to the door, which hangs up when the last PDU has been read."""
 
     def _too_long(self, header: bytearray) -> bool:
         length = int.from_bytes(header[2:6], "big")
@@ -80,14 +104,20 @@ class Messages(DIMSEServiceProvider):
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Feed the values of one P-DATA-TF; called in the thread that reads the wire."""
+        values = primitive.presentation_data_value_list
         try:
-            for context_id, value in primitive.presentation_data_value_list:
-                control, fragment = value[0], memoryview(value)[1:]
-                response = self._exchange.feed(context_id, control, fragment)
-                if response:
-                    self._respond(context_id, response)
-        except (ProtocolError, IndexError):
+            if not values or not all(value for _, value in values):
+                raise ProtocolError(pdu.INVALID_PARAMETER, "a P-DATA-TF lacks its values")
+            responses = [
+                (context_id, self._exchange.feed(context_id, value[0], memoryview(value)[1:]))
+                for context_id, value in values
+            ]
+        except ProtocolError:
             self.dul.event_queue.put("Evt19")  # invalid PDU: A-ABORT (PS3.8 9.2.3)
+            return
+        for context_id, response in responses:
+            if response:
+                self._respond(context_id, response)
 
     def _respond(self, context_id: int, response: bytes) -> None:
         for value in pdu.command_values(response, self.maximum_pdu_size):
@@ -106,7 +136,7 @@ class Engine:
         self._ae.implementation_version_name = pdu.IMPLEMENTATION_NAME
         self._ae.maximum_associations = limits.connections  # the door counts for itself
         self._ae.maximum_pdu_size = limits.max_pdu
-        self._ae.acse_timeout = limits.artim
+        self._ae.acse_timeout = START
         self._ae.dimse_timeout = limits.stall
         self._ae.network_timeout = limits.idle
 
@@ -133,6 +163,7 @@ class Engine:
         assoc = Association(self._ae, "acceptor")
         _silence(assoc)
         assoc.bind(evt.EVT_REQUESTED, _narrow, [contexts])
+        assoc.dul.daemon = True  # as ours are: a process that ends waits for none of them
         assoc.set_socket(ReplaySocket(assoc, wire, first, self._limits))
         assoc.requestor.address_info = AddressInformation.from_tuple(wire.socket.getpeername())
         assoc.acceptor.address_info = AddressInformation.from_tuple(wire.socket.getsockname())

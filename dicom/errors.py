@@ -6,6 +6,7 @@ DicomError
 │   └── MediaDirectory  a DICOMDIR: an index of files, itself no composite instance
 ├── Mismatch       the data set contradicts the command or the file meta that announced it
 ├── TooLarge       beyond a configured limit (bytes, frames, pixels, inflated size)
+├── Malformed      a DICOMweb body, media type or Accept value breaks its grammar
 └── Undecodable    the pixels cannot be decoded (no decoder, damaged stream, limits of the pool)
 Refused            raised by a Sink: the DIMSE status and comment that the sender is to get
 """
@@ -38,6 +39,10 @@ class Mismatch(DicomError):
 
 class TooLarge(DicomError):
     """A configured limit was passed."""
+
+
+class Malformed(DicomError):
+    """What carries the DICOM over HTTP cannot be read (PS3.18 8.6, 8.7)."""
 
 
 class Undecodable(DicomError):

@@ -2,6 +2,7 @@
 
 import re
 
+from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from dicom.pdu import AssociateRequest, Context, Proposal
@@ -35,7 +36,7 @@ def is_storage(abstract_syntax: str) -> bool:
     """
     if abstract_syntax in NOT_STORAGE:
         return False
-    uid = UID(abstract_syntax)
+    uid = UID(abstract_syntax, IGNORE)
     if not uid.type:
         return not uid.startswith(DICOM_ROOT) or uid.startswith(STORAGE_ROOT)
     # A few retired storage classes have lost even their name.

@@ -8,6 +8,7 @@ from pydicom._dicom_dict import DicomDictionary
 
 from dicom.dataset import Source
 from dicom.errors import TooLarge, Unreadable
+from dicom.pdu import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 from dicom.vr import LONG, SHORT, UNDEFINED
 from dicom.walk import Encoding
 
@@ -17,9 +18,6 @@ EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 # JPIP referenced deflate compresses the whole data set, too (PS3.5 A.7).
 _DEFLATED = frozenset({DEFLATED, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
-
-IMPLEMENTATION_CLASS = "2.25.112684012459832460316716331087452036718"
-IMPLEMENTATION_VERSION = "TRIPTYCH_1"
 
 _ELEMENT = struct.Struct("<HH2sH").unpack_from
 _TAG_LENGTH = struct.Struct("<HHL").unpack_from
@@ -107,8 +105,8 @@ def file_meta(sop_class: str, sop_instance: str, transfer_syntax: str, calling_a
             _short(0x0002, b"UI", sop_class),
             _short(0x0003, b"UI", sop_instance),
             _short(0x0010, b"UI", transfer_syntax),
-            _short(0x0012, b"UI", IMPLEMENTATION_CLASS),
-            _short(0x0013, b"SH", IMPLEMENTATION_VERSION),
+            _short(0x0012, b"UI", IMPLEMENTATION_UID),
+            _short(0x0013, b"SH", IMPLEMENTATION_NAME),
             _short(0x0016, b"AE", calling_ae) if calling_ae else b"",
         )
     )
@@ -166,7 +164,7 @@ def is_plausible_start(view: memoryview, offset: int) -> bool:
     group, number = struct.unpack(order, head[:4])
     length = int.from_bytes(head[4:8], "little")
     known = (group << 16 | number) in DicomDictionary or number == 0
-    return known and group <= 0x20 and (encoding.explicit or length <= 0x10000)
+    return known and 0x08 <= group <= 0x20 and (encoding.explicit or length <= 0x10000)
 
 
 def inflate(data: memoryview, limit: int) -> tuple[bytearray, bool]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from dicom import pdu
 from dicom.exchange import Exchange
-from dicom.rules import Ending, Limits
 from dicom.pdu import ProtocolError
+from dicom.rules import Ending, Limits
 from dicom.wire import Interrupted, Wire
 
 
@@ -57,7 +57,7 @@ class Receiver:
                     self._wire.send(pdu.pack_command(context_id, response, self._peer_max))
             return None
         if kind == pdu.RELEASE_RQ:
-            self._wire.farewell(pdu.pack_release_response())
+            self._wire.send_last(pdu.pack_release_response())
             return Ending("released", "")
         if kind == pdu.ABORT:
             return Ending("aborted", "the peer aborted")
@@ -76,6 +76,5 @@ class Receiver:
         return kind, body
 
     def _abort(self, reason: int, message: str) -> Ending:
-        self._exchange.close()  # before the goodbye, which may take a while
-        self._wire.farewell(pdu.pack_abort(reason))
+        self._wire.send_last(pdu.pack_abort(reason))
         return Ending("aborted", message)

@@ -6,7 +6,6 @@ Storage and verification alone go to our own receiver, everything else to pynetd
 import logging
 import socket
 import time
-from contextlib import suppress
 from threading import Event as Flag
 from threading import Lock, Thread, current_thread
 
@@ -116,6 +115,5 @@ class Door:
         """Reject without reading the request: the listening thread waits for nobody."""
         log.warning("A connection beyond the limit of %d was rejected", self._limit)
         limit = LIMIT_EXCEEDED
-        with suppress(OSError):  # gone already
-            wire.send(pdu.pack_associate_reject(limit.result, limit.source, limit.reason))
-        wire.close()
+        wire.send_last(pdu.pack_associate_reject(limit.result, limit.source, limit.reason))
+        wire.socket.close()

@@ -148,7 +148,7 @@ class _Walker:
         self._count += 1
         if self._count + filled > self._limits.elements:
             raise TooLarge(f"more than {self._limits.elements} elements")
-        if tag >> 16 != 0xFFFE:
+        if tag >> 16 not in (0xFFFE, 0):
             self._source.warn("elements are not in ascending order")
 
     def _ends(self, level: _Level, tag: int, offset: int) -> bool:

@@ -1,4 +1,4 @@
-"""One TCP connection of the DIMSE door: exact reads against a deadline, and bounded goodbyes."""
+"""One TCP connection of the DIMSE door: exact reads against a deadline, and a bounded goodbye."""
 
 import select
 import socket
@@ -10,7 +10,7 @@ from contextlib import suppress
 from dicom.pdu import HEADER
 
 TICK = 0.5  # seconds a blocked read sleeps before it looks at its deadline and at the door
-LINGER = 5.0  # seconds that a peer gets to read our last PDU and hang up
+LINGER = 2.0  # seconds that a peer gets to read our last PDU and hang up
 
 
 class Interrupted(Exception):
@@ -94,18 +94,23 @@ class Wire:
         """Send all of it; a peer that leaves its window shut for a whole tick counts as gone."""
         self.socket.sendall(data)
 
-    def farewell(self, last: bytes) -> None:
-        """Send the last PDU and wait for the peer to hang up (PS3.8 9.2, state 13).
+    def send_last(self, data: bytes) -> None:
+        """Send what may come too late."""
+        with suppress(OSError):
+            self.send(data)
+
+    def hang_up(self) -> None:
+        """Close, after giving the peer time to read our last PDU (PS3.8 9.2, state 13).
 
         Closing with unread bytes would reset the connection, and with it drop that PDU.
         """
         deadline = time.monotonic() + LINGER
         scratch = bytearray(65536)
         with suppress(OSError):  # gone already, which is all that was wanted
-            self.send(last)
             socket.socket.shutdown(self.socket, socket.SHUT_WR)
             while time.monotonic() < deadline and self._discard(scratch):
                 pass
+        self.socket.close()
 
     def _discard(self, scratch: bytearray) -> bool:
         try:
@@ -118,7 +123,3 @@ class Wire:
         with suppress(OSError):  # gone already
             # Not SSLSocket's own shutdown: that one drops the session under its reader.
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        self.socket.close()

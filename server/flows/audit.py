@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from server import clock
 from server.store.combine import Combiner, Ticket
@@ -25,6 +25,13 @@ from server.store.tables import audit, audit_root, patient
 WINDOW = 15 * 60 * 1_000_000
 _DRAIN_AT = 512
 _FIRST = "0" * 64
+_HEAD = (
+    select(audit.c.seq, audit.c.hash)
+    .where(audit.c.writer == bindparam("writer"))
+    .order_by(audit.c.seq.desc())
+    .limit(1)
+)
+_ADD = insert(audit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +198,7 @@ def _extend(connection: Connection, writer: str, rows: Sequence[tuple[dict[str, 
         full = {"writer": writer, "seq": seq, "at": at, **row}
         digest = link(digest, full)
         batch.append(full | {"hash": digest})
-    connection.execute(insert(audit), batch)
+    connection.execute(_ADD, batch)
     return seq
 
 
@@ -202,8 +209,7 @@ def link(previous: str, row: dict[str, Any]) -> str:
 
 
 def _head(connection: Connection, writer: str) -> tuple[int, str]:
-    query = select(audit.c.seq, audit.c.hash).where(audit.c.writer == writer)
-    row = connection.execute(query.order_by(audit.c.seq.desc()).limit(1)).first()
+    row = connection.execute(_HEAD, {"writer": writer}).first()
     return (row.seq, row.hash) if row else (0, _FIRST)
 
 

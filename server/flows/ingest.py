@@ -155,6 +155,9 @@ def _claim(
     for row in claims:
         if patients.same_person(site, _header_of(row), facts.patient):
             warn = ((COERCED, _SECOND_CLAIM),) if row.held else ()
+            if facts.study.accession.value != row.accession:
+                key = StudyKey(site.organisation, facts.study.uid, row.claim)
+                index.add_key(connection, key, "accession", facts.study.accession.value)
             return Claim(row.claim, row.filed_under, row.settled), warn
     filing = patients.resolve(connection, site, arrival.source, facts.patient, facts.study.uid, now)
     key = StudyKey(site.organisation, facts.study.uid, len(claims))
@@ -270,12 +273,13 @@ def _instance(arrival: Arrival, key: StudyKey, copy: int, now: int) -> dict[str,
         "size": arrival.size,
         "dataset_offset": header.dataset_offset,
         "preamble_clean": header.preamble_clean,
+        "deflated": header.deflated,
         "sha256": arrival.sha256,
         "frames": facts.pixels.frames,
         "rows": facts.pixels.rows,
         "columns": facts.pixels.columns,
         "facts": dump(facts),
-        "bulk": header.bulk,
+        "bulk": json.dumps([[b.path, b.vr, b.offset, b.length] for b in header.bulk]),
         "frame_index": header.frames,
         "door": arrival.request.door,
         "peer": arrival.request.peer.name,

@@ -102,7 +102,7 @@ def _own(
     connection: Connection, site: Site, system: str, value: str, patient_id: str, now: int
 ) -> None:
     """Bind a number to its record; an authority that nobody owns joins this domain."""
-    owner = insert_for(connection, authority).values(
+    owner = insert_for(connection.dialect.name, authority).values(
         system=system, organisation=site.organisation, created=now
     )
     connection.execute(owner.on_conflict_do_nothing())
@@ -153,7 +153,7 @@ def _create(
 ) -> str:
     """Make a source record once; equal natural keys give the same id."""
     made = derived_id(site.key, "Patient", f"{site.organisation}|{natural}")
-    row = insert_for(connection, patient).values(
+    row = insert_for(connection.dialect.name, patient).values(
         organisation=site.organisation,
         id=made,
         kind=kind,
@@ -230,7 +230,7 @@ def add_review(
 ) -> None:
     """Put what cannot be decided before a person, once for the same evidence."""
     digest = hashlib.sha256(f"{kind}|{key}".encode()).hexdigest()
-    row = insert_for(connection, review).values(
+    row = insert_for(connection.dialect.name, review).values(
         organisation=site.organisation,
         id=digest[:26],
         key=digest,

@@ -33,9 +33,7 @@ def served(resource_type: str) -> str:
     return resource_type
 
 
-def read(
-    house: House, grant: Grant, resource_type: str, id_: str
-) -> tuple[Version, Reading]:
+def read(house: House, grant: Grant, resource_type: str, id_: str) -> tuple[Version, Reading]:
     """The current version. Missing when unknown, Denied when another patient's.
 
     The Reading that comes with it counts what is sent: the caller ends it.

@@ -11,6 +11,7 @@ from fhir import identifiers
 from server.config import Config
 from server.errors import Missing
 from server.flows.audit import Auditor
+from server.flows.keys import ClientKeys
 from server.flows.patients import Site
 from server.store.blobs import LocalBlobs
 from server.store.db import Database
@@ -30,6 +31,7 @@ class House:
     database: Database
     blobs: LocalBlobs
     auditor: Auditor
+    keys: ClientKeys = field(default_factory=ClientKeys)
     _sites: dict[int, tuple[int, Site]] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 

@@ -27,7 +27,7 @@ from server.store import index, jobs, resources
 from server.store.index import StudyKey
 from server.store.install import derived_id
 from server.store.jobs import Job
-from server.store.resources import Owner
+from server.store.resources import Change, Owner
 from server.store.tables import patient
 
 _SECOND = 1_000_000
@@ -57,7 +57,8 @@ def settle(house: House, job: Job) -> None:
     settled = clock.now() >= seen.row.changed + quiet
     bodies = _bodies(site, seen, settled, house.config.base)
     with house.database.write() as connection:
-        _store(connection, seen, bodies, settled, clock.now())
+        change = Change(clock.now(), _REASON, house.config.fhir_base)
+        _store(connection, seen, bodies, settled, change)
         if not settled:
             _again(connection, key, seen.row.changed + quiet)
 
@@ -116,24 +117,28 @@ def _tags(seen: Snapshot, settled: bool) -> tuple[str, ...]:
 
 
 def _store(
-    connection: Connection, seen: Snapshot, bodies: list[dict[str, Any]], settled: bool, now: int
+    connection: Connection,
+    seen: Snapshot,
+    bodies: list[dict[str, Any]],
+    settled: bool,
+    change: Change,
 ) -> None:
     """Write the resources, and what the study's row knows of its whole."""
     service, person, study = bodies
     organisation = seen.key.organisation
-    resources.put(connection, Owner(organisation), service, now=now, reason=_REASON)
+    resources.put(connection, Owner(organisation), service, change)
     if resources.current(connection, organisation, "Patient", person["id"]) is None:
         # A header never overwrites what is known of a patient: it only makes the first version.
         owner = Owner(organisation, person["id"], _hidden(seen))
-        resources.put(connection, owner, person, now=now, reason=_REASON)
+        resources.put(connection, owner, person, change)
     owner = Owner(organisation, seen.row.filed_under, seen.row.held)
-    resources.put(connection, owner, study, now=now, reason=_REASON)
+    resources.put(connection, owner, study, change)
     index.summarise(
         connection,
         seen.key,
         {
             "modalities": ",".join(sorted({one.series.modality for one in seen.instances})),
-            "settled": now,
+            "settled": change.now,
             "revision": seen.row.revision + settled,
         },
     )

@@ -6,19 +6,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, Select, and_, exists, func, or_, select, tuple_
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    Select,
+    and_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import Join
 
 from dicom.query import Between, Match, OneOf, Wild
-from server.store.tables import instance, instance_json, series, study, study_name
+from server.store.tables import instance, instance_json, series, study, study_key
 
 _DATE, _TIME, _ISSUER, _MODALITIES = "00080020", "00080030", "00100021", "00080061"
-_NAMES = {"00100010": "patient", "00080090": "referrer"}
+_ROLES = {"00100010": "patient", "00080090": "referrer", "00080050": "accession"}
 _COLUMNS: Mapping[str, Any] = {
     "0020000D": study.c.uid,
     _DATE: study.c.date,
     _TIME: study.c.time,
-    "00080050": study.c.accession,
     "00081030": study.c.description,
     "00100020": study.c.patient_number,
     "00100030": study.c.patient_birth_date,
@@ -34,14 +47,52 @@ _COLUMNS: Mapping[str, Any] = {
     "00080016": instance.c.sop_class,
     "00200013": instance.c.number,
 }
+# Keys that name studies, and keys that an index answers.
+_UIDS = frozenset({"0020000D", "0020000E", "00080018"})
+_PROBED = frozenset({"00080050", "00080061", "00080090", "00100010", "00100020", "00100030"})
+FEW = 1000
 _LAST = "\U0010ffff"
+_STUDY = (
+    "patient_number",
+    "patient_issuer",
+    "patient_name",
+    "patient_birth_date",
+    "patient_sex",
+    "date",
+    "time",
+    "accession",
+    "number",
+    "description",
+    "referrer",
+)
+_SERIES = ("uid", "modality", "number", "description", "body_part", "date", "instances")
+
+
+class _Then(Join):
+    """A join that SQLite, which knows no statistics, makes in the order written: CROSS JOIN."""
+
+    inherit_cache = True
+
+
+@compiles(_Then, "sqlite")
+def _cross_join(join: _Then, compiler: Any, **options: Any) -> str:
+    left, right, on = (
+        compiler.process(part, **options) for part in (join.left, join.right, join.onclause)
+    )
+    return f"{left} CROSS JOIN {right} ON {on}"
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is looked for: the level, what was named in the address, matches by tag, the page."""
+    """What is looked for: the level, what was named in the address, matches by tag, the page.
 
+    `allowed` is the gate's condition on `study` rows; `few` says that it admits few of them.
+    """
+
+    organisation: int
     level: str
+    allowed: ColumnElement[bool]
+    few: bool = False
     study: str = ""
     series: str = ""
     matches: Mapping[str, Match] = field(default_factory=dict)
@@ -58,75 +109,91 @@ class Whole:
     instances: int = 0
 
 
-def find(
-    connection: Connection, allowed: ColumnElement[bool], search: Search
-) -> Sequence[Row[Any]]:
-    """The rows of a page, newest study first, and one more if there are more.
-
-    `allowed` is the gate's condition on `study` rows. `sample` is an instance of each row.
-    """
-    return connection.execute(statement(connection, allowed, search)).fetchall()
+def find(connection: Connection, search: Search) -> Sequence[Row[Any]]:
+    """The rows of a page, newest study first, and one more if there are more."""
+    return connection.execute(statement(connection, search)).fetchall()
 
 
-def statement(connection: Connection, allowed: ColumnElement[bool], search: Search) -> Select[Any]:
+def statement(connection: Connection, search: Search) -> Select[Any]:
     """The SQL of a search."""
-    query = _level(search.level).where(allowed)
-    if search.study:
-        query = query.where(study.c.uid == search.study)
-    if search.series:
-        query = query.where(series.c.uid == search.series)
+    sharp = _sharp(connection, search)
+    few = search.few or bool(search.study or sharp)
+    query = _level(search.level, _newest(few)).where(search.allowed, *_named(search))
     matches = dict(search.matches)
     date, time = matches.get(_DATE), matches.get(_TIME)
     if isinstance(date, Between) and isinstance(time, Between):
         del matches[_TIME]
         query = query.where(_combined(date, time))
     for tag, match in matches.items():
-        query = query.where(_condition(connection, tag, match))
+        if tag in _ROLES or (tag == _MODALITIES and tag in sharp):
+            keys = _keys(connection, search, tag, match)
+            query = query.where(tuple_(study.c.uid, study.c.claim).in_(keys))
+        else:
+            query = query.where(_condition(connection, tag, match))
     return query.limit(search.limit + 1).offset(search.offset)
 
 
-def _level(level: str) -> Select[Any]:
+def _sharp(connection: Connection, search: Search) -> frozenset[str]:
+    """The keys by which an index finds few studies: better sorted than met on a walk by date.
+
+    What a value leaves is probed, up to FEW, because no statistics know it.
+    """
+    uids = _UIDS.intersection(search.matches)
+    return uids.union(
+        tag
+        for tag, match in search.matches.items()
+        if tag in _PROBED
+        and (not isinstance(match, Wild) or _start(match.pattern))
+        and _count(connection, _keys(connection, search, tag, match)) < FEW
+    )
+
+
+def _count(connection: Connection, keys: Select[Any]) -> int:
+    probe = select(func.count()).select_from(keys.limit(FEW).subquery())
+    return connection.execute(probe).scalar() or 0
+
+
+def _keys(connection: Connection, search: Search, tag: str, match: Match) -> Select[Any]:
+    """UID and claim of the studies that an indexed key finds."""
+    if tag in _ROLES:
+        table, role = study_key, study_key.c.role == _ROLES[tag]
+        found = select(table.c.study, table.c.claim).where(role)
+        column: Any = table.c.value
+    elif tag == _MODALITIES:
+        table, column = series, series.c.modality
+        found = select(table.c.study, table.c.claim)
+    else:
+        table, column = study, _COLUMNS[tag]
+        found = select(table.c.uid, table.c.claim)
+    fits = _fits(connection, column, match)
+    return found.where(table.c.organisation == search.organisation, fits)
+
+
+def _level(level: str, newest: list[Any]) -> Select[Any]:
     """The rows of a level, in their order."""
-    of_study = (
-        study.c.uid.label("study"),
-        study.c.claim,
-        *(study.c[name] for name in _STUDY),
-    )
-    of_series = (
-        series.c.uid.label("series"),
-        *(series.c[name].label(f"series_{name}") for name in _SERIES),
-    )
-    newest = [column.desc() for column in (study.c.date, study.c.time, study.c.uid, study.c.claim)]
+    of_study = [study.c.uid.label("study"), study.c.claim, *(study.c[name] for name in _STUDY)]
+    of_series = [series.c[name].label(f"series_{name}") for name in _SERIES]
     if level == "study":
-        return select(*of_study, _sample(study, study.c.uid)).order_by(*newest)
+        return select(*of_study).order_by(*newest)
     if level == "series":
         return (
-            select(*of_study, *of_series, _sample(series, series.c.study))
-            .join(series, _inside(series))
+            select(*of_study, *of_series)
+            .select_from(_Then(study, series, _inside(series)))
             .order_by(*newest, series.c.number, series.c.uid)
         )
+    visible = _inside(instance) & (instance.c.copy == 0)
+    own = _inside(series) & (series.c.uid == instance.c.series)
     return (
-        select(*of_study, *of_series, instance.c.uid.label("sample"))
-        .join(instance, _inside(instance) & (instance.c.copy == 0))
-        .join(series, _inside(series) & (series.c.uid == instance.c.series))
+        select(*of_study, *of_series, instance.c.uid.label("instance"))
+        .select_from(_Then(_Then(study, instance, visible), series, own))
         .order_by(*newest, instance.c.series, instance.c.number, instance.c.uid)
     )
 
 
-_STUDY = (
-    "patient_number",
-    "patient_issuer",
-    "patient_name",
-    "patient_birth_date",
-    "patient_sex",
-    "date",
-    "time",
-    "accession",
-    "number",
-    "description",
-    "referrer",
-)
-_SERIES = ("modality", "number", "description", "body_part", "date", "instances")
+def _newest(few: bool) -> list[Any]:
+    """Newest study first. The appended "" keeps SQLite from the walk by date if few are meant."""
+    first = study.c.date + "" if few else study.c.date
+    return [first.desc(), study.c.time.desc(), study.c.uid.desc(), study.c.claim.desc()]
 
 
 def _inside(table: Any) -> ColumnElement[bool]:
@@ -138,38 +205,29 @@ def _inside(table: Any) -> ColumnElement[bool]:
     )
 
 
-def _sample(table: Any, uid: Any) -> ColumnElement[str]:
-    """The first visible instance of a study or series, by the index that orders them."""
-    query = select(instance.c.uid).where(
-        instance.c.organisation == table.c.organisation,
-        instance.c.study == uid,
-        instance.c.claim == table.c.claim,
-        instance.c.copy == 0,
-    )
-    if table is series:
-        query = query.where(instance.c.series == series.c.uid)
-    first = query.order_by(instance.c.series, instance.c.number).limit(1)
-    return first.correlate(table).scalar_subquery().label("sample")
+def _named(search: Search) -> list[ColumnElement[bool]]:
+    """What the address names, and the studies of the series and instances that are named."""
+    found: list[ColumnElement[bool]] = []
+    if search.study:
+        found.append(study.c.uid == search.study)
+    if search.series:
+        found.append(series.c.uid == search.series)
+    for tag, table in (("0020000E", series), ("00080018", instance)):
+        match = search.matches.get(tag)
+        if isinstance(match, OneOf):
+            inner = select(table.c.study).where(
+                table.c.organisation == search.organisation, table.c.uid.in_(match.values)
+            )
+            found.append(study.c.uid.in_(inner))
+    return found
 
 
 def _condition(connection: Connection, tag: str, match: Match) -> ColumnElement[bool]:
-    if tag in _NAMES:
-        return _named(connection, _NAMES[tag], match)
     if tag == _MODALITIES:
         return exists().where(_inside(series), _fits(connection, series.c.modality, match))
     if tag == _ISSUER:
         return _issued(connection, match)
     return _fits(connection, _COLUMNS[tag], match)
-
-
-def _named(connection: Connection, role: str, match: Match) -> ColumnElement[bool]:
-    """Studies that have a name in this role: found by name, then fetched by key."""
-    found = select(study_name.c.study, study_name.c.claim).where(
-        study_name.c.organisation == study.c.organisation,
-        study_name.c.role == role,
-        _fits(connection, study_name.c.name, match),
-    )
-    return tuple_(study.c.uid, study.c.claim).in_(found)
 
 
 def _issued(connection: Connection, match: Match) -> ColumnElement[bool]:
@@ -210,8 +268,13 @@ def _like(connection: Connection, column: Any, pattern: str) -> ColumnElement[bo
         wild = escaped.replace("*", "%").replace("?", "_")
         return column.like(wild, escape="\\")  # type: ignore[no-any-return]
     fits = column.op("GLOB", is_comparison=True)(pattern.replace("[", "[[]"))
-    start = re.split(r"[*?]", pattern, maxsplit=1)[0]
+    start = _start(pattern)
     return and_(column >= start, column < start + _LAST, fits) if start else and_(fits)
+
+
+def _start(pattern: str) -> str:
+    """What a pattern begins with, before its first * or ?."""
+    return re.split(r"[*?]", pattern, maxsplit=1)[0]
 
 
 def _combined(date: Between, time: Between) -> ColumnElement[bool]:
@@ -251,6 +314,50 @@ def wholes(
             known.instances + int(row.instances),
         )
     return found
+
+
+def samples(
+    connection: Connection, search: Search, rows: Sequence[Row[Any]]
+) -> dict[tuple[str, int, str], str]:
+    """The DICOM JSON of one instance of each row's study or series.
+
+    Keys are study UID, claim, and series UID ("" for a study).
+    """
+    of_series = search.level == "series"
+    table = series if of_series else study
+    uid = series.c.study if of_series else study.c.uid
+    part = series.c.uid if of_series else literal("")
+    query = (
+        select(uid.label("study"), table.c.claim, part.label("series"), instance_json.c.json)
+        .select_from(table)
+        .join(
+            instance_json,
+            (instance_json.c.organisation == table.c.organisation)
+            & (instance_json.c.uid == _first(table, uid))
+            & (instance_json.c.copy == 0),
+        )
+        .where(
+            table.c.organisation == search.organisation,
+            uid.in_(sorted({row.study for row in rows})),
+        )
+    )
+    if of_series:
+        query = query.where(series.c.uid.in_(sorted({row.series_uid for row in rows})))
+    return {(row.study, row.claim, row.series): row.json for row in connection.execute(query)}
+
+
+def _first(table: Any, uid: Any) -> Any:
+    """The first visible instance of a study or series, by the index that orders them."""
+    query = select(instance.c.uid).where(
+        instance.c.organisation == table.c.organisation,
+        instance.c.study == uid,
+        instance.c.claim == table.c.claim,
+        instance.c.copy == 0,
+    )
+    if table is series:
+        query = query.where(instance.c.series == series.c.uid)
+    first = query.order_by(instance.c.series, instance.c.number).limit(1)
+    return first.correlate(table).scalar_subquery()
 
 
 def models(connection: Connection, organisation: int, uids: Sequence[str]) -> dict[str, str]:

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from dicom.query import name_groups
 from server.store.jobs import insert_for
-from server.store.tables import instance, instance_json, series, study, study_name
+from server.store.tables import instance, instance_json, series, study, study_key
+
+LONGEST_KEY = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +23,45 @@ class StudyKey:
     claim: int = 0
 
 
-def copies(connection: Connection, organisation: int, uid: str) -> Sequence[Any]:
-    """Every content kept under one SOP Instance UID, the visible one first."""
-    query = select(
+# Statements of the ingest path are built once: building costs more than running them.
+_COPIES = (
+    select(
         instance.c.copy,
         instance.c.sha256,
         instance.c.blob,
         instance.c.study,
         instance.c.claim,
         instance.c.transfer_syntax,
-    ).where(instance.c.organisation == organisation, instance.c.uid == uid)
-    return connection.execute(query.order_by(instance.c.copy)).fetchall()
+    )
+    .where(instance.c.organisation == bindparam("organisation"), instance.c.uid == bindparam("uid"))
+    .order_by(instance.c.copy)
+)
+_CLAIMS = (
+    select(study)
+    .where(study.c.organisation == bindparam("organisation"), study.c.uid == bindparam("uid"))
+    .order_by(study.c.claim)
+)
+_COUNT_STUDY = (
+    update(study)
+    .where(
+        study.c.organisation == bindparam("of_organisation"),
+        study.c.uid == bindparam("of_study"),
+        study.c.claim == bindparam("of_claim"),
+    )
+    .values(instances=study.c.instances + 1, changed=bindparam("now"))
+)
+_ADD_INSTANCE = insert(instance)
+_ADD_JSON = insert(instance_json)
+
+
+def copies(connection: Connection, organisation: int, uid: str) -> Sequence[Any]:
+    """Every content kept under one SOP Instance UID, the visible one first."""
+    return connection.execute(_COPIES, {"organisation": organisation, "uid": uid}).fetchall()
 
 
 def claims(connection: Connection, organisation: int, uid: str) -> Sequence[Any]:
     """Every claim to a study UID, the first one first."""
-    query = select(study).where(study.c.organisation == organisation, study.c.uid == uid)
-    return connection.execute(query.order_by(study.c.claim)).fetchall()
+    return connection.execute(_CLAIMS, {"organisation": organisation, "uid": uid}).fetchall()
 
 
 def claim_row(connection: Connection, key: StudyKey) -> Any:
@@ -53,56 +78,55 @@ def _is(table: Any, uid: str, key: StudyKey) -> list[Any]:
 
 
 def add_study(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
-    """Make the row of a new claim, and the names by which it is found."""
+    """Make the row of a new claim, and the keys by which it is found."""
     connection.execute(
         insert(study).values(organisation=key.organisation, uid=key.uid, claim=key.claim, **values)
     )
-    names = [
-        {"role": role, "name": name}
-        for role, text in (("patient", values["patient_name"]), ("referrer", values["referrer"]))
-        for name in name_groups(text)
-    ]
-    if names:
-        owner = {"organisation": key.organisation, "study": key.uid, "claim": key.claim}
-        connection.execute(insert(study_name), [owner | name for name in names])
+    for group in name_groups(values["patient_name"]):
+        add_key(connection, key, "patient", group)
+    for group in name_groups(values["referrer"]):
+        add_key(connection, key, "referrer", group)
+    add_key(connection, key, "accession", values["accession"])
+
+
+def add_key(connection: Connection, key: StudyKey, role: str, value: str) -> None:
+    """Make a claim findable by a value; nothing happens if it is already, or the value is empty."""
+    if value:
+        names = {"study": key.uid, "claim": key.claim, "role": role, "value": value[:LONGEST_KEY]}
+        row = insert_for(connection.dialect.name, study_key).values(
+            organisation=key.organisation, **names
+        )
+        connection.execute(row.on_conflict_do_nothing())
 
 
 def count_instance(
     connection: Connection, key: StudyKey, series_uid: str, values: dict[str, Any], now: int
 ) -> None:
     """Count one more visible instance in its series (made if new) and study."""
-    row = insert_for(connection, series).values(
-        organisation=key.organisation,
-        study=key.uid,
-        claim=key.claim,
-        uid=series_uid,
-        instances=1,
-        **values,
-    )
+    owner = {"organisation": key.organisation, "study": key.uid, "claim": key.claim}
     connection.execute(
-        row.on_conflict_do_update(
-            index_elements=["organisation", "study", "claim", "uid"],
-            set_={"instances": series.c.instances + 1},
-        )
+        _count_series(connection.dialect.name), owner | values | {"uid": series_uid, "instances": 1}
     )
-    connection.execute(
-        update(study)
-        .where(*_is(study, "uid", key))
-        .values(instances=study.c.instances + 1, changed=now)
+    of_study = {f"of_{name}": value for name, value in owner.items()}
+    connection.execute(_COUNT_STUDY, of_study | {"now": now})
+
+
+@cache
+def _count_series(dialect: str) -> Any:
+    """Add a series with its first instance, or count one more."""
+    columns = {column.name: bindparam(column.name) for column in series.c}
+    row = insert_for(dialect, series).values(columns)
+    return row.on_conflict_do_update(
+        index_elements=["organisation", "study", "claim", "uid"],
+        set_={"instances": series.c.instances + 1},
     )
 
 
 def add_instance(connection: Connection, values: dict[str, Any], json_text: str) -> None:
     """Make the row of an instance and keep its DICOM JSON beside it."""
-    connection.execute(insert(instance).values(**values))
-    connection.execute(
-        insert(instance_json).values(
-            organisation=values["organisation"],
-            uid=values["uid"],
-            copy=values["copy"],
-            json=json_text,
-        )
-    )
+    connection.execute(_ADD_INSTANCE, values)
+    key = {name: values[name] for name in ("organisation", "uid", "copy")}
+    connection.execute(_ADD_JSON, key | {"json": json_text})
 
 
 def facts(connection: Connection, key: StudyKey) -> list[str]:

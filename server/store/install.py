@@ -32,7 +32,7 @@ def value(connection: Connection, name: str) -> str | None:
 
 def keep(connection: Connection, name: str, text: str) -> None:
     """Keep a value for the installation."""
-    statement = insert_for(connection, install).values(name=name, value=text)
+    statement = insert_for(connection.dialect.name, install).values(name=name, value=text)
     connection.execute(
         statement.on_conflict_do_update(index_elements=["name"], set_={"value": text})
     )

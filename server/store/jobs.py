@@ -8,9 +8,10 @@ the lease ends; one that fails too often is parked with its reason.
 import json
 import random
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select, text, update
+from sqlalchemy import Connection, bindparam, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -35,10 +36,9 @@ class Job:
     attempts: int
 
 
-def insert_for(connection: Connection, table: Any) -> Any:
+def insert_for(dialect: str, table: Any) -> Any:
     """The dialect's INSERT, which knows ON CONFLICT."""
-    make = sqlite_insert if connection.dialect.name == "sqlite" else pg_insert
-    return make(table)
+    return (sqlite_insert if dialect == "sqlite" else pg_insert)(table)
 
 
 def add(
@@ -52,20 +52,27 @@ def add(
     payload: dict[str, Any] | None = None,
 ) -> None:
     """Ask for work at a time; while the same job is pending, the later time and payload win."""
-    statement = insert_for(connection, job).values(
-        id=row_id(now),
-        organisation=organisation,
-        kind=kind,
-        key=key,
-        run_at=run_at,
-        payload=json.dumps(payload or {}),
-    )
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["kind", "organisation", "key"],
-            index_where=text("state = 'pending'"),
-            set_={"run_at": statement.excluded.run_at, "payload": statement.excluded.payload},
-        )
+        _ask(connection.dialect.name),
+        {
+            "id": row_id(now),
+            "organisation": organisation,
+            "kind": kind,
+            "key": key,
+            "run_at": run_at,
+            "payload": json.dumps(payload or {}),
+        },
+    )
+
+
+@cache
+def _ask(dialect: str) -> Any:
+    names = ("id", "organisation", "kind", "key", "run_at", "payload")
+    row = insert_for(dialect, job).values({name: bindparam(name) for name in names})
+    return row.on_conflict_do_update(
+        index_elements=["kind", "organisation", "key"],
+        index_where=text("state = 'pending'"),
+        set_={"run_at": row.excluded.run_at, "payload": row.excluded.payload},
     )
 
 

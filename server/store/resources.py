@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from fhir.extract import DateRow, IndexRow, ReferenceRow, StringRow, TokenRow, UriRow, extract
+from fhir import extract
+from fhir.extract import DateRow, ReferenceRow, StringRow, TokenRow, UriRow
 from server.clock import instant, row_id
 from server.store.tables import (
     index_date,
@@ -26,6 +27,15 @@ INDEX_TABLES = (index_token, index_string, index_date, index_reference, index_ur
 def param_id(resource_type: str, name: str) -> int:
     """The small number that stands for a search parameter in the index tables."""
     return zlib.crc32(f"{resource_type}.{name}".encode()) & 0x7FFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """When and why something is written, and our own FHIR address, to tell our references."""
+
+    now: int
+    reason: str
+    base: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +59,18 @@ def current(connection: Connection, organisation: int, type_: str, id_: str) -> 
     ).one_or_none()
 
 
-def put(
-    connection: Connection, owner: Owner, body: dict[str, Any], *, now: int, reason: str
-) -> int:
+def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Change) -> int:
     """Store a body whose `id` is set and return its version; an equal body writes nothing."""
     type_, id_ = body["resourceType"], body["id"]
     old = current(connection, owner.organisation, type_, id_)
     if old is not None and not old.deleted and _same(old, owner, body):
         return int(old.version)
     version = 1 if old is None else old.version + 1
-    text = _stamp(body, version, now)
-    rid = old.rid if old is not None else row_id(now)
+    text = _stamp(body, version, change.now)
+    rid = old.rid if old is not None else row_id(change.now)
     values = {
         "version": version,
-        "updated": now,
+        "updated": change.now,
         "deleted": False,
         "hidden": owner.hidden,
         "filed_under": owner.filed_under,
@@ -74,8 +82,8 @@ def put(
     else:
         where = (resource.c.organisation == owner.organisation) & (resource.c.rid == rid)
         connection.execute(update(resource).where(where).values(**values))
-    _keep_version(connection, owner.organisation, type_, id_, version, now, text, reason)
-    _index(connection, owner.organisation, rid, json.loads(text))
+    _keep_version(connection, owner.organisation, body, version, text, change)
+    _index(connection, owner.organisation, rid, json.loads(text), change.base)
     return int(version)
 
 
@@ -105,34 +113,34 @@ def _stamp(body: dict[str, Any], version: int, now: int) -> str:
 def _keep_version(
     connection: Connection,
     organisation: int,
-    type_: str,
-    id_: str,
+    body: dict[str, Any],
     version: int,
-    now: int,
     text: str,
-    reason: str,
+    change: Change,
 ) -> None:
     connection.execute(
         insert(resource_version).values(
             organisation=organisation,
-            type=type_,
-            id=id_,
+            type=body["resourceType"],
+            id=body["id"],
             version=version,
-            updated=now,
+            updated=change.now,
             method="POST" if version == 1 else "PUT",
-            reason=reason,
+            reason=change.reason,
             text=text,
         )
     )
 
 
-def _index(connection: Connection, organisation: int, rid: int, body: dict[str, Any]) -> None:
+def _index(
+    connection: Connection, organisation: int, rid: int, body: dict[str, Any], base: str
+) -> None:
     """Replace the index rows of a resource."""
     for table in INDEX_TABLES:
         where = (table.c.organisation == organisation) & (table.c.rid == rid)
         connection.execute(table.delete().where(where))
     rows: dict[Any, list[dict[str, Any]]] = {}
-    for row in extract(body):
+    for row in extract.rows(body, base=base):
         table, values = _index_values(row)
         key = {"organisation": organisation, "rid": rid}
         key["param"] = param_id(body["resourceType"], row.param)
@@ -141,19 +149,19 @@ def _index(connection: Connection, organisation: int, rid: int, body: dict[str, 
         connection.execute(insert(table), batch)
 
 
-def _index_values(row: IndexRow) -> tuple[Any, dict[str, Any]]:
+def _index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:
     match row:
         case TokenRow():
-            return index_token, {"system": row.system, "code": row.code, "display": row.display}
+            return index_token, {"system": row.system, "code": row.code, "text": row.text}
         case StringRow():
             return index_string, {"norm": row.norm, "exact": row.exact}
         case DateRow():
             return index_date, {"low": row.low, "high": row.high}
         case ReferenceRow():
-            return index_reference, {"target_type": row.target_type, "target": row.target}
+            target = {"target_type": row.target_type, "target": row.target_id}
+            return index_reference, target | {"url": row.url}
         case UriRow():
             return index_uri, {"value": row.value}
-    raise TypeError(f"no index table for {row!r}")
 
 
 def version_row(

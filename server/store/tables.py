@@ -149,7 +149,6 @@ study = Table(
     _text("description"),
     _text("referrer"),
     _text("modalities"),
-    _text("attributes"),
     _int("series"),
     _int("instances"),
     _int("arrived"),
@@ -171,16 +170,15 @@ Index(
 )
 Index(None, study.c.organisation, study.c.accession)
 Index(None, study.c.organisation, study.c.changed)
-# The names by which a study is found, folded as `dicom.query.fold` does: one row for each component
-# group. `role` is patient or referrer. Bytes order names, so that a prefix is a range of the key.
-study_name = Table(
-    "study_name",
+# What else finds a study. `role` is patient or referrer (names folded as `dicom.query.fold` does, one
+# row for each component group) or accession (every number that one of its instances came with).
+# Values are ordered by their bytes, so that a prefix is a range of the key.
+study_key = Table(
+    "study_key",
     metadata,
     _org(),
     _key("role", 16),
-    Column(
-        "name", String(255).with_variant(String(255, "C"), "postgresql"), primary_key=True
-    ),
+    Column("value", String(255).with_variant(String(255, "C"), "postgresql"), primary_key=True),
     _key("study"),
     Column("claim", SmallInteger, primary_key=True, autoincrement=False),
 )
@@ -196,10 +194,9 @@ series = Table(
     _text("description"),
     _text("body_part"),
     _text("date"),
-    _text("attributes"),
     _int("instances"),
 )
-Index(None, series.c.organisation, series.c.uid)
+Index(None, series.c.organisation, series.c.uid, series.c.study)
 Index(None, series.c.organisation, series.c.modality, series.c.study)
 
 # `copy` numbers different contents that arrived under one SOP Instance UID: 0 is the visible one.
@@ -219,6 +216,7 @@ instance = Table(
     _int("size"),
     _int("dataset_offset"),
     _flag("preamble_clean"),
+    _flag("deflated"),
     Column("sha256", String(64), nullable=False),
     _int("frames"),
     _int("rows"),
@@ -292,6 +290,7 @@ resource = Table(
     Column("text", Text, nullable=False),
 )
 Index("ux_resource_id", resource.c.organisation, resource.c.type, resource.c.id, unique=True)
+Index(None, resource.c.organisation, resource.c.type, resource.c.rid)
 Index(None, resource.c.organisation, resource.c.type, resource.c.updated, resource.c.rid)
 Index("ix_resource_filed", resource.c.organisation, resource.c.filed_under, resource.c.type)
 resource_version = Table(
@@ -333,13 +332,18 @@ def _index_table(name: str, *columns: "Column[Any]", lookup: tuple[str, ...]) ->
 
 
 index_token = _index_table(
-    "index_token", _text("code"), _text("system"), _text("display"), lookup=("code", "system")
+    "index_token", _text("code"), _text("system"), _text("text"), lookup=("code", "system")
 )
 index_string = _index_table("index_string", _text("norm"), _text("exact"), lookup=("norm",))
 index_date = _index_table("index_date", _int("low"), _int("high"), lookup=("low", "high"))
 index_reference = _index_table(
-    "index_reference", _text("target_type"), _text("target"), lookup=("target", "target_type")
+    "index_reference",
+    _text("target_type"),
+    _text("target"),
+    _text("url"),
+    lookup=("target", "target_type"),
 )
+Index(None, index_reference.c.organisation, index_reference.c.target, index_reference.c.target_type)
 index_uri = _index_table("index_uri", _text("value"), lookup=("value",))
 
 # Who may: clients and their tokens, all secrets hashed.

@@ -10,30 +10,17 @@ from fhir import bundle
 from fhir.bundle import Done
 from fhir.datetimes import search_range
 from server.clock import moment
-from server.errors import Invalid, NotAcceptable
+from server.errors import Invalid
 from server.flows import resources
 from server.flows.audit import Reading
 from server.flows.resources import Version
 from server.web import fhir_search, fhir_shape
+from server.web.fhir_shape import negotiate
 from server.web.replies import fhir_json
 from server.web.routes import Call, Public, Route, Scoped
 
 _MOST = 1000
 _LATEST = 1 << 31
-_SPOKEN = ("application/fhir+json", "application/json", "text/json")
-_FORMATS = frozenset({*_SPOKEN, "json"})
-
-
-def negotiate() -> None:
-    """Raise NotAcceptable unless the caller takes JSON; `_format` wins over Accept (R4 3.1.0.1.11)."""
-    wanted = request.args.get("_format")
-    if wanted is not None:
-        taken = wanted.split(";")[0].strip().replace(" ", "+").lower() in _FORMATS
-    else:
-        accept = request.accept_mimetypes
-        taken = not accept or any(accept[kind] > 0 for kind in _SPOKEN)
-    if not taken:
-        raise NotAcceptable("this server speaks FHIR as JSON: ask for application/fhir+json")
 
 
 def read(call: Call) -> Response:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from pydicom.uid import UID_dictionary
+from pydicom._uid_dict import UID_dictionary
 from pynetdicom import AE
 
 from tests.support.dcmtk import dcmtk, storescp

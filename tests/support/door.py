@@ -19,14 +19,20 @@ ENGINES = ("receiver", "pynetdicom")
 class House:
     """The door, what it kept, what it reported, and the peers it knows by calling AE title."""
 
-    def __init__(self, folder: Path, **rules: Any) -> None:
+    def __init__(
+        self, folder: Path, engine: str = "receiver", host: str = "127.0.0.1", **rules: Any
+    ) -> None:
+        self.engine = engine
         self.keeper = Keeper(folder)
         self.calls: list[Calling] = []
         self.peers: dict[str, Peer] = {}
         self._events: queue.Queue[Event] = queue.Queue()
-        settings: dict[str, Any] = {"limits": Limits()} | rules
+        settings: dict[str, Any] = {
+            "limits": Limits(),
+            "own_receiver": engine == "receiver",
+        } | rules
         self.door = Door(
-            "127.0.0.1",
+            host,
             0,
             Rules(AE_TITLE, self.identify, self.keeper, self._events.put, **settings),
         )
@@ -52,7 +58,7 @@ class House:
 @contextmanager
 def running_house(folder: Path, engine: str = "receiver", **rules: Any) -> Iterator[House]:
     """Start a door whose storage is served by the engine named, and stop it at the end."""
-    house = House(folder, own_receiver=engine == "receiver", **rules)
+    house = House(folder, engine, **rules)
     house.door.start()
     try:
         yield house

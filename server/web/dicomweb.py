@@ -1,0 +1,77 @@
+"""DICOMweb out (PS3.18 10.4 and 10.6): the routes of searches and retrievals, and QIDO-RS itself."""
+
+import json
+from collections.abc import Callable
+
+from flask import Response, request
+
+from server.errors import NotAcceptable
+from server.flows import query
+from server.web.routes import Call, Handler, Route, Scoped
+
+DICOM_JSON = "application/dicom+json"
+_JSON = (DICOM_JSON, "application/json")
+
+
+def wants_json() -> None:
+    """Raise NotAcceptable unless DICOM JSON will do; `accept` in the query wins (PS3.18 8.3.3.1)."""
+    asked = request.args.get("accept")
+    if asked is not None:
+        taken = any(kind in asked for kind in (*_JSON, "*/*"))
+    else:
+        taken = not request.accept_mimetypes or any(request.accept_mimetypes[k] for k in _JSON)
+    if not taken:
+        raise NotAcceptable(f"this answer exists as {DICOM_JSON} only")
+
+
+def searching(level: str) -> Handler:
+    """The handler of a QIDO-RS search at one level."""
+
+    def search(call: Call) -> Response:
+        wants_json()
+        within = call.path.get("study", ""), call.path.get("series", "")
+        parameters = request.args.items(multi=True)
+        answer = query.search(call.house, call.who, level, parameters, *within)
+        try:
+            body = json.dumps(answer.items, ensure_ascii=False, separators=(",", ":"))
+            response = Response(body, content_type=DICOM_JSON)
+            service = f"{call.house.config.base}/dicomweb"
+            for warning in _warnings(answer):
+                response.headers.add("Warning", f"299 {service}: {warning}")
+            if request.method != "HEAD":
+                answer.reading.sent(response.content_length or 0, count=len(answer.items))
+            return response
+        finally:
+            answer.reading.end()
+
+    return search
+
+
+def _warnings(answer: query.Answer) -> list[str]:
+    """What PS3.18 8.3.4.2 and 8.3.4.4 want said beside the results."""
+    found = []
+    if answer.fuzzy:
+        found.append(
+            "The fuzzymatching parameter is not supported. Only literal matching has been performed."
+        )
+    if answer.more:
+        found.append("There are additional results that can be requested")
+    return found
+
+
+def _get(rule: str, letter: str, handler: Callable[[Call], Response], summary: str) -> Route:
+    scope = Scoped("ImagingStudy", letter)
+    return Route(f"/dicomweb{rule}", ("GET",), "dicomweb", scope, handler, summary)
+
+
+_STUDY = "/studies/<study>"
+_SERIES = f"{_STUDY}/series/<series>"
+
+ROUTES: tuple[Route, ...] = (
+    _get("/studies", "s", searching("study"), "Search for studies"),
+    _get("/series", "s", searching("series"), "Search for series"),
+    _get("/instances", "s", searching("instance"), "Search for instances"),
+    _get(f"{_STUDY}/series", "s", searching("series"), "Series of a study"),
+    _get(f"{_STUDY}/instances", "s", searching("instance"), "Instances of a study"),
+    _get(f"{_SERIES}/instances", "s", searching("instance"), "Instances of a series"),
+)

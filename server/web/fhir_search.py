@@ -1,0 +1,109 @@
+"""FHIR search and CapabilityStatement over HTTP (R4 3.1.1, 3.1.0.6)."""
+
+from collections.abc import Iterable
+from urllib.parse import parse_qsl, urlencode
+
+from flask import Response, request
+
+from fhir import bundle, capability
+from fhir import query as q
+from fhir.bundle import INCLUDE, MATCH, OUTCOME, Found
+from fhir.outcome import Issue, outcome
+from fhir.search import parse
+from fhir.wire import write
+from server.errors import BadMedia, Invalid
+from server.flows import searching
+from server.flows.resources import TYPES, Version, served
+from server.flows.searching import Page
+from server.web import fhir_shape
+from server.web.fhir_shape import negotiate
+from server.web.replies import fhir_json
+from server.web.routes import Call
+
+_COUNT = 50
+_FORM = "application/x-www-form-urlencoded"
+
+
+def search(call: Call) -> Response:
+    """One page of what matches (GET, or POST to _search)."""
+    negotiate()
+    base = call.house.config.fhir_base
+    query = parse(served(call.path["type"]), pairs(), strict=strict(), base=base)
+    counted = query.summary == "count"
+    count = 0 if counted else _COUNT if query.count is None else query.count
+    page, reading = searching.search(call.house, call.who, query, count=count)
+    try:
+        body = bundle.searchset(
+            _entries(query, page, base), links=_links(query, page, base), total=page.total
+        )
+        response = fhir_json(body)
+        reading.sent(response.content_length or 0, count=len(page.matches) + len(page.included))
+        return response
+    finally:
+        reading.end()
+
+
+def pairs() -> list[tuple[str, str]]:
+    """The parameters of the address and, for a POST, of the form, in their order."""
+    text = request.query_string.decode("utf-8", "replace")
+    if request.method == "POST":
+        if request.mimetype not in (_FORM, ""):
+            raise BadMedia(f"POST _search takes {_FORM}")
+        text = "&".join(filter(None, (text, request.get_data(as_text=True))))
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=1000)
+    except ValueError as error:
+        raise Invalid("too many parameters") from error
+
+
+def strict() -> bool:
+    """Whether unknown parameters are errors (R4 3.1.1.2: Prefer: handling=strict)."""
+    for part in request.headers.get("Prefer", "").replace(";", ",").split(","):
+        name, _, value = part.strip().partition("=")
+        if name == "handling":
+            if value not in ("strict", "lenient"):
+                raise Invalid("Prefer: handling is strict or lenient", expression="Prefer")
+            return value == "strict"
+    return False
+
+
+def _links(query: q.Query, page: Page, base: str) -> dict[str, str]:
+    """`self` says what was understood; `next` leads to the page after this one."""
+    used = [pair for pair in query.used if pair[0] != "_cursor"]
+    address = f"{base}/{query.type}"
+    here = [*used, ("_cursor", query.cursor)] if query.cursor else used
+    links = {"self": _address(address, here)}
+    if page.next:
+        links["next"] = _address(address, [*used, ("_cursor", page.next)])
+    return links
+
+
+def _address(address: str, words: Iterable[tuple[str, str]]) -> str:
+    text = urlencode(list(words), safe="/:|,$*")
+    return f"{address}?{text}" if text else address
+
+
+def _entries(query: q.Query, page: Page, base: str) -> Iterable[Found]:
+    yield from (_found(query, version, base, MATCH) for version in page.matches)
+    yield from (_found(query, version, base, INCLUDE) for version in page.included)
+    if query.warnings:
+        issues = [
+            Issue(w.code, w.message, severity="warning", expression=(w.expression,))
+            for w in query.warnings
+        ]
+        yield Found(write(outcome(*issues)), mode=OUTCOME)
+
+
+def _found(query: q.Query, version: Version, base: str, mode: str) -> Found:
+    text = fhir_shape.of_search(version.text, query.summary, query.elements)
+    return Found(text, f"{base}/{version.type}/{version.id}", mode)
+
+
+def metadata(call: Call) -> Response:
+    """The CapabilityStatement, made from the tables that serve (R4 3.1.0.6)."""
+    negotiate()
+    body = capability.statement(base=call.house.config.fhir_base, types=TYPES)
+    response = fhir_json(fhir_shape.of_read(write(body)))
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cache-Control"] = "max-age=60"
+    return response
