@@ -111,6 +111,7 @@ class Source:
     row: Any
     bulk: dict[str, tuple[str, int, int]]
     index: frames.FrameIndex | None
+    facts: str
     read: ReadRange
 
     @property
@@ -137,6 +138,10 @@ class Source:
         chunks = (self.read(offset + at, min(CHUNK, length - at)) for at in steps)
         return length, (frames.swap(chunk, word) for chunk in chunks)
 
+    def whole(self, path: str) -> bytes:
+        """A bulk value in one piece: for tables, not for pixels."""
+        return b"".join(self.value(path)[1])
+
     def is_encapsulated(self, path: str) -> bool:
         """Whether a bulk value is compressed pixel data, which goes out frame by frame."""
         return path in self.bulk and self.bulk[path][2] < 0
@@ -148,7 +153,7 @@ def source(house: House, grant: Grant, row: Any) -> Source:
         places = index.places(connection, grant.organisation, row.uid)
     bulk = {path: (vr, offset, length) for path, vr, offset, length in json.loads(places.bulk)}
     packed = frames.unpack(places.frame_index) if places.frame_index else None
-    return Source(row, bulk, packed, _reader(house, row))
+    return Source(row, bulk, packed, places.facts, _reader(house, row))
 
 
 def _reader(house: House, row: Any) -> ReadRange:
