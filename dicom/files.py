@@ -14,7 +14,8 @@ from pydicom._uid_dict import UID_dictionary
 
 from dicom import frames, json_model, tags
 from dicom.checks import note_findings, refuse_directory, require_identity
-from dicom.dataset import DOUBLE_PIXEL_DATA, FLOAT_PIXEL_DATA, PIXEL_DATA, DataSet, Source
+from dicom.codestream import size_of
+from dicom.dataset import DOUBLE_PIXEL_DATA, FLOAT_PIXEL_DATA, PIXEL_DATA, DataSet, Fragment, Source
 from dicom.errors import Mismatch, Unreadable
 from dicom.facts import InstanceFacts, Pixels
 from dicom.facts_read import read_facts
@@ -36,6 +37,8 @@ from dicom.walk import Encoding, Limits, walk
 __all__ = ["Bulk", "Header", "Limits", "file_meta", "inflated", "read"]
 
 _UNCOMPRESSED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"})
+# Application segments come before the frame header of a JPEG codestream.
+_CODESTREAM_HEAD = 4096
 _PIXELS = {
     PIXEL_DATA: "PixelData",
     FLOAT_PIXEL_DATA: "FloatPixelData",
@@ -179,6 +182,7 @@ def _frame_index(data_set: DataSet, tag: int, pixels: Pixels, syntax: str) -> by
     element = data_set.elements[tag]
     if element.fragments is not None:
         index = frames.encapsulated(data_set, element.fragments, pixels.frames, syntax)
+        _note_codestream(data_set, element.fragments[1:], pixels)
     else:
         vr = settled_vr(tag, element.vr, data_set)
         native = frames.native(pixels, vr, data_set.big)
@@ -190,6 +194,17 @@ def _frame_index(data_set: DataSet, tag: int, pixels: Pixels, syntax: str) -> by
     if frames.missing(index):
         data_set.source.warn("the pixel data holds fewer frames than stated")
     return frames.pack(index)
+
+
+def _note_codestream(data_set: DataSet, fragments: list[Fragment], pixels: Pixels) -> None:
+    """The first codestream should be of the size that the image states."""
+    if not fragments:
+        return
+    start = fragments[0].offset
+    head = data_set.source.view[start : start + min(fragments[0].length, _CODESTREAM_HEAD)]
+    size = size_of(head.tobytes())
+    if size is not None and (size.rows, size.columns) != (pixels.rows, pixels.columns):
+        data_set.source.warn("the compressed frames are of another size than stated")
 
 
 def _note_length(data_set: DataSet, index: frames.FrameIndex) -> None:

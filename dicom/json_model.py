@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from dicom.dataset import PIXEL_TAGS, SPECIFIC_CHARACTER_SET, DataSet, Element
-from dicom.frames import swap
+from dicom.frames import ReadRange, swap
 from dicom.vr import BINARY, settled_vr
 
 # Longest binary, and longest text or list of numbers, that is written into the JSON itself.
@@ -205,6 +205,12 @@ _VALUES: dict[str, Callable[[DataSet, bytes, str], list[str]]] = {
     **dict.fromkeys(_NUMBERS, _binary_numbers),
     **dict.fromkeys(_TEXTS, _single),
 }
+
+
+def read_bulk(read_range: ReadRange, bulk: Bulk, big: bool) -> bytes:
+    """A bulk value that is not encapsulated, in little endian order; `big` as the object is."""
+    raw = read_range(bulk.offset, bulk.length)
+    return swap(raw, WORDS.get(bulk.vr, 1) if big else 1)
 
 
 def subset(model: str | dict[str, Any], tags: Collection[str]) -> dict[str, Any]:

@@ -30,7 +30,6 @@ DEFENDED = {
     "broken-derived/meta-sop-differs.dcm": "accept",
     # Only pydicom cannot decode these; we can, so there is nothing to warn of.
     "broken/J2K_pixelrep_mismatch.dcm": "accept",
-    "broken/JPEG2000-embedded-sequence-delimiter.dcm": "accept",
     "nm/JPEG-lossy.dcm": "accept",
     "transfer-syntax/ct-mister-20-syntaxes/"
     "ct-JPEGProcess10_12-1.2.840.10008.1.2.4.55.dcm": "accept",
