@@ -25,9 +25,12 @@ def problems(resource: Json) -> list[Problem]:
     kind = resource.get("resourceType")
     if not isinstance(kind, str) or kind not in resource_types() & structures().keys():
         return [Problem("structure", "resourceType", "expected a resource type that is served")]
-    walk = Walk()
-    walk.resource(resource, kind)
-    return list(dict.fromkeys(walk.problems)) or list(_second_opinion(resource, kind))
+    try:
+        walk = Walk()
+        walk.resource(resource, kind)
+        return list(dict.fromkeys(walk.problems)) or list(_second_opinion(resource, kind))
+    except RecursionError:
+        return [Problem("too-costly", kind, "the resource is nested too deeply")]
 
 
 def _second_opinion(resource: Json, kind: str) -> Iterator[Problem]:
