@@ -54,6 +54,8 @@ class Client:
 
 def find(house: House, id_: str) -> Client | None:
     """The client with an id, None if there is none or it is retired."""
+    if not (id_.isascii() and id_.isprintable()):  # what a database might choke on
+        return None
     with house.database.read() as connection:
         row = people.client_row(connection, id_)
     if row is None:

@@ -296,7 +296,7 @@ def revoke(house: House, token: Held, *, address: str, now: int) -> None:
 
 def use_assertion(house: House, client: str, jti: str, *, expires: int) -> bool:
     """Remember a client's assertion until it expires; false when it was used before."""
-    key = hashlib.sha256(jti.encode()).hexdigest()
+    key = hashlib.sha256(jti.encode("utf-8", "surrogatepass")).hexdigest()
     return house.database.apply(
         lambda connection: tokens.use_assertion(connection, client, key, expires=expires)
     )
