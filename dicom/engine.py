@@ -59,10 +59,8 @@ class ReplaySocket(AssociationSocket):
     def recv(self, nr_bytes: int) -> bytearray:
         """Read the header of a PDU, then its body, then the next header and so on."""
         if self._first:
-            data, self._first = (
-                bytearray(self._first[:nr_bytes]),
-                self._first[nr_bytes:],
-            )
+            data = bytearray(self._first[:nr_bytes])
+            self._first = self._first[nr_bytes:]
         else:
             data = bytearray(nr_bytes)
             self._wire.fill(memoryview(data), self._limits.stall)

@@ -36,9 +36,11 @@ class Wire:
 
     def secure(self, tls: ssl.SSLContext, seconds: float) -> None:
         """Shake hands as the TLS server; the caller's thread waits, nobody else's."""
-        self.socket.settimeout(seconds)
-        self.socket = tls.wrap_socket(self.socket, server_side=True)
-        self.socket.settimeout(TICK)
+        secured = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.socket = secured  # before the handshake, so that `cut` reaches it
+        secured.settimeout(seconds)
+        secured.do_handshake()
+        secured.settimeout(TICK)
 
     def read_header(
         self, seconds: float, interrupted: Callable[[], bool] = never

@@ -64,11 +64,23 @@ def resource_types() -> frozenset[str]:
     return frozenset(_table()["resources"])
 
 
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """A search parameter as R4 defines it; no targets means any resource, or no reference."""
+
+    kind: str
+    url: str
+    targets: tuple[str, ...]
+
+
 @cache
-def search_parameters(resource_type: str) -> Mapping[str, tuple[str, ...]]:
-    """What R4 defines for a type: kind of parameter, then the types a reference may name."""
+def search_parameters(resource_type: str) -> Mapping[str, Defined]:
+    """What R4 defines for a type, or for Resource and DomainResource, by code."""
     rows = _table()["search"].get(resource_type, {})
-    return {code: tuple(row) for code, row in rows.items()}
+    return {
+        code: Defined(kind, f"http://hl7.org/fhir/SearchParameter/{name}", tuple(targets))
+        for code, (kind, name, *targets) in rows.items()
+    }
 
 
 @cache

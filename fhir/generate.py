@@ -29,6 +29,8 @@ NOT_R4 = frozenset(
 )
 # The walker itself answers for these: they hold for every element or every resource.
 STRUCTURAL = frozenset({"ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1"})
+# R4 wrote these with the code system "something", so that no consent can break them.
+VACUOUS = frozenset({"ppc-2", "ppc-3", "ppc-4", "ppc-5"})
 STRING = "http://hl7.org/fhirpath/System.String"
 FLAGS = {"isSummary": "summary", "isModifier": "modifier"}
 # A parameter that lists more targets than this means: any resource.
@@ -134,14 +136,14 @@ def _structures(folder: Path) -> Iterator[Json]:
 
 
 def _closure(structures: dict[str, Json]) -> list[str]:
-    """TYPES and every complex data type that can occur in them, in order of first need."""
-    wanted = list(TYPES)
+    """TYPES, Element and every complex data type that can occur in them, in order of first need."""
+    wanted = [*TYPES, "Element"]
     for name in wanted:
         for element in structures[name]["snapshot"]["element"]:
             for kind in element.get("type", []):
                 code = kind["code"]
                 known = structures.get(code, {}).get("kind") == "complex-type"
-                if known and code not in ("Element", "BackboneElement", *wanted):
+                if known and code not in ("BackboneElement", *wanted):
                     wanted.append(code)
     return wanted
 
@@ -180,6 +182,9 @@ def _element(element: Json, sets: ValueSets) -> Json:
 
 
 def _type(kind: Json) -> str:
+    """The name of a type; the package narrows Bundle.entry.response.outcome, R4 allows any resource."""
+    if kind["code"] in TYPES:
+        return "Resource"
     return "string" if kind["code"] == STRING else str(kind["code"])
 
 
@@ -192,18 +197,18 @@ def _targets(element: Json) -> list[str]:
 def _rules(element: Json) -> list[str]:
     constraints = element.get("constraint", [])
     errors = [one["key"] for one in constraints if one["severity"] == "error"]
-    return [key for key in errors if key not in STRUCTURAL]
+    return [key for key in errors if key not in STRUCTURAL | VACUOUS]
 
 
 def _search_parameters(folder: Path) -> dict[str, dict[str, list[str]]]:
-    """For each type its parameters: the kind of parameter, then the types a reference may name."""
+    """For each type its parameters: kind, id of the definition, then what a reference may name."""
     found: dict[str, dict[str, list[str]]] = {}
     for one in _resources(folder / "search-parameters.json"):
+        targets = sorted(one.get("target", []))
+        row = [one["type"], one["id"], *(() if len(targets) > ANY_TARGET else targets)]
         for base in one["base"]:
             if base in TYPES or base in ("Resource", "DomainResource"):
-                targets = sorted(one.get("target", []))
-                named = [] if len(targets) > ANY_TARGET else targets
-                found.setdefault(base, {})[one["code"]] = [one["type"], *named]
+                found.setdefault(base, {})[one["code"]] = row
     return {name: dict(sorted(found[name].items())) for name in sorted(found)}
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Select, exists, false, select, true
 from sqlalchemy.sql.elements import ColumnElement
 
-from fhir.scopes import Scope, allows
+from fhir.scopes import Scope, matching
 from server.errors import Denied, Missing
 from server.store.tables import index_reference, resource, study
 
@@ -48,7 +48,9 @@ class Grant:
 
 def may(grant: Grant, resource_type: str, letter: str) -> None:
     """Raise Denied unless a scope of the grant allows the interaction (c r u d s) on the type."""
-    if not allows(grant.scopes, grant.context, resource_type, letter):
+    scopes = matching(grant.scopes, grant.context, resource_type, letter)
+    # A scope with a query allows only part of a type; until that part is enforced, it allows none.
+    if all(scope.query for scope in scopes):
         raise Denied(f"this token has no scope for {resource_type}.{letter}")
 
 

@@ -140,6 +140,33 @@ def facts(connection: Connection, key: StudyKey) -> list[str]:
     return [row.facts for row in connection.execute(query.order_by(instance.c.uid))]
 
 
+def visible(
+    connection: Connection, key: StudyKey, series_uid: str = "", uid: str = ""
+) -> Sequence[Any]:
+    """Where the visible instances of a study lie, or of one series, or one instance, in order."""
+    names = ("series", "uid", "number", "sop_class", "transfer_syntax", "blob", "size")
+    more = ("dataset_offset", "preamble_clean", "deflated", "sha256", "frames")
+    query = select(*(instance.c[name] for name in (*names, *more))).where(
+        *_is(instance, "study", key), instance.c.copy == 0
+    )
+    if series_uid:
+        query = query.where(instance.c.series == series_uid)
+    if uid:
+        query = query.where(instance.c.uid == uid)
+    order = (instance.c.series, instance.c.number, instance.c.uid)
+    return connection.execute(query.order_by(*order)).fetchall()
+
+
+def places(connection: Connection, organisation: int, uid: str) -> Any:
+    """The bulk values and the frame index of one visible instance."""
+    query = select(instance.c.bulk, instance.c.frame_index, instance.c.facts)
+    return connection.execute(
+        query.where(
+            instance.c.organisation == organisation, instance.c.uid == uid, instance.c.copy == 0
+        )
+    ).one()
+
+
 def known_blobs(connection: Connection, organisation: int, keys: list[str]) -> set[str]:
     """Which of these blob keys have a row."""
     query = select(instance.c.blob).where(

@@ -14,16 +14,16 @@ def test_all_parameters_of_a_type_are_served_as_r4_defines_them(resource_type: s
     own = {code: row for code, row in TABLE[resource_type].items() if not code.startswith("_")}
     expected = search_parameters(resource_type)
     assert {code: param.kind for code, param in own.items()} == {
-        code: row[0] for code, row in expected.items()
+        code: row.kind for code, row in expected.items()
     }
     for code, param in own.items():
-        assert sorted(param.targets) == sorted(expected[code][1:])
+        assert sorted(param.targets) == sorted(expected[code].targets)
 
 
 def test_the_common_parameters_are_served_for_every_type() -> None:
     expected = {**search_parameters("Resource"), **search_parameters("DomainResource")}
     assert {param.code: param.kind for param in COMMON} == {
-        code: row[0] for code, row in expected.items() if code not in NOT_ANSWERED
+        code: row.kind for code, row in expected.items() if code not in NOT_ANSWERED
     }
     assert all(param.code in params for params in TABLE.values() for param in COMMON)
 

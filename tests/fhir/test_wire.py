@@ -16,7 +16,7 @@ VALUES = st.recursive(
     | st.text(st.characters(exclude_categories=["Cs"]))
     | st.decimals(allow_nan=False, allow_infinity=False, places=3),
     lambda inner: st.lists(inner) | st.dictionaries(st.text('abc"\\é'), inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
