@@ -128,7 +128,11 @@ def test_a_peer_is_known_by_its_title_and_its_address(house: House, address: str
     put(house, CT)
     found = parties.identify(house, "CT1", address)
     assert found is not None
-    assert (found.name, found.organisation, found.may) == ("CT1@10.0.0.7", 1, {"echo", "store"})
+    assert (found.name, found.organisation, set(found.may)) == (
+        "CT1@10.0.0.7",
+        1,
+        {"echo", "store"},
+    )
     assert parties.identify(house, "CT2", address) is None
     assert parties.identify(house, "CT1", "10.0.0.8") is None
 
