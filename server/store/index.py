@@ -114,8 +114,7 @@ def count_instance(
 @cache
 def _count_series(dialect: str) -> Any:
     """Add a series with its first instance, or count one more."""
-    columns = {column.name: bindparam(column.name) for column in series.c}
-    row = insert_for(dialect, series).values(columns)
+    row = insert_for(dialect, series).values({c.name: bindparam(c.name) for c in series.c})
     return row.on_conflict_do_update(
         index_elements=["organisation", "study", "claim", "uid"],
         set_={"instances": series.c.instances + 1},
