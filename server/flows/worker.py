@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from server import clock
 from server.errors import Fault
-from server.flows import studies
+from server.flows import grants, studies
 from server.flows.sites import House
 from server.store import jobs
 from server.store.jobs import Job
@@ -86,3 +86,4 @@ class Worker:
         if now - self._tended >= _MINUTE:
             self._tended = now
             self._house.auditor.tend()
+            grants.purge(self._house, now=now)
