@@ -28,7 +28,8 @@ class StoreRequest:
 
     DIMSE knows all of it from the command and the presentation context; then the bytes that
     follow are the bare data set and the Sink writes preamble and file meta itself. For STOW-RS
-    and import the three UIDs are empty and the bytes are a whole Part 10 file.
+    and import the three UIDs are empty and the bytes are a whole Part 10 file. `study` is set
+    where an address names the study that the object must belong to.
     """
 
     door: str
@@ -37,6 +38,7 @@ class StoreRequest:
     sop_instance: str = ""
     transfer_syntax: str = ""
     calling_ae: str = ""
+    study: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Receipt:
     study: str
     duplicate: bool = False
     warnings: tuple[tuple[int, str], ...] = ()
+    series: str = ""
 
 
 class Sink(Protocol):

@@ -78,10 +78,7 @@ class IngestSink:
     def commit(self) -> Receipt:
         """Make the object durable and indexed."""
         header, digest = self._read()
-        if self._request.sop_instance not in ("", header.facts.uid):
-            raise dicom_errors.Mismatch(
-                "the data set's SOP Instance UID is not the one announced", where="00080018"
-            )
+        _check_announced(self._request, header.facts)
         self._writer.publish()
         arrival = Arrival(self._request, self._source, header, self._key, self._writer.size, digest)
         return register(self._house, arrival)
@@ -97,6 +94,18 @@ class IngestSink:
     def abort(self) -> None:
         """Forget the object."""
         self._writer.abort()
+
+
+def _check_announced(request: StoreRequest, facts: InstanceFacts) -> None:
+    """Raise Mismatch when the object is not what the door was told."""
+    if request.sop_instance not in ("", facts.uid):
+        raise dicom_errors.Mismatch(
+            "the data set's SOP Instance UID is not the one announced", where="00080018"
+        )
+    if request.study not in ("", facts.study.uid):
+        raise dicom_errors.Mismatch(
+            "the object belongs to another study than the address names", where="0020000D"
+        )
 
 
 def digest_of(data: memoryview, header: files.Header) -> str:
@@ -119,7 +128,7 @@ def _register(house: House, connection: Connection, arrival: Arrival) -> tuple[R
     organisation = arrival.request.peer.organisation
     facts = arrival.header.facts
     known = index.copies(connection, organisation, facts.uid)
-    receipt = Receipt(facts.sop_class, facts.uid, facts.study.uid)
+    receipt = Receipt(facts.sop_class, facts.uid, facts.study.uid, series=facts.series.uid)
     equal = [row for row in known if row.sha256 == arrival.sha256]
     if equal:
         # The row may be of this very blob: a start-up sweep and a writer met over it.
