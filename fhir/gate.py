@@ -23,11 +23,14 @@ def problems(resource: Json) -> list[Problem]:
     Messages never repeat a value, because it may be a patient's.
     """
     kind = resource.get("resourceType")
-    if not isinstance(kind, str) or kind not in resource_types() & structures().keys():
+    if not isinstance(kind, str) or kind not in resource_types() or kind not in structures():
         return [Problem("structure", "resourceType", "expected a resource type that is served")]
-    walk = Walk()
-    walk.resource(resource, kind)
-    return list(dict.fromkeys(walk.problems)) or list(_second_opinion(resource, kind))
+    try:
+        walk = Walk()
+        walk.resource(resource, kind)
+        return list(dict.fromkeys(walk.problems)) or list(_second_opinion(resource, kind))
+    except RecursionError:
+        return [Problem("too-costly", kind, "the resource is nested too deeply")]
 
 
 def _second_opinion(resource: Json, kind: str) -> Iterator[Problem]:

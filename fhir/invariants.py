@@ -119,9 +119,9 @@ def _range(value: Json) -> bool:
 
 
 def _offset(value: Json) -> bool:
-    when = value.get("when", [])
-    meals = {"C", "CM", "CD", "CV"}
-    return not has(value, "offset") or (bool(when) and not meals & {str(one) for one in when})
+    when = value.get("when")
+    codes = {str(one) for one in when} if isinstance(when, list) else set()
+    return not has(value, "offset") or (bool(codes) and not codes & {"C", "CM", "CD", "CV"})
 
 
 def _same_code(value: Json) -> bool:

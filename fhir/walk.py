@@ -51,11 +51,8 @@ class Walk:
         """dom-2 to dom-5, and ids that references can tell apart."""
         used, seen = set(_strings(resource)), {""}
         for index, one in contained.items():
-            place, name, meta = (
-                f"{path}.contained[{index}]",
-                str(one.get("id", "")),
-                one.get("meta"),
-            )
+            place = f"{path}.contained[{index}]"
+            name, meta = str(one.get("id", "")), one.get("meta")
             if name in seen:
                 self._tell("invariant", place, "a contained resource has an id of its own")
             elif f"#{name}" not in used and "#" not in _strings(one):
@@ -76,18 +73,14 @@ class Walk:
                 self._member(value, element, present, path)
             elif name != "resourceType" or structure.name not in resource_types():
                 self._tell("structure", path, f"{structure.name} has no such member")
-        self._missing(structure, present, path)
+        for name in sorted(structure.required - present.keys()):
+            self._tell("required", f"{path}.{name}", "the element is required")
         for rule in structure.rules:
             self._rule(rule, value, path)
         if structure.name == "Reference":
             self._local_reference(value, path)
         if structure.name == "Extension" and ("extension" in value) == _has_value(value):
             self._tell("invariant", path, "an extension has a value or extensions (ext-1)")
-
-    def _missing(self, structure: Structure, present: dict[str, str], path: str) -> None:
-        needed = {e.choice or e.name for e in structure.elements.values() if e.required}
-        for name in sorted(needed - present.keys()):
-            self._tell("required", f"{path}.{name}", "the element is required")
 
     def _member(self, value: Json, element: Element, present: dict[str, str], path: str) -> None:
         """One member and its companion, single or repeating; `present` notes it for its owner."""
@@ -179,9 +172,10 @@ class Walk:
         """A required binding of a Coding or CodeableConcept: one of its codings is in the set."""
         if not element.codes:
             return
-        codings = value.get("coding", []) if element.type == "CodeableConcept" else [value]
-        codes = [one.get("code") for one in codings if isinstance(one, dict)]
-        if not any(code in element.codes for code in codes):
+        codings = value.get("coding") if element.type == "CodeableConcept" else [value]
+        listed = codings if isinstance(codings, list) else []
+        codes = {str(one.get("code")) for one in listed if isinstance(one, dict)}
+        if not codes & element.codes:
             self._tell("code-invalid", path, "no code is in the required value set")
 
     def _target(self, element: Element, value: Json, path: str) -> None:
@@ -192,8 +186,8 @@ class Walk:
         if match and match[1] is None and match["type"] not in resource_types():
             self._tell("value", f"{path}.reference", "the reference names no resource type of R4")
             return
-        kinds += [value["type"]] if value.get("type") in resource_types() else []
-        if element.targets and any(kind in resource_types() - element.targets for kind in kinds):
+        kinds.append(str(value.get("type")))
+        if element.targets and resource_types() & set(kinds) - element.targets:
             allowed = ", ".join(sorted(element.targets))
             self._tell("value", path, f"expected a reference to {allowed}")
 

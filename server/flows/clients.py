@@ -54,6 +54,8 @@ class Client:
 
 def find(house: House, id_: str) -> Client | None:
     """The client with an id, None if there is none or it is retired."""
+    if not (id_.isascii() and id_.isprintable()):  # what a database might choke on
+        return None
     with house.database.read() as connection:
         row = people.client_row(connection, id_)
     if row is None:
@@ -167,9 +169,11 @@ def _check_scope(word: str, kind: str) -> None:
     if kind != "backend" and word in _PLAIN_SCOPES:
         return
     try:
-        (scope,) = scopes.parse(word)
-    except (BadScope, ValueError) as bad:
-        raise Invalid(f"{word}: this is no SMART scope; give one as patient/*.rs") from bad
+        scope = scopes.parse(word)
+    except BadScope as bad:
+        raise Invalid(f"{word}: {bad}, as in patient/*.rs") from bad
+    if scope.query:
+        raise Invalid(f"{word}: scopes with a question are not served")
     if (scope.context == "system") != (kind == "backend"):
         raise Invalid(f"{word}: system/ scopes are for backend clients, and they have no others")
 

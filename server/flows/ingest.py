@@ -147,7 +147,8 @@ def _register(house: House, connection: Connection, arrival: Arrival) -> tuple[R
     key = StudyKey(organisation, facts.study.uid, claim.claim)
     index.add_instance(connection, _instance(arrival, key, 0, now), arrival.header.json)
     index.count_instance(connection, key, facts.series.uid, _series(facts), now)
-    _ask_to_settle(connection, key, claim, house.config.settle_seconds * _SECOND, now)
+    if not claim.settling:
+        _ask_to_settle(connection, key, claim, house.config.settle_seconds * _SECOND, now)
     house.auditor.append(connection, _event(arrival, claim))
     return replace(receipt, warnings=warnings), True
 
@@ -158,7 +159,8 @@ class Claim:
 
     claim: int
     filed_under: str
-    settled: int
+    settled: int = 0
+    settling: bool = False
 
 
 def _claim(
@@ -173,11 +175,11 @@ def _claim(
             if facts.study.accession.value != row.accession:
                 key = StudyKey(site.organisation, facts.study.uid, row.claim)
                 index.add_key(connection, key, "accession", facts.study.accession.value)
-            return Claim(row.claim, row.filed_under, row.settled), warn
+            return Claim(row.claim, row.filed_under, row.settled, row.settling), warn
     filing = patients.resolve(connection, site, arrival.source, facts.patient, facts.study.uid, now)
     key = StudyKey(site.organisation, facts.study.uid, len(claims))
     index.add_study(connection, key, _study(site, key, facts, filing, now))
-    claim = Claim(key.claim, filing.patient, 0)
+    claim = Claim(key.claim, filing.patient)
     if not claims:
         return claim, _identity_warning(filing)
     evidence = {
@@ -238,16 +240,15 @@ def _other_content(
 def _ask_to_settle(
     connection: Connection, key: StudyKey, claim: Claim, settle: int, now: int
 ) -> None:
-    """First instance: at once. While the study grows: every five settle times. Then once after."""
+    """First instance: at once. While the study grows: every five settle times.
+
+    The job itself sees when the study has gone quiet, so it is asked for once, not at each
+    instance.
+    """
     run_at = min(now + settle, claim.settled + 5 * settle) if claim.settled else now
-    jobs.add(
-        connection,
-        key.organisation,
-        "settle",
-        f"{key.uid}|{key.claim}",
-        now=now,
-        run_at=max(run_at, now),
-    )
+    where = f"{key.uid}|{key.claim}"
+    jobs.add(connection, key.organisation, "settle", where, now=now, run_at=max(run_at, now))
+    index.set_settling(connection, key, True)
 
 
 def _event(arrival: Arrival, claim: Claim) -> Event:

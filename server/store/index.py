@@ -121,6 +121,18 @@ def _count_series(dialect: str) -> Any:
     )
 
 
+def set_settling(connection: Connection, key: StudyKey, settling: bool) -> None:
+    """Note that a job will settle the study, so that nobody need ask for one."""
+    connection.execute(update(study).where(*_is(study, "uid", key)).values(settling=settling))
+
+
+def end_settling(connection: Connection, key: StudyKey, changed: int) -> bool:
+    """Note that no job will settle the study; false when it has grown since `changed`."""
+    same = study.c.changed == changed
+    ended = update(study).where(*_is(study, "uid", key), same).values(settling=False)
+    return connection.execute(ended).rowcount == 1
+
+
 def add_instance(connection: Connection, values: dict[str, Any], json_text: str) -> None:
     """Make the row of an instance and keep its DICOM JSON beside it."""
     connection.execute(_ADD_INSTANCE, values)

@@ -155,6 +155,7 @@ study = Table(
     _int("changed"),
     _int("revision"),
     _int("settled"),
+    _flag("settling"),
 )
 Index("ux_study_id", study.c.organisation, study.c.id, unique=True)
 Index(None, study.c.organisation, study.c.filed_under, study.c.date)

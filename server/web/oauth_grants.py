@@ -13,7 +13,7 @@ from server import clock
 from server.flows import grants
 from server.flows.access import Grant
 from server.flows.grants import Held
-from server.web.oauth_clients import ASSERTION, FormRequest, OAuthClient
+from server.web.oauth_clients import ASSERTION, FormRequest
 
 _SECOND = 1_000_000
 
@@ -34,14 +34,6 @@ class Caller:
     organisation: int
     client: str
     wide: bool
-
-
-def caller(found: OAuthClient | Grant) -> Caller:
-    """The one who asks, from either way to authenticate."""
-    if isinstance(found, Grant):
-        return Caller(found.organisation, found.client, found.context == "system")
-    client = found.client
-    return Caller(client.organisation, client.id, client.kind == "backend")
 
 
 class HeldToken(TokenMixin):  # type: ignore[misc]
@@ -67,11 +59,11 @@ class _TokenQuestion:
     server: Any
 
     def authenticate_endpoint_client(self, request: FormRequest) -> Caller:
-        bearer = self.server.bearer(request)
+        bearer: Grant | None = self.server.bearer(request)
         if bearer is not None:
-            return caller(bearer)
-        authenticate = super().authenticate_endpoint_client  # type: ignore[misc]
-        return caller(authenticate(request))
+            return Caller(bearer.organisation, bearer.client, bearer.context == "system")
+        client = super().authenticate_endpoint_client(request).client  # type: ignore[misc]
+        return Caller(client.organisation, client.id, client.kind == "backend")
 
     def check_params(self, request: FormRequest, client: Caller) -> None:
         if not request.form.get("token"):

@@ -49,11 +49,10 @@ def test_public_keys_of_both_kinds_are_taken() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "not JSON", "[]", '"keys"', "{}", '{"keys": {}}', '{"keys": []}', '{"keys": [1, {}]}']
-    + ["[" * 100_000],
+    ["", "<html>", "[]", "{}", '{"keys": {}}', '{"keys": []}', '{"keys": [1, {}]}', "[" * 100_000],
 )
 def test_a8_what_is_no_key_set_is_refused(text: str) -> None:
-    with pytest.raises(Invalid, match="key set|kid"):
+    with pytest.raises(Invalid, match=r"key set|kid"):
         keys.parse(text)
 
 

@@ -348,6 +348,7 @@ def upgrade() -> None:
     sa.Column('changed', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('revision', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('settled', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('settling', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'uid', 'claim', name=op.f('pk_study'))
     )
     with op.batch_alter_table('study', schema=None) as batch_op:
