@@ -98,9 +98,7 @@ class Reception:
             wire.secure(self._rules.tls, limits.artim)
         kind, length = wire.read_header(deadline - time.monotonic(), self._stopping)
         if kind != pdu.ASSOCIATE_RQ:
-            known = kind in pdu.KNOWN
-            reason = pdu.UNEXPECTED_PDU if known else pdu.UNRECOGNISED_PDU
-            raise ProtocolError(reason, "the first PDU is not an A-ASSOCIATE-RQ")
+            raise pdu.out_of_place(kind)
         if length > REQUEST_LIMIT:
             raise ProtocolError(pdu.INVALID_PARAMETER, "the A-ASSOCIATE-RQ is too long")
         body = bytearray(length)

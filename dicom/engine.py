@@ -20,9 +20,10 @@ from dicom import pdu
 from dicom.exchange import Exchange
 from dicom.pdu import Context, ProtocolError
 from dicom.rules import Ending, Limits
-from dicom.wire import LINGER, TICK, Wire
+from dicom.wire import TICK, Wire
 
 UNRECOGNISED = b"\0"  # a PDU type that no standard knows
+START = 10.0  # seconds for pynetdicom's threads to take in a request that is at hand
 LAST = (pdu.ASSOCIATE_RJ, pdu.RELEASE_RP, pdu.ABORT)
 
 
@@ -58,10 +59,8 @@ class ReplaySocket(AssociationSocket):
     def recv(self, nr_bytes: int) -> bytearray:
         """Read the header of a PDU, then its body, then the next header and so on."""
         if self._first:
-            data, self._first = (
-                bytearray(self._first[:nr_bytes]),
-                self._first[nr_bytes:],
-            )
+            data = bytearray(self._first[:nr_bytes])
+            self._first = self._first[nr_bytes:]
         else:
             data = bytearray(nr_bytes)
             self._wire.fill(memoryview(data), self._limits.stall)
@@ -115,7 +114,8 @@ class Messages(DIMSEServiceProvider):
             self.dul.event_queue.put("Evt19")  # invalid PDU: A-ABORT (PS3.8 9.2.3)
             return
         for context_id, response in responses:
-            self._respond(context_id, response)
+            if response:
+                self._respond(context_id, response)
 
     def _respond(self, context_id: int, response: bytes) -> None:
         for value in pdu.command_values(response, self.maximum_pdu_size):
@@ -134,7 +134,7 @@ class Engine:
         self._ae.implementation_version_name = pdu.IMPLEMENTATION_NAME
         self._ae.maximum_associations = limits.connections  # the door counts for itself
         self._ae.maximum_pdu_size = limits.max_pdu
-        self._ae.acse_timeout = LINGER  # the request is at hand already: this times goodbyes
+        self._ae.acse_timeout = START
         self._ae.dimse_timeout = limits.stall
         self._ae.network_timeout = limits.idle
 
@@ -161,6 +161,7 @@ class Engine:
         assoc = Association(self._ae, "acceptor")
         _silence(assoc)
         assoc.bind(evt.EVT_REQUESTED, _narrow, [contexts])
+        assoc.dul.daemon = True  # as ours are: a process that ends waits for none of them
         assoc.set_socket(ReplaySocket(assoc, wire, first, self._limits))
         assoc.requestor.address_info = AddressInformation.from_tuple(wire.socket.getpeername())
         assoc.acceptor.address_info = AddressInformation.from_tuple(wire.socket.getsockname())

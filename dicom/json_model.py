@@ -10,7 +10,7 @@ import math
 import re
 import struct
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from json.encoder import encode_basestring as quote
 from typing import Any, NamedTuple
 
@@ -23,6 +23,8 @@ from dicom.vr import BINARY, settled_vr
 # Longest binary, and longest text or list of numbers, that is written into the JSON itself.
 INLINE_BINARY = 4096
 INLINE_TEXT = 65536
+# From this length on a DICOM JSON text is decoded only as far as it is wanted.
+_LONG = 16384
 
 _NUMBERS = {
     "FD": ("d", 8),
@@ -213,8 +215,24 @@ def read_bulk(read_range: ReadRange, bulk: Bulk, big: bool) -> bytes:
 
 def subset(model: str | dict[str, Any], tags: Collection[str]) -> dict[str, Any]:
     """The named attributes of a DICOM JSON object, in tag order, for a QIDO-RS answer."""
+    if isinstance(model, str) and len(model) > _LONG:
+        attributes = _up_to(max(tags, default=""), model)
+        return {tag: value for tag, value in attributes if tag in tags}
     whole: dict[str, Any] = json.loads(model) if isinstance(model, str) else model
     return {tag: whole[tag] for tag in sorted(tags) if tag in whole}
+
+
+def _up_to(last: str, model: str) -> Iterator[tuple[str, Any]]:
+    """The attributes of a text of ours, decoded one by one: the long ones mostly stand behind."""
+    decode = json.JSONDecoder().raw_decode
+    at = 1
+    while model[at] != "}":
+        tag, at = decode(model, at)
+        if tag > last:
+            return
+        value, at = decode(model, at + 1)
+        yield tag, value
+        at += model[at] == ","
 
 
 def tag_of(name: str) -> str | None:

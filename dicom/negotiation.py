@@ -20,11 +20,14 @@ TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
 # Asynchronous operations window, role selection, user identity (PS3.7 annex D.3.3).
 NEGOTIATIONS = {0x53, 0x54, 0x58}
 
-_UID = re.compile(r"[0-9.]{1,64}")
+_UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,63}")
 
 
 def is_uid(text: str) -> bool:
-    """Tell a UID by its characters and length; real senders break the finer rules of PS3.5 9."""
+    """Tell what can pass for a UID: real senders break the finer rules of PS3.5 9.1.
+
+    Whoever keeps the object judges its form; here it only has to be harmless.
+    """
     return _UID.fullmatch(text) is not None
 
 

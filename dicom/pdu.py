@@ -37,6 +37,12 @@ class ProtocolError(Exception):
         self.reason = reason
 
 
+def out_of_place(kind: int) -> ProtocolError:
+    """Make the error for a PDU that does not belong here, or nowhere (PS3.8 table 9-26)."""
+    reason = UNEXPECTED_PDU if kind in KNOWN else UNRECOGNISED_PDU
+    return ProtocolError(reason, f"a PDU of type {kind:02X} is out of place")
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A presentation context as the requestor proposes it (PS3.8 9.3.2.2)."""

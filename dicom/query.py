@@ -3,8 +3,10 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
 
 from dicom.errors import DicomError
+from dicom.json_model import tag_of
 
 LEVELS = ("study", "series", "instance")
 
@@ -163,3 +165,35 @@ def person_name(text: str) -> dict[str, str]:
     """A PN value as DICOM JSON wants it, by component group (PS3.18 F.2.2)."""
     groups = zip(("Alphabetic", "Ideographic", "Phonetic"), text.split("="), strict=False)
     return {group: part for group, part in groups if part}
+
+
+_STUDY_WORDS = """
+    StudyDate StudyTime AccessionNumber IssuerOfAccessionNumberSequence ReferringPhysicianName
+    ReferringPhysicianIdentificationSequence ConsultingPhysicianName TimezoneOffsetFromUTC
+    StudyDescription ProcedureCodeSequence PhysiciansOfRecord NameOfPhysiciansReadingStudy
+    PhysiciansReadingStudyIdentificationSequence AdmittingDiagnosesDescription
+    AdmittingDiagnosesCodeSequence ReferencedStudySequence PatientName PatientID IssuerOfPatientID
+    TypeOfPatientID IssuerOfPatientIDQualifiersSequence PatientBirthDate PatientBirthTime PatientSex
+    OtherPatientIDs OtherPatientIDsSequence OtherPatientNames PatientAge PatientSize PatientWeight
+    EthnicGroup Occupation AdditionalPatientHistory PregnancyStatus PatientComments
+    PatientSpeciesDescription PatientSpeciesCodeSequence PatientBreedDescription
+    PatientBreedCodeSequence ResponsiblePerson ResponsibleOrganization PatientIdentityRemoved
+    StudyInstanceUID StudyID AdmissionID IssuerOfAdmissionIDSequence ReasonForPerformedProcedureCodeSequence
+"""
+_SERIES_WORDS = """
+    SeriesDate SeriesTime Modality PresentationIntentType Manufacturer InstitutionName
+    InstitutionAddress InstitutionCodeSequence StationName SeriesDescription
+    SeriesDescriptionCodeSequence InstitutionalDepartmentName PerformingPhysicianName OperatorsName
+    ManufacturerModelName AnatomicRegionSequence BodyPartExamined DeviceSerialNumber DeviceUID
+    SoftwareVersions ProtocolName PatientPosition SeriesInstanceUID SeriesNumber FrameOfReferenceUID
+    PositionReferenceIndicator Laterality PerformedProcedureStepStartDate
+    PerformedProcedureStepStartTime PerformedProcedureStepID PerformedProcedureStepDescription
+    PerformedProtocolCodeSequence RequestAttributesSequence
+"""
+
+
+@cache
+def attributes(level: str) -> frozenset[str]:
+    """Tags that belong to this level or one above it; those of an instance are all others too."""
+    words = _STUDY_WORDS if level == "study" else _STUDY_WORDS + _SERIES_WORDS
+    return frozenset(tag_of(word) or "" for word in words.split())

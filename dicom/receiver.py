@@ -58,12 +58,10 @@ class Receiver:
             return None
         if kind == pdu.RELEASE_RQ:
             self._wire.send_last(pdu.pack_release_response())
-            return Ending("released", "")
+            return Ending("released")
         if kind == pdu.ABORT:
             return Ending("aborted", "the peer aborted")
-        known = kind in pdu.KNOWN
-        reason = pdu.UNEXPECTED_PDU if known else pdu.UNRECOGNISED_PDU
-        raise ProtocolError(reason, f"a PDU of type {kind:02X} in an association")
+        raise pdu.out_of_place(kind)
 
     def _read_pdu(self) -> tuple[int, memoryview]:
         idle = self._exchange.idle

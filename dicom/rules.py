@@ -49,7 +49,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The end of a connection, for the audit trail. `peer` is None if nobody was recognised.
+    """The end of a connection, for the audit trail. `peer` is None if no association was granted.
 
     `stored` and `refused` count C-STORE requests that were answered, `received` bytes of data
     sets.

@@ -28,7 +28,8 @@ class StoreRequest:
 
     DIMSE knows all of it from the command and the presentation context; then the bytes that
     follow are the bare data set and the Sink writes preamble and file meta itself. For STOW-RS
-    and import the three UIDs are empty and the bytes are a whole Part 10 file.
+    and import the three UIDs are empty and the bytes are a whole Part 10 file. `study` is set
+    where an address names the study that the object must belong to.
     """
 
     door: str
@@ -37,6 +38,7 @@ class StoreRequest:
     sop_instance: str = ""
     transfer_syntax: str = ""
     calling_ae: str = ""
+    study: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Receipt:
     """What became of a committed object.
 
     `duplicate` is true when the same bytes were already kept. `warnings` are pairs of a DIMSE
-    warning status (0xB000 family) and a sentence; empty for plain success.
+    warning status (0xB000 family) and a sentence; empty for plain success. `findings` say what is
+    odd about the object itself, in sentences without patient data.
     """
 
     sop_class: str
@@ -52,6 +55,8 @@ class Receipt:
     study: str
     duplicate: bool = False
     warnings: tuple[tuple[int, str], ...] = ()
+    series: str = ""
+    findings: tuple[str, ...] = ()
 
 
 class Sink(Protocol):

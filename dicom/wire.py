@@ -10,7 +10,7 @@ from contextlib import suppress
 from dicom.pdu import HEADER
 
 TICK = 0.5  # seconds a blocked read sleeps before it looks at its deadline and at the door
-LINGER = 5.0  # seconds that a peer gets to read our last PDU and hang up
+LINGER = 2.0  # seconds that a peer gets to read our last PDU and hang up
 
 
 class Interrupted(Exception):
@@ -36,9 +36,11 @@ class Wire:
 
     def secure(self, tls: ssl.SSLContext, seconds: float) -> None:
         """Shake hands as the TLS server; the caller's thread waits, nobody else's."""
-        self.socket.settimeout(seconds)
-        self.socket = tls.wrap_socket(self.socket, server_side=True)
-        self.socket.settimeout(TICK)
+        secured = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.socket = secured  # before the handshake, so that `cut` reaches it
+        secured.settimeout(seconds)
+        secured.do_handshake()
+        secured.settimeout(TICK)
 
     def read_header(
         self, seconds: float, interrupted: Callable[[], bool] = never

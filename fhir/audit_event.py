@@ -83,8 +83,8 @@ SUCCESS, REFUSED, FAILED = "0", "4", "8"
 class AuditView:
     """One audit row: who did what to whose data, through which door, why and how much of it.
 
-    `action` is a key of ACTIONS, `door` one of DOORS. `who` is a reference or an opaque salted
-    id, `client` the client id or AE title. `data` is a reference ("ImagingStudy/x"), `study` a
+    `action` is a key of ACTIONS, `door` one of DOORS. `who` is a reference, or an opaque id
+    without a slash, `client` the client id or AE title. `data` is a reference ("ImagingStudy/x"), `study` a
     Study Instance UID, `query` the raw query string. `began` is set on the row that closes a
     window and tells its counts.
     """
@@ -155,11 +155,12 @@ def _purposes(event: AuditView) -> list[Json]:
 
 
 def _agents(event: AuditView, action: Action) -> list[Json]:
+    address, known = event.client_address, bool(event.client_address)
     client = {
         "type": {"coding": [action.client]},
         "who": {"identifier": {"value": event.client}, "display": event.client},
         "requestor": not event.who,
-        "network": {"address": event.client_address or event.client, "type": "2"},
+        "network": {"address": address or event.client, "type": "2" if known else "1"},
     }
     server = {
         "type": {"coding": [action.server]},

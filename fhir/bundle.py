@@ -51,7 +51,8 @@ def searchset(
 
 def history(entries: Iterable[Done], *, links: Mapping[str, str], total: int | None = None) -> str:
     """Versions, the newest first, each with the request that made it (R4 3.1.0.13)."""
-    return _bundle("history", (_done(entry) for entry in entries), links=links, total=total)
+    told = (_done(entry, {"method": entry.method, "url": entry.url}) for entry in entries)
+    return _bundle("history", told, links=links, total=total)
 
 
 def responses(kind: str, entries: Iterable[Done]) -> str:
@@ -79,7 +80,7 @@ def _found(entry: Found) -> str:
     return _entry(entry.full_url, entry.body, search={"mode": entry.mode})
 
 
-def _done(entry: Done) -> str:
+def _done(entry: Done, request: dict[str, str] | None = None) -> str:
     response = {
         "status": entry.status,
         "location": entry.location,
@@ -90,7 +91,6 @@ def _done(entry: Done) -> str:
     text = write(kept)
     if entry.outcome:
         text = f'{text[:-1]},"outcome":{entry.outcome}}}'
-    request = {"method": entry.method, "url": entry.url} if entry.method else None
     return _entry(entry.full_url, entry.body, request=request, response=text)
 
 

@@ -5,6 +5,7 @@ from importlib import import_module
 
 import click
 
+from server import VERSION
 from server.config import PREFIX, SETTINGS, BadSetting
 from server.errors import Fault
 
@@ -48,7 +49,7 @@ class Commands(click.Group):
     help="Triptych: DICOM, HL7 v2 and FHIR joined into one record for each patient. "
     "Start with `demo` to see it work, `serve` to run it.",
 )
-@click.version_option("0.1.0", prog_name="triptych")
+@click.version_option(VERSION, prog_name="triptych")
 def cli() -> None:
     pass
 

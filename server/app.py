@@ -11,7 +11,7 @@ from fhir.errors import FhirError
 from server import errors
 from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
-from server.web import dicomweb, fhir_api, guard, health, oauth, replies, stow
+from server.web import cors, dicomweb, discovery, fhir_api, guard, health, oauth, replies, stow
 from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *oauth.ROUTES,
+    *discovery.ROUTES,
     *fhir_api.ROUTES,
     *dicomweb.ROUTES,
     *stow.ROUTES,
@@ -34,6 +35,7 @@ def create_app(house: House) -> Flask:
         _register(app, house, route)
     app.register_error_handler(HTTPException, _unrouted)
     app.after_request(replies.secure)
+    cors.install(app, house)
     return app
 
 

@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -52,15 +51,6 @@ def leaves_nothing_running() -> Iterator[None]:
     left += [f"listening socket {port}" for port in sorted(listening_ports() - ports)]
     if left:
         pytest.fail(f"left behind: {', '.join(left)}")
-
-
-@pytest.fixture(scope="session")
-def samples() -> Path:
-    """Return the folder of shared sample data, or skip and say how to bring it."""
-    folder = os.environ.get("TRIPTYCH_SAMPLES", "")
-    if not folder or not Path(folder).is_dir():
-        pytest.skip("no sample data: set TRIPTYCH_SAMPLES to its folder")
-    return Path(folder)
 
 
 @pytest.hookimpl(trylast=True)

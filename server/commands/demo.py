@@ -60,13 +60,13 @@ def _fill(config: Config, port: int) -> dict[str, str]:
     try:
         study = phantom.uid(phantom.DEMO_PLAN.name, phantom.DEMO_PERSON.number)
         patient = _await_study(lambda: samples.patient_of(house, study))
-        token = grants.for_script(
+        issued = grants.for_script(
             house, "patient/*.rs", patient=patient, seconds=_TOKEN_SECONDS, now=clock.now()
         )
     finally:
         house.close()
     shown = {"fhir": config.fhir_base, "dicomweb": config.base + "/dicomweb"}
-    return shown | {"patient": patient, "study": study, "token": token}
+    return shown | {"patient": patient, "study": study, "token": issued.token}
 
 
 def _await_study(look: "samples.Look") -> str:

@@ -25,6 +25,7 @@ def set_up_logging(config: Config, role: str) -> None:
     )
     for name in ("authlib", "urllib3", "pydicom", "pynetdicom"):
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(config.log_level)))
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def die_with_parent() -> None:

@@ -123,6 +123,7 @@ class Supervisor:
             [sys.executable, "-m", "server", "_role", child.role],
             env=env,
             pass_fds=(self._life, writer),
+            stdout=sys.stderr,  # our own stdout carries the ready line and nothing before it
         )
         os.close(writer)
         try:

@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
@@ -56,6 +56,9 @@ class Event:
     opened: int = 0
     count: int = 0
     bytes: int = 0
+
+
+_COLUMNS = tuple(field.name for field in fields(Event) if field.name != "patient")
 
 
 @dataclass(slots=True)
@@ -173,8 +176,8 @@ class Auditor:
 
     def _row(self, connection: Connection, event: Event) -> dict[str, Any]:
         """The event's columns, with the salted reference in place of the patient."""
-        row = asdict(event)
-        person = row.pop("patient")
+        row = {name: getattr(event, name) for name in _COLUMNS}
+        person = event.patient
         row["person"] = self.person(connection, event.organisation, person) if person else ""
         return row
 

@@ -78,10 +78,7 @@ class IngestSink:
     def commit(self) -> Receipt:
         """Make the object durable and indexed."""
         header, digest = self._read()
-        if self._request.sop_instance not in ("", header.facts.uid):
-            raise dicom_errors.Mismatch(
-                "the data set's SOP Instance UID is not the one announced", where="00080018"
-            )
+        _check_announced(self._request, header.facts)
         self._writer.publish()
         arrival = Arrival(self._request, self._source, header, self._key, self._writer.size, digest)
         return register(self._house, arrival)
@@ -97,6 +94,18 @@ class IngestSink:
     def abort(self) -> None:
         """Forget the object."""
         self._writer.abort()
+
+
+def _check_announced(request: StoreRequest, facts: InstanceFacts) -> None:
+    """Raise Mismatch when the object is not what the door was told."""
+    if request.sop_instance not in ("", facts.uid):
+        raise dicom_errors.Mismatch(
+            "the data set's SOP Instance UID is not the one announced", where="00080018"
+        )
+    if request.study not in ("", facts.study.uid):
+        raise dicom_errors.Mismatch(
+            "the object belongs to another study than the address names", where="0020000D"
+        )
 
 
 def digest_of(data: memoryview, header: files.Header) -> str:
@@ -119,7 +128,13 @@ def _register(house: House, connection: Connection, arrival: Arrival) -> tuple[R
     organisation = arrival.request.peer.organisation
     facts = arrival.header.facts
     known = index.copies(connection, organisation, facts.uid)
-    receipt = Receipt(facts.sop_class, facts.uid, facts.study.uid)
+    receipt = Receipt(
+        facts.sop_class,
+        facts.uid,
+        facts.study.uid,
+        series=facts.series.uid,
+        findings=facts.warnings,
+    )
     equal = [row for row in known if row.sha256 == arrival.sha256]
     if equal:
         # The row may be of this very blob: a start-up sweep and a writer met over it.
@@ -132,7 +147,8 @@ def _register(house: House, connection: Connection, arrival: Arrival) -> tuple[R
     key = StudyKey(organisation, facts.study.uid, claim.claim)
     index.add_instance(connection, _instance(arrival, key, 0, now), arrival.header.json)
     index.count_instance(connection, key, facts.series.uid, _series(facts), now)
-    _ask_to_settle(connection, key, claim, house.config.settle_seconds * _SECOND, now)
+    if not claim.settling:
+        _ask_to_settle(connection, key, claim, house.config.settle_seconds * _SECOND, now)
     house.auditor.append(connection, _event(arrival, claim))
     return replace(receipt, warnings=warnings), True
 
@@ -143,7 +159,8 @@ class Claim:
 
     claim: int
     filed_under: str
-    settled: int
+    settled: int = 0
+    settling: bool = False
 
 
 def _claim(
@@ -155,11 +172,14 @@ def _claim(
     for row in claims:
         if patients.same_person(site, _header_of(row), facts.patient):
             warn = ((COERCED, _SECOND_CLAIM),) if row.held else ()
-            return Claim(row.claim, row.filed_under, row.settled), warn
+            if facts.study.accession.value != row.accession:
+                key = StudyKey(site.organisation, facts.study.uid, row.claim)
+                index.add_key(connection, key, "accession", facts.study.accession.value)
+            return Claim(row.claim, row.filed_under, row.settled, row.settling), warn
     filing = patients.resolve(connection, site, arrival.source, facts.patient, facts.study.uid, now)
     key = StudyKey(site.organisation, facts.study.uid, len(claims))
     index.add_study(connection, key, _study(site, key, facts, filing, now))
-    claim = Claim(key.claim, filing.patient, 0)
+    claim = Claim(key.claim, filing.patient)
     if not claims:
         return claim, _identity_warning(filing)
     evidence = {
@@ -220,16 +240,15 @@ def _other_content(
 def _ask_to_settle(
     connection: Connection, key: StudyKey, claim: Claim, settle: int, now: int
 ) -> None:
-    """First instance: at once. While the study grows: every five settle times. Then once after."""
+    """First instance: at once. While the study grows: every five settle times.
+
+    The job itself sees when the study has gone quiet, so it is asked for once, not at each
+    instance.
+    """
     run_at = min(now + settle, claim.settled + 5 * settle) if claim.settled else now
-    jobs.add(
-        connection,
-        key.organisation,
-        "settle",
-        f"{key.uid}|{key.claim}",
-        now=now,
-        run_at=max(run_at, now),
-    )
+    where = f"{key.uid}|{key.claim}"
+    jobs.add(connection, key.organisation, "settle", where, now=now, run_at=max(run_at, now))
+    index.set_settling(connection, key, True)
 
 
 def _event(arrival: Arrival, claim: Claim) -> Event:

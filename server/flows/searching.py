@@ -90,7 +90,7 @@ def _include(store: Search, grant: Grant, query: q.Query, page: Sequence[Any]) -
     added: list[Any] = []
     for number, includes in enumerate(_rounds(query.includes)):
         sources = [*page, *added] if number else page
-        fresh = []
+        fresh: list[Any] = []
         for include in includes:
             for row in store.included(include, sources, _INCLUDES):
                 if row.rid not in seen and len(added) + len(fresh) < _INCLUDES:

@@ -31,6 +31,7 @@ from server.store.resources import Change, Owner
 from server.store.tables import patient
 
 _SECOND = 1_000_000
+_SLOWER = 5
 _REASON = "derived from DICOM instances"
 
 
@@ -46,27 +47,40 @@ class Snapshot:
 
 def settle(house: House, job: Job) -> None:
     """The handler of `settle` jobs; the job's key is study UID | claim."""
-    uid, _, claim = job.key.rpartition("|")
-    key = StudyKey(job.organisation, uid, int(claim))
+    key = _key(job)
+    now, pause = clock.now(), house.config.settle_seconds * _SECOND
     with house.database.read() as connection:
-        site = house.site(connection, key.organisation, clock.now())
-        seen = _snapshot(connection, key)
-    if seen is None:
-        return
-    quiet = house.config.settle_seconds * _SECOND
-    settled = clock.now() >= seen.row.changed + quiet
-    bodies = _bodies(site, seen, settled, house.config.base)
+        site = house.site(connection, key.organisation, now)
+        row = index.claim_row(connection, key)
+        quiet = now >= row.changed + pause
+        seen = _snapshot(connection, key, row) if quiet or _due(row, pause, now) else None
+    bodies = _bodies(site, seen, quiet, house.config.base) if seen else []
     with house.database.write() as connection:
-        change = Change(clock.now(), _REASON, house.config.fhir_base)
-        _store(connection, seen, bodies, settled, change)
-        if not settled:
-            _again(connection, key, seen.row.changed + quiet)
+        if seen is not None:
+            change = Change(clock.now(), _REASON, house.config.fhir_base)
+            _store(connection, seen, bodies, quiet, change)
+        if not (quiet and index.end_settling(connection, key, row.changed)):
+            last = now if seen else row.settled
+            _again(connection, key, min(row.changed + pause, last + _SLOWER * pause))
 
 
-def _snapshot(connection: Connection, key: StudyKey) -> Snapshot | None:
-    row = index.claim_row(connection, key)
-    if row is None:
-        return None
+def give_up(house: House, job: Job) -> None:
+    """A settle job was parked: the next instance asks for one anew."""
+    with house.database.write() as connection:
+        index.set_settling(connection, _key(job), False)
+
+
+def _key(job: Job) -> StudyKey:
+    uid, _, claim = job.key.rpartition("|")
+    return StudyKey(job.organisation, uid, int(claim))
+
+
+def _due(row: Any, pause: int, now: int) -> bool:
+    """Whether a study that still grows is to be shown as it stands."""
+    return not row.settled or now >= row.settled + _SLOWER * pause
+
+
+def _snapshot(connection: Connection, key: StudyKey, row: Any) -> Snapshot:
     where = (patient.c.organisation == key.organisation) & (patient.c.id == row.subject)
     record = connection.execute(select(patient).where(where)).one()
     facts = [load(text) for text in index.facts(connection, key)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from server import clock
 from server.errors import Fault
-from server.flows import studies
+from server.flows import grants, studies
 from server.flows.sites import House
 from server.store import jobs
 from server.store.jobs import Job
@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[House, Job], None]
 HANDLERS: Mapping[str, Handler] = {"settle": studies.settle}
+PARKED: Mapping[str, Handler] = {"settle": studies.give_up}
 _PAUSE = 0.25
 _MINUTE = 60_000_000
 
@@ -67,17 +68,22 @@ class Worker:
         try:
             self._handlers[job.kind](self._house, job)
         except Exception as error:  # outermost loop: a job that breaks must not stop the others
-            reason = str(error) if isinstance(error, Fault) else type(error).__name__
             log.exception("job %s %s failed (attempt %d)", job.kind, job.id, job.attempts)
-            with self._house.database.write() as connection:
-                if jobs.failed(connection, job, reason, now=clock.now()):
-                    log.error("job %s %s parked: `jobs retry` runs it again", job.kind, job.id)
+            self._put_back(job, str(error) if isinstance(error, Fault) else type(error).__name__)
             return
         with self._house.database.write() as connection:
             jobs.done(connection, job)
+
+    def _put_back(self, job: Job, reason: str) -> None:
+        with self._house.database.write() as connection:
+            parked = jobs.failed(connection, job, reason, now=clock.now())
+        if parked:
+            log.error("job %s %s parked: `jobs retry` runs it again", job.kind, job.id)
+            PARKED[job.kind](self._house, job)
 
     def _tend(self) -> None:
         now = clock.now()
         if now - self._tended >= _MINUTE:
             self._tended = now
             self._house.auditor.tend()
+            grants.purge(self._house, now=now)

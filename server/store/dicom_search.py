@@ -24,15 +24,14 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import Join
 
 from dicom.query import Between, Match, OneOf, Wild
-from server.store.tables import instance, instance_json, series, study, study_name
+from server.store.tables import instance, instance_json, series, study, study_key
 
 _DATE, _TIME, _ISSUER, _MODALITIES = "00080020", "00080030", "00100021", "00080061"
-_NAMES = {"00100010": "patient", "00080090": "referrer"}
+_ROLES = {"00100010": "patient", "00080090": "referrer", "00080050": "accession"}
 _COLUMNS: Mapping[str, Any] = {
     "0020000D": study.c.uid,
     _DATE: study.c.date,
     _TIME: study.c.time,
-    "00080050": study.c.accession,
     "00081030": study.c.description,
     "00100020": study.c.patient_number,
     "00100030": study.c.patient_birth_date,
@@ -48,12 +47,10 @@ _COLUMNS: Mapping[str, Any] = {
     "00080016": instance.c.sop_class,
     "00200013": instance.c.number,
 }
-# Keys that an index answers and that leave few studies.
-_SHARP = frozenset(
-    {"0020000D", "00080050", "00100010", "00100020", "00100030", "00080090", "0020000E", "00080018"}
-)
-# So many letters of a pattern must be given until it leaves few studies.
-_SHARP_START = 3
+# Keys that name studies, and keys that an index answers.
+_UIDS = frozenset({"0020000D", "0020000E", "00080018"})
+_PROBED = frozenset({"00080050", "00080061", "00080090", "00100010", "00100020", "00100030"})
+FEW = 1000
 _LAST = "\U0010ffff"
 _STUDY = (
     "patient_number",
@@ -119,25 +116,66 @@ def find(connection: Connection, search: Search) -> Sequence[Row[Any]]:
 
 def statement(connection: Connection, search: Search) -> Select[Any]:
     """The SQL of a search."""
-    query = _level(search).where(search.allowed, *_named(search))
+    sharp = _sharp(connection, search)
+    few = search.few or bool(search.study or sharp)
+    query = _level(search.level, _newest(few)).where(search.allowed, *_named(search))
     matches = dict(search.matches)
     date, time = matches.get(_DATE), matches.get(_TIME)
     if isinstance(date, Between) and isinstance(time, Between):
         del matches[_TIME]
         query = query.where(_combined(date, time))
     for tag, match in matches.items():
-        query = query.where(_condition(connection, search, tag, match))
+        if tag in _ROLES or (tag == _MODALITIES and tag in sharp):
+            keys = _keys(connection, search, tag, match)
+            query = query.where(tuple_(study.c.uid, study.c.claim).in_(keys))
+        else:
+            query = query.where(_condition(connection, tag, match))
     return query.limit(search.limit + 1).offset(search.offset)
 
 
-def _level(search: Search) -> Select[Any]:
+def _sharp(connection: Connection, search: Search) -> frozenset[str]:
+    """The keys by which an index finds few studies: better sorted than met on a walk by date.
+
+    What a value leaves is probed, up to FEW, because no statistics know it.
+    """
+    uids = _UIDS.intersection(search.matches)
+    return uids.union(
+        tag
+        for tag, match in search.matches.items()
+        if tag in _PROBED
+        and (not isinstance(match, Wild) or _start(match.pattern))
+        and _count(connection, _keys(connection, search, tag, match)) < FEW
+    )
+
+
+def _count(connection: Connection, keys: Select[Any]) -> int:
+    probe = select(func.count()).select_from(keys.limit(FEW).subquery())
+    return connection.execute(probe).scalar() or 0
+
+
+def _keys(connection: Connection, search: Search, tag: str, match: Match) -> Select[Any]:
+    """UID and claim of the studies that an indexed key finds."""
+    if tag in _ROLES:
+        table, role = study_key, study_key.c.role == _ROLES[tag]
+        found = select(table.c.study, table.c.claim).where(role)
+        column: Any = table.c.value
+    elif tag == _MODALITIES:
+        table, column = series, series.c.modality
+        found = select(table.c.study, table.c.claim)
+    else:
+        table, column = study, _COLUMNS[tag]
+        found = select(table.c.uid, table.c.claim)
+    fits = _fits(connection, column, match)
+    return found.where(table.c.organisation == search.organisation, fits)
+
+
+def _level(level: str, newest: list[Any]) -> Select[Any]:
     """The rows of a level, in their order."""
     of_study = [study.c.uid.label("study"), study.c.claim, *(study.c[name] for name in _STUDY)]
     of_series = [series.c[name].label(f"series_{name}") for name in _SERIES]
-    newest = _newest(search)
-    if search.level == "study":
+    if level == "study":
         return select(*of_study).order_by(*newest)
-    if search.level == "series":
+    if level == "series":
         return (
             select(*of_study, *of_series)
             .select_from(_Then(study, series, _inside(series)))
@@ -152,20 +190,10 @@ def _level(search: Search) -> Select[Any]:
     )
 
 
-def _newest(search: Search) -> list[Any]:
-    """Newest study first. When few studies are meant, the appended "" keeps SQLite, which knows
-    no statistics, from walking all of them by date only to spare the sort of those few.
-    """
-    few = search.few or search.study or any(_sharp(t, m) for t, m in search.matches.items())
+def _newest(few: bool) -> list[Any]:
+    """Newest study first. The appended "" keeps SQLite from the walk by date if few are meant."""
     first = study.c.date + "" if few else study.c.date
     return [first.desc(), study.c.time.desc(), study.c.uid.desc(), study.c.claim.desc()]
-
-
-def _sharp(tag: str, match: Match) -> bool:
-    """Whether a match leaves few studies, and an index finds them."""
-    if tag not in _SHARP:
-        return False
-    return not isinstance(match, Wild) or len(_start(match.pattern)) >= _SHARP_START
 
 
 def _inside(table: Any) -> ColumnElement[bool]:
@@ -194,28 +222,12 @@ def _named(search: Search) -> list[ColumnElement[bool]]:
     return found
 
 
-def _condition(
-    connection: Connection, search: Search, tag: str, match: Match
-) -> ColumnElement[bool]:
-    if tag in _NAMES:
-        return _called(connection, search.organisation, _NAMES[tag], match)
+def _condition(connection: Connection, tag: str, match: Match) -> ColumnElement[bool]:
     if tag == _MODALITIES:
         return exists().where(_inside(series), _fits(connection, series.c.modality, match))
     if tag == _ISSUER:
         return _issued(connection, match)
     return _fits(connection, _COLUMNS[tag], match)
-
-
-def _called(
-    connection: Connection, organisation: int, role: str, match: Match
-) -> ColumnElement[bool]:
-    """Studies that have a name in this role: found by name, then fetched by key."""
-    found = select(study_name.c.study, study_name.c.claim).where(
-        study_name.c.organisation == organisation,
-        study_name.c.role == role,
-        _fits(connection, study_name.c.name, match),
-    )
-    return tuple_(study.c.uid, study.c.claim).in_(found)
 
 
 def _issued(connection: Connection, match: Match) -> ColumnElement[bool]:
@@ -317,6 +329,7 @@ def samples(
     part = series.c.uid if of_series else literal("")
     query = (
         select(uid.label("study"), table.c.claim, part.label("series"), instance_json.c.json)
+        .select_from(table)
         .join(
             instance_json,
             (instance_json.c.organisation == table.c.organisation)

@@ -9,7 +9,9 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from dicom.query import name_groups
 from server.store.jobs import insert_for
-from server.store.tables import instance, instance_json, series, study, study_name
+from server.store.tables import instance, instance_json, series, study, study_key
+
+LONGEST_KEY = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +78,25 @@ def _is(table: Any, uid: str, key: StudyKey) -> list[Any]:
 
 
 def add_study(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
-    """Make the row of a new claim, and the names by which it is found."""
+    """Make the row of a new claim, and the keys by which it is found."""
     connection.execute(
         insert(study).values(organisation=key.organisation, uid=key.uid, claim=key.claim, **values)
     )
-    names = [
-        {"role": role, "name": name}
-        for role, text in (("patient", values["patient_name"]), ("referrer", values["referrer"]))
-        for name in name_groups(text)
-    ]
-    if names:
-        owner = {"organisation": key.organisation, "study": key.uid, "claim": key.claim}
-        connection.execute(insert(study_name), [owner | name for name in names])
+    for group in name_groups(values["patient_name"]):
+        add_key(connection, key, "patient", group)
+    for group in name_groups(values["referrer"]):
+        add_key(connection, key, "referrer", group)
+    add_key(connection, key, "accession", values["accession"])
+
+
+def add_key(connection: Connection, key: StudyKey, role: str, value: str) -> None:
+    """Make a claim findable by a value; nothing happens if it is already, or the value is empty."""
+    if value:
+        names = {"study": key.uid, "claim": key.claim, "role": role, "value": value[:LONGEST_KEY]}
+        row = insert_for(connection.dialect.name, study_key).values(
+            organisation=key.organisation, **names
+        )
+        connection.execute(row.on_conflict_do_nothing())
 
 
 def count_instance(
@@ -105,12 +114,23 @@ def count_instance(
 @cache
 def _count_series(dialect: str) -> Any:
     """Add a series with its first instance, or count one more."""
-    columns = {column.name: bindparam(column.name) for column in series.c}
-    row = insert_for(dialect, series).values(columns)
+    row = insert_for(dialect, series).values({c.name: bindparam(c.name) for c in series.c})
     return row.on_conflict_do_update(
         index_elements=["organisation", "study", "claim", "uid"],
         set_={"instances": series.c.instances + 1},
     )
+
+
+def set_settling(connection: Connection, key: StudyKey, settling: bool) -> None:
+    """Note that a job will settle the study, so that nobody need ask for one."""
+    connection.execute(update(study).where(*_is(study, "uid", key)).values(settling=settling))
+
+
+def end_settling(connection: Connection, key: StudyKey, changed: int) -> bool:
+    """Note that no job will settle the study; false when it has grown since `changed`."""
+    same = study.c.changed == changed
+    ended = update(study).where(*_is(study, "uid", key), same).values(settling=False)
+    return connection.execute(ended).rowcount == 1
 
 
 def add_instance(connection: Connection, values: dict[str, Any], json_text: str) -> None:
@@ -129,6 +149,33 @@ def facts(connection: Connection, key: StudyKey) -> list[str]:
         instance.c.copy == 0,
     )
     return [row.facts for row in connection.execute(query.order_by(instance.c.uid))]
+
+
+def visible(
+    connection: Connection, key: StudyKey, series_uid: str = "", uid: str = ""
+) -> Sequence[Any]:
+    """Where the visible instances of a study lie, or of one series, or one instance, in order."""
+    names = ("series", "uid", "number", "sop_class", "transfer_syntax", "blob", "size")
+    more = ("dataset_offset", "preamble_clean", "deflated", "sha256", "frames")
+    query = select(*(instance.c[name] for name in (*names, *more))).where(
+        *_is(instance, "study", key), instance.c.copy == 0
+    )
+    if series_uid:
+        query = query.where(instance.c.series == series_uid)
+    if uid:
+        query = query.where(instance.c.uid == uid)
+    order = (instance.c.series, instance.c.number, instance.c.uid)
+    return connection.execute(query.order_by(*order)).fetchall()
+
+
+def places(connection: Connection, organisation: int, uid: str) -> Any:
+    """The bulk values and the frame index of one visible instance."""
+    query = select(instance.c.bulk, instance.c.frame_index, instance.c.facts)
+    return connection.execute(
+        query.where(
+            instance.c.organisation == organisation, instance.c.uid == uid, instance.c.copy == 0
+        )
+    ).one()
 
 
 def known_blobs(connection: Connection, organisation: int, keys: list[str]) -> set[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from server.store.jobs import insert_for
 from server.store.tables import (
@@ -39,7 +39,7 @@ def add_issuer(connection: Connection, owner: int, namespace: str, system: str) 
 
 def own_system(connection: Connection, owner: int, system: str, *, now: int) -> int:
     """Let an organisation own a system unless somebody does already; returns the owner."""
-    statement = insert_for(connection, authority).values(
+    statement = insert_for(connection.dialect.name, authority).values(
         system=system, organisation=owner, created=now
     )
     connection.execute(statement.on_conflict_do_nothing())
@@ -64,12 +64,18 @@ def patient_with(connection: Connection, owner: int, system: str, value: str) ->
     ).scalar()
 
 
+# Built once: every request with a patient's token asks this.
+_ACTIVE = select(patient.c.id).where(
+    patient.c.organisation == bindparam("owner"),
+    patient.c.id.in_(bindparam("ids", expanding=True)),
+    patient.c.state == "active",
+)
+
+
 def active(connection: Connection, owner: int, ids: Iterable[str]) -> set[str]:
     """Which of these Patients are there and not retired."""
-    query = select(patient.c.id).where(
-        patient.c.organisation == owner, patient.c.id.in_(list(ids)), patient.c.state == "active"
-    )
-    return set(connection.execute(query).scalars())
+    found = connection.execute(_ACTIVE, {"owner": owner, "ids": list(ids)})
+    return set(found.scalars())
 
 
 def add_members(
@@ -77,7 +83,7 @@ def add_members(
 ) -> None:
     """Put Patients into a group; who is in it already stays."""
     for id_ in ids:
-        statement = insert_for(connection, patient_group).values(
+        statement = insert_for(connection.dialect.name, patient_group).values(
             organisation=owner, name=name, patient=id_, created=now
         )
         connection.execute(statement.on_conflict_do_nothing())
@@ -110,7 +116,7 @@ def redirect_uris(connection: Connection) -> list[str]:
 
 def put_peer(connection: Connection, values: dict[str, Any]) -> None:
     """Register a DICOM peer, in place of the one with the same AE title and host."""
-    statement = insert_for(connection, peer).values(**values)
+    statement = insert_for(connection.dialect.name, peer).values(**values)
     fresh = {key: value for key, value in values.items() if key not in ("ae", "host")}
     connection.execute(statement.on_conflict_do_update(index_elements=["ae", "host"], set_=fresh))
 

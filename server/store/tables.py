@@ -155,6 +155,7 @@ study = Table(
     _int("changed"),
     _int("revision"),
     _int("settled"),
+    _flag("settling"),
 )
 Index("ux_study_id", study.c.organisation, study.c.id, unique=True)
 Index(None, study.c.organisation, study.c.filed_under, study.c.date)
@@ -170,14 +171,15 @@ Index(
 )
 Index(None, study.c.organisation, study.c.accession)
 Index(None, study.c.organisation, study.c.changed)
-# The names by which a study is found, folded as `dicom.query.fold` does: one row for each component
-# group. `role` is patient or referrer. Bytes order names, so that a prefix is a range of the key.
-study_name = Table(
-    "study_name",
+# What else finds a study. `role` is patient or referrer (names folded as `dicom.query.fold` does, one
+# row for each component group) or accession (every number that one of its instances came with).
+# Values are ordered by their bytes, so that a prefix is a range of the key.
+study_key = Table(
+    "study_key",
     metadata,
     _org(),
     _key("role", 16),
-    Column("name", String(255).with_variant(String(255, "C"), "postgresql"), primary_key=True),
+    Column("value", String(255).with_variant(String(255, "C"), "postgresql"), primary_key=True),
     _key("study"),
     Column("claim", SmallInteger, primary_key=True, autoincrement=False),
 )

@@ -1,6 +1,7 @@
 """FHIR search and CapabilityStatement over HTTP (R4 3.1.1, 3.1.0.6)."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode
 
 from flask import Response, request
@@ -8,19 +9,24 @@ from flask import Response, request
 from fhir import bundle, capability
 from fhir import query as q
 from fhir.bundle import INCLUDE, MATCH, OUTCOME, Found
+from fhir.capability import Served, ServedType
 from fhir.outcome import Issue, outcome
 from fhir.search import parse
 from fhir.wire import write
+from server import VERSION
 from server.errors import BadMedia, Invalid
 from server.flows import searching
 from server.flows.resources import TYPES, Version, served
 from server.flows.searching import Page
-from server.web import fhir_shape
+from server.web import fhir_shape, oauth
 from server.web.fhir_shape import negotiate
 from server.web.replies import fhir_json
 from server.web.routes import Call
 
 _COUNT = 50
+_OAUTH = (("token", oauth.TOKEN), ("introspect", oauth.INTROSPECT), ("revoke", oauth.REVOKE))
+_PUBLISHED = datetime(2026, 11, 24, tzinfo=UTC)
+_INTERACTIONS = ("read", "vread", "history-instance", "search-type")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -102,8 +108,14 @@ def _found(query: q.Query, version: Version, base: str, mode: str) -> Found:
 def metadata(call: Call) -> Response:
     """The CapabilityStatement, made from the tables that serve (R4 3.1.0.6)."""
     negotiate()
-    body = capability.statement(base=call.house.config.fhir_base, types=TYPES)
-    response = fhir_json(fhir_shape.of_read(write(body)))
-    response.headers["Access-Control-Allow-Origin"] = "*"
+    base = call.house.config.base
+    served = Served(
+        base=f"{base}/fhir",
+        version=VERSION,
+        date=_PUBLISHED,
+        types=tuple(ServedType(one, _INTERACTIONS) for one in TYPES),
+        oauth=tuple((name, base + path) for name, path in _OAUTH),
+    )
+    response = fhir_json(fhir_shape.of_read(write(capability.statement(served))))
     response.headers["Cache-Control"] = "max-age=60"
     return response

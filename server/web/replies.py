@@ -7,7 +7,7 @@ from flask import Response, request
 
 from fhir.outcome import Issue, outcome
 from fhir.wire import write
-from server.errors import Fault, Unauthenticated
+from server.errors import Answer, Fault
 
 FHIR_JSON = "application/fhir+json; charset=utf-8"
 JSON = "application/json; charset=utf-8"
@@ -24,18 +24,47 @@ def plain_json(body: Any, status: int = 200) -> Response:
     return Response(json.dumps(body, ensure_ascii=False), status, content_type=JSON)
 
 
+class OAuthRefusal(Fault):
+    """A refusal in OAuth's words: `code` is one of RFC 6749 5.2, RFC 6750 3.1 and their kin."""
+
+    def __init__(self, code: str, message: str, status: int = 400, retry: int = 0) -> None:
+        super().__init__(_oauth_text(message), retry=retry)
+        self.code = code
+        self.answer = Answer(status, "processing", 0x0110, Fault.answer.patient)
+
+
+def _oauth_text(text: str) -> str:
+    """The characters that an error_description may have (RFC 6749 5.2), at most 300."""
+    plain = text[:300].replace("…", "...").replace('"', "'").replace("\\", "/")
+    return "".join(char if " " <= char <= "~" else "?" for char in plain)
+
+
+# What else may happen at the OAuth door, by HTTP status.
+_OAUTH = {401: "invalid_token", 403: "access_denied", 500: "server_error"}
+_OAUTH |= {503: "temporarily_unavailable", 507: "temporarily_unavailable"}
+
+
+def _oauth_error(error: Fault) -> Response:
+    code = getattr(error, "code", "") or _OAUTH.get(error.answer.http, "invalid_request")
+    body = {"error": code, "error_description": _oauth_text(str(error))}
+    response = plain_json(body, error.answer.http)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Pragma"] = "no-cache"
+    return response
+
+
 def failure(error: Fault, door: str) -> Response:
     """An error in the terms of the door: OAuth error JSON, else an OperationOutcome."""
     answer = error.answer
     if door == "oauth":
-        response = plain_json({"error": "invalid_request", "error_description": str(error)})
-        response.status_code = answer.http
+        response = _oauth_error(error)
     else:
         where = (error.expression,) if error.expression else ()
         body = outcome(Issue(answer.issue, str(error), expression=where))
         response = fhir_json(body, answer.http)
-    if isinstance(error, Unauthenticated):
-        response.headers["WWW-Authenticate"] = 'Bearer realm="triptych", error="invalid_token"'
+    if answer.http == 401:
+        code = getattr(error, "code", "invalid_token")
+        response.headers["WWW-Authenticate"] = f'Bearer realm="triptych", error="{code}"'
     if error.retry or answer.http == 503:
         response.headers["Retry-After"] = str(error.retry or 5)
     return response

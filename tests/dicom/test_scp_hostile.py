@@ -29,6 +29,7 @@ from tests.support.parrot import (
     store,
     value,
 )
+from tests.support.samples import samples
 
 DATA = bytes(range(256)) * 40
 LONGEST = 131072
@@ -175,8 +176,8 @@ def test_mutants_of_a_sound_conversation_never_harm_the_door(house: House) -> No
     assert len(house.keeper.kept) > MUTANTS / 10
 
 
-def test_recorded_attacks_do_not_harm_the_door(house: House, samples: Path) -> None:
-    streams = sorted((samples / "dicom" / "network-raw").iterdir())
+def test_recorded_attacks_do_not_harm_the_door(house: House) -> None:
+    streams = sorted(samples("dicom", "network-raw").iterdir())
     assert streams
     for stream in streams:
         with Parrot(house.port) as parrot:

@@ -166,6 +166,14 @@ def test_an_echo_with_a_data_set_is_answered_after_it(house: House, parrot: Parr
     assert_still_works(parrot)
 
 
+def test_a_uid_of_odd_form_is_left_to_the_judgement_of_the_sink(
+    house: House, parrot: Parrot
+) -> None:
+    parrot.say(message(3, store("1.02.ABC-7"), DATA))
+    assert parrot.response().Status == 0x0000
+    assert house.keeper.kept[0].request.sop_instance == "1.02.ABC-7"
+
+
 def test_padding_is_no_part_of_a_uid(house: House) -> None:
     with Parrot(house.port) as parrot:
         parrot.associate(request([(1, CT + "\0", [EXPLICIT + "\0"])]))

@@ -15,8 +15,11 @@ VALUES = st.recursive(
     | st.integers()
     | st.text(st.characters(exclude_categories=["Cs"]))
     | st.decimals(allow_nan=False, allow_infinity=False, places=3),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text('abc"\\é'), inner),
-    max_leaves=20,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text('a"\\é', max_size=4), inner, max_size=3)
+    ),
+    max_leaves=8,
 )
 
 

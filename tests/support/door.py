@@ -19,7 +19,9 @@ ENGINES = ("receiver", "pynetdicom")
 class House:
     """The door, what it kept, what it reported, and the peers it knows by calling AE title."""
 
-    def __init__(self, folder: Path, engine: str = "receiver", **rules: Any) -> None:
+    def __init__(
+        self, folder: Path, engine: str = "receiver", host: str = "127.0.0.1", **rules: Any
+    ) -> None:
         self.engine = engine
         self.keeper = Keeper(folder)
         self.calls: list[Calling] = []
@@ -30,7 +32,7 @@ class House:
             "own_receiver": engine == "receiver",
         } | rules
         self.door = Door(
-            "127.0.0.1",
+            host,
             0,
             Rules(AE_TITLE, self.identify, self.keeper, self._events.put, **settings),
         )

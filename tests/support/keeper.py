@@ -25,9 +25,12 @@ class Keeper:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.kept: list[Kept] = []
         self.open = 0
         self.aborted = 0
+        self.longest = 0
+        self.written = threading.Event()
         self.troubles: dict[str, Exception] = {}
         self.warnings: tuple[tuple[int, str], ...] = ()
         self._lock = threading.Lock()
@@ -68,6 +71,8 @@ class KeeperSink:
         """Append to the file."""
         self._keeper.trouble("write")
         self._file.write(data)
+        self._keeper.longest = max(self._keeper.longest, len(data))
+        self._keeper.written.set()
 
     def commit(self) -> Receipt:
         """Close the file and count the object as kept."""

@@ -88,9 +88,11 @@ def upgrade() -> None:
     sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('target_type', sa.Text(), server_default='', nullable=False),
-    sa.Column('target', sa.Text(), server_default='', nullable=False)
+    sa.Column('target', sa.Text(), server_default='', nullable=False),
+    sa.Column('url', sa.Text(), server_default='', nullable=False)
     )
     with op.batch_alter_table('index_reference', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_index_reference_organisation_target_target_type'), ['organisation', 'target', 'target_type'], unique=False)
         batch_op.create_index('ix_index_reference_rid', ['organisation', 'rid', 'param'], unique=False)
         batch_op.create_index('ix_index_reference_value', ['organisation', 'param', 'target', 'target_type', 'rid'], unique=False)
 
@@ -111,7 +113,7 @@ def upgrade() -> None:
     sa.Column('rid', sa.BigInteger(), nullable=False),
     sa.Column('code', sa.Text(), server_default='', nullable=False),
     sa.Column('system', sa.Text(), server_default='', nullable=False),
-    sa.Column('display', sa.Text(), server_default='', nullable=False)
+    sa.Column('text', sa.Text(), server_default='', nullable=False)
     )
     with op.batch_alter_table('index_token', schema=None) as batch_op:
         batch_op.create_index('ix_index_token_rid', ['organisation', 'rid', 'param'], unique=False)
@@ -265,6 +267,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('resource', schema=None) as batch_op:
         batch_op.create_index('ix_resource_filed', ['organisation', 'filed_under', 'type'], unique=False)
+        batch_op.create_index(batch_op.f('ix_resource_organisation_type_rid'), ['organisation', 'type', 'rid'], unique=False)
         batch_op.create_index(batch_op.f('ix_resource_organisation_type_updated_rid'), ['organisation', 'type', 'updated', 'rid'], unique=False)
         batch_op.create_index('ux_resource_id', ['organisation', 'type', 'id'], unique=True)
 
@@ -316,7 +319,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('series', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_series_organisation_modality_study'), ['organisation', 'modality', 'study'], unique=False)
-        batch_op.create_index(batch_op.f('ix_series_organisation_uid'), ['organisation', 'uid'], unique=False)
+        batch_op.create_index(batch_op.f('ix_series_organisation_uid_study'), ['organisation', 'uid', 'study'], unique=False)
 
     op.create_table('study',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -345,6 +348,7 @@ def upgrade() -> None:
     sa.Column('changed', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('revision', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('settled', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('settling', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'uid', 'claim', name=op.f('pk_study'))
     )
     with op.batch_alter_table('study', schema=None) as batch_op:
@@ -356,13 +360,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_study_organisation_patient_number'), ['organisation', 'patient_number'], unique=False)
         batch_op.create_index('ux_study_id', ['organisation', 'id'], unique=True)
 
-    op.create_table('study_name',
+    op.create_table('study_key',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('role', sa.String(length=16), nullable=False),
-    sa.Column('name', sa.String(length=255).with_variant(sa.String(length=255, collation='C'), 'postgresql'), nullable=False),
+    sa.Column('value', sa.String(length=255).with_variant(sa.String(length=255, collation='C'), 'postgresql'), nullable=False),
     sa.Column('study', sa.String(length=64), nullable=False),
     sa.Column('claim', sa.SmallInteger(), autoincrement=False, nullable=False),
-    sa.PrimaryKeyConstraint('organisation', 'role', 'name', 'study', 'claim', name=op.f('pk_study_name'))
+    sa.PrimaryKeyConstraint('organisation', 'role', 'value', 'study', 'claim', name=op.f('pk_study_key'))
     )
     op.create_table('token',
     sa.Column('hash', sa.String(length=64), nullable=False),

@@ -1,0 +1,116 @@
+"""The search parameters that are answered, one row each: grammar, index and CapabilityStatement.
+
+A path is what R4 writes as FHIRPath, in the little that these need: member names, `|` between
+alternatives, `[x]` for any form of a choice, and `(system=phone)` after a name to pick members.
+A reference parameter only sees references to its targets, which is R4's `where(resolve() is …)`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["token", "string", "date", "reference", "uri"]
+Answer = Literal["index", "column", "instance", "series"]
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One search parameter of one type.
+
+    `answer` says where its matches are looked up: in the index rows made by `fhir.extract`, in a
+    column of the resource row, or by a join with the DICOM instance or series table. `flavour`
+    tells how a token or string is made into what is compared.
+    """
+
+    code: str
+    kind: Kind
+    path: str
+    targets: tuple[str, ...] = ()
+    answer: Answer = "index"
+    flavour: Literal["", "identifier", "contact", "exists", "phonetic", "exact"] = ""
+
+    @property
+    def sortable(self) -> bool:
+        """Whether `_sort` by this parameter has an order to go by."""
+        looked_up = self.answer in ("index", "column") and not self.flavour
+        return (looked_up and self.kind in ("date", "string", "token")) or self.code == "_id"
+
+
+_PEOPLE = ("Practitioner", "PractitionerRole")
+_ORDERS = ("Appointment", "AppointmentResponse", "CarePlan", "ServiceRequest", "Task")
+_PERFORMERS = ("CareTeam", "Device", "Organization", "Patient", *_PEOPLE, "RelatedPerson")
+
+COMMON = (
+    Param("_id", "token", "id", answer="column", flavour="exact"),
+    Param("_lastUpdated", "date", "meta.lastUpdated", answer="column"),
+    Param("_profile", "uri", "meta.profile"),
+    Param("_security", "token", "meta.security"),
+    Param("_source", "uri", "meta.source"),
+    Param("_tag", "token", "meta.tag"),
+)
+
+PATIENT = (
+    Param("active", "token", "active"),
+    Param("address", "string", "address"),
+    Param("address-city", "string", "address.city"),
+    Param("address-country", "string", "address.country"),
+    Param("address-postalcode", "string", "address.postalCode"),
+    Param("address-state", "string", "address.state"),
+    Param("address-use", "token", "address.use"),
+    Param("birthdate", "date", "birthDate"),
+    Param("death-date", "date", "deceasedDateTime"),
+    Param("deceased", "token", "deceased[x]", flavour="exists"),
+    Param("email", "token", "telecom(system=email)", flavour="contact"),
+    Param("family", "string", "name.family"),
+    Param("gender", "token", "gender"),
+    Param("general-practitioner", "reference", "generalPractitioner", ("Organization", *_PEOPLE)),
+    Param("given", "string", "name.given"),
+    Param("identifier", "token", "identifier", flavour="identifier"),
+    Param("language", "token", "communication.language"),
+    Param("link", "reference", "link.other", ("Patient", "RelatedPerson")),
+    Param("name", "string", "name"),
+    Param("organization", "reference", "managingOrganization", ("Organization",)),
+    Param("phone", "token", "telecom(system=phone)", flavour="contact"),
+    Param("phonetic", "string", "name", flavour="phonetic"),
+    Param("telecom", "token", "telecom", flavour="contact"),
+)
+
+IMAGING_STUDY = (
+    Param("basedon", "reference", "basedOn", _ORDERS),
+    Param("bodysite", "token", "series.bodySite"),
+    Param("dicom-class", "token", "series.instance.sopClass", answer="instance"),
+    Param("encounter", "reference", "encounter", ("Encounter",)),
+    Param("endpoint", "reference", "endpoint | series.endpoint", ("Endpoint",)),
+    Param("identifier", "token", "identifier", flavour="identifier"),
+    Param("instance", "token", "series.instance.uid", answer="instance"),
+    Param("interpreter", "reference", "interpreter", _PEOPLE),
+    Param("modality", "token", "series.modality"),
+    Param("patient", "reference", "subject", ("Patient",)),
+    Param("performer", "reference", "series.performer.actor", _PERFORMERS),
+    Param("reason", "token", "reasonCode"),
+    Param("referrer", "reference", "referrer", _PEOPLE),
+    Param("series", "token", "series.uid", answer="series"),
+    Param("started", "date", "started"),
+    Param("status", "token", "status"),
+    Param("subject", "reference", "subject", ("Device", "Group", "Patient")),
+)
+
+ENDPOINT = (
+    Param("connection-type", "token", "connectionType"),
+    Param("identifier", "token", "identifier", flavour="identifier"),
+    Param("name", "string", "name"),
+    Param("organization", "reference", "managingOrganization", ("Organization",)),
+    Param("payload-type", "token", "payloadType"),
+    Param("status", "token", "status"),
+)
+
+Table = Mapping[str, Mapping[str, Param]]
+
+TABLE: Table = {
+    name: {param.code: param for param in (*COMMON, *params)}
+    for name, params in (
+        ("Patient", PATIENT),
+        ("ImagingStudy", IMAGING_STUDY),
+        ("Endpoint", ENDPOINT),
+    )
+}

@@ -1,0 +1,208 @@
+"""Programs that may ask for tokens: how they are registered, found, and known by their keys."""
+
+import json
+import re
+import secrets
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection
+
+from fhir import scopes
+from fhir.errors import BadScope
+from server.errors import Invalid, Missing
+from server.flows import addresses, keys, parties
+from server.flows.keys import Jwk
+from server.flows.sites import House
+from server.store import people
+from server.store.install import authored_id
+
+KINDS = ("public", "confidential", "backend")
+# What an app for people may ask for, unless its registration says otherwise.
+APP_SCOPES = (
+    "openid fhirUser launch launch/patient launch/encounter offline_access online_access "
+    "patient/*.rs user/*.rs"
+)
+_PLAIN_SCOPES = frozenset(APP_SCOPES.split()[:7])
+_PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered client. `scope` is the most it may be granted.
+
+    `jwks` is a pasted key set, `jwks_uri` the address of one. `reach` says whom a backend client
+    may reach: all, group:NAME, patient:ID, or nobody when it is empty.
+    """
+
+    id: str
+    organisation: int
+    name: str
+    kind: str
+    scope: str
+    reach: str = ""
+    redirect_uris: tuple[str, ...] = ()
+    launch_uri: str = ""
+    jwks: str = ""
+    jwks_uri: str = ""
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether the client can prove itself with a signature."""
+        return bool(self.jwks or self.jwks_uri)
+
+
+def find(house: House, id_: str) -> Client | None:
+    """The client with an id, None if there is none or it is retired."""
+    if not (id_.isascii() and id_.isprintable()):  # what a database might choke on
+        return None
+    with house.database.read() as connection:
+        row = people.client_row(connection, id_)
+    if row is None:
+        return None
+    return Client(
+        id=row.id,
+        organisation=row.organisation,
+        name=row.name,
+        kind=row.kind,
+        scope=row.scope,
+        reach=row.reach,
+        redirect_uris=tuple(json.loads(row.redirect_uris)),
+        launch_uri=row.launch_uri,
+        jwks=row.jwks,
+        jwks_uri=row.jwks_uri,
+    )
+
+
+def key(house: House, client: Client, kid: str, algorithm: str, *, now: int) -> Jwk | None:
+    """The client's public key with a kid, None when it has none such. Raises Unauthenticated."""
+    if client.jwks:
+        return keys.choose(keys.parse(client.jwks), kid, algorithm)
+    return house.keys.behind(client.jwks_uri, kid, algorithm, now=now)
+
+
+def add(house: House, wanted: Client, organisation: str, *, now: int) -> tuple[Client, str]:
+    """Register a client; gives it back with its id, and its secret if it has one.
+
+    The secret is not kept: only its argon2 digest is. Raises Invalid for what cannot work.
+    """
+    _check(wanted)
+    secret = ""
+    if wanted.kind == "confidential" and not wanted.has_keys:
+        secret = secrets.token_urlsafe(32)
+    with house.database.write() as connection:
+        owner = parties.named(connection, organisation)
+        made = replace(
+            wanted,
+            id=authored_id(),
+            organisation=owner,
+            reach=_settle_reach(connection, owner, wanted.reach),
+        )
+        people.add_client(connection, _row(made, secret, now))
+        parties.record(house, connection, owner, f"client add: {made.id} {made.kind}")
+    return made, secret
+
+
+def _row(client: Client, secret: str, now: int) -> dict[str, object]:
+    return {
+        "id": client.id,
+        "organisation": client.organisation,
+        "name": client.name,
+        "kind": client.kind,
+        "secret_hash": _hashed(secret) if secret else "",
+        "jwks": client.jwks,
+        "jwks_uri": client.jwks_uri,
+        "scope": client.scope,
+        "reach": client.reach,
+        "redirect_uris": json.dumps(client.redirect_uris),
+        "launch_uri": client.launch_uri,
+        "created": now,
+    }
+
+
+def _hashed(secret: str) -> str:
+    from argon2 import PasswordHasher  # needed by this one command
+
+    return PasswordHasher().hash(secret)
+
+
+def _check(wanted: Client) -> None:
+    """Refuse a registration that could never work, or that would be unsafe."""
+    parties.check_name(wanted.name)
+    _check_keys(wanted)
+    for word in wanted.scope.split():
+        _check_scope(word, wanted.kind)
+    if wanted.kind == "backend":
+        _check_backend(wanted)
+    elif wanted.reach:
+        raise Invalid("--reach is for backend clients: an app reaches what its user chooses")
+    elif not wanted.redirect_uris:
+        raise Invalid(f"a {wanted.kind} client needs a --redirect-uri")
+    for uri in wanted.redirect_uris:
+        _check_redirect(uri)
+    if wanted.launch_uri:
+        addresses.check(wanted.launch_uri)
+
+
+def _check_backend(wanted: Client) -> None:
+    if not wanted.has_keys:
+        raise Invalid("a backend client proves itself with a key: give --jwks or --jwks-uri")
+    if wanted.redirect_uris or wanted.launch_uri:
+        raise Invalid("a backend client is never redirected or launched: leave the URIs out")
+
+
+def _check_keys(wanted: Client) -> None:
+    if wanted.jwks and wanted.jwks_uri:
+        raise Invalid("give either --jwks or --jwks-uri")
+    if wanted.has_keys and wanted.kind == "public":
+        raise Invalid("a public client has no key: register it as confidential")
+    if wanted.jwks:
+        keys.parse(wanted.jwks)
+        if keys.holds_private(wanted.jwks):
+            raise Invalid("the key set gives away a private key: register its public part only")
+    if wanted.jwks_uri:
+        addresses.check(wanted.jwks_uri)
+
+
+def _check_scope(word: str, kind: str) -> None:
+    """A ceiling holds scopes that SMART knows and that this kind of client can use."""
+    if kind != "backend" and word in _PLAIN_SCOPES:
+        return
+    try:
+        scope = scopes.parse(word)
+    except BadScope as bad:
+        raise Invalid(f"{word}: {bad}, as in patient/*.rs") from bad
+    if scope.query:
+        raise Invalid(f"{word}: scopes with a question are not served")
+    if (scope.context == "system") != (kind == "backend"):
+        raise Invalid(f"{word}: system/ scopes are for backend clients, and they have no others")
+
+
+def _check_redirect(uri: str) -> None:
+    """https, http on loopback, or an app's own reversed-domain scheme (RFC 8252 7.1)."""
+    if "*" in uri:
+        raise Invalid(f"{uri}: a redirect URI is matched as it stands, without *")
+    if not _PRIVATE_SCHEME.fullmatch(urlsplit(uri).scheme):
+        addresses.check(uri)
+
+
+def _settle_reach(connection: Connection, owner: int, reach: str) -> str:
+    """The reach as it is kept: a group that exists, a patient by id."""
+    kind, _, name = reach.partition(":")
+    if reach in ("", "all"):
+        return reach
+    if kind == "group":
+        if not people.members(connection, owner, name):
+            raise Missing(f"there is no group {name}: `group add` makes one")
+        return reach
+    if kind == "patient":
+        return f"patient:{parties.patient(connection, owner, name)}"
+    raise Invalid(f"{reach}: --reach takes all, group:NAME or patient:ID")
+
+
+def origins(house: House) -> set[str]:
+    """The web origins of registered apps: browsers there may call the doors (CORS)."""
+    with house.database.read() as connection:
+        texts = people.redirect_uris(connection)
+    parts = [urlsplit(uri) for text in texts for uri in json.loads(text)]
+    return {f"{part.scheme}://{part.netloc}" for part in parts if part.scheme in ("http", "https")}

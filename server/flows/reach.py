@@ -1,0 +1,51 @@
+"""What a DICOM address means to a caller: its study behind the gate, and the events it leaves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from server.errors import Denied, Fault, Missing
+from server.flows import access
+from server.flows.access import Grant
+from server.flows.audit import Event
+from server.store import index
+
+
+def claims(connection: Connection, grant: Grant, uid: str) -> Sequence[Any]:
+    """The claims to a study UID that the grant reaches, the first one first.
+
+    Missing when there is none, Denied when all are another patient's.
+    """
+    rows, refusals = [], list[Fault]()
+    for row in index.claims(connection, grant.organisation, uid):
+        try:
+            access.check(
+                grant,
+                organisation=row.organisation,
+                filed_under=row.filed_under,
+                hidden=row.held,
+                study=uid,
+            )
+            rows.append(row)
+        except (Missing, Denied) as refusal:
+            refusals.append(refusal)
+    if not rows:
+        raise refusals[0] if refusals else Missing("there is no such study here")
+    return rows
+
+
+def event(grant: Grant, action: str, **more: Any) -> Event:
+    """An audit event of the DICOMweb door. What a patient's grant does is about that patient."""
+    if len(grant.patients) == 1 and not grant.everyone:
+        more.setdefault("patient", next(iter(grant.patients)))
+    return Event(
+        organisation=grant.organisation,
+        door="dicomweb",
+        action=action,
+        grant=grant.id,
+        client=grant.client,
+        purpose=grant.purpose,
+        address=grant.address,
+        **more,
+    )

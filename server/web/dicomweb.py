@@ -1,0 +1,72 @@
+"""DICOMweb out (PS3.18 10.4 and 10.6): the routes of searches and retrievals, and QIDO-RS itself."""
+
+import json
+from collections.abc import Callable
+
+from flask import Response, request
+
+from server.flows import query
+from server.web import wado
+from server.web.routes import Call, Handler, Route, Scoped
+
+
+def searching(level: str) -> Handler:
+    """The handler of a QIDO-RS search at one level."""
+
+    def search(call: Call) -> Response:
+        kind = wado.json_type()
+        within = call.path.get("study", ""), call.path.get("series", "")
+        parameters = request.args.items(multi=True)
+        answer = query.search(call.house, call.who, level, parameters, *within)
+        try:
+            body = json.dumps(answer.items, ensure_ascii=False, separators=(",", ":"))
+            response = Response(body, content_type=kind)
+            service = f"{call.house.config.base}/dicomweb"
+            for warning in _warnings(answer):
+                response.headers.add("Warning", f"299 {service}: {warning}")
+            if request.method != "HEAD":
+                answer.reading.sent(response.content_length or 0, count=len(answer.items))
+            return response
+        finally:
+            answer.reading.end()
+
+    return search
+
+
+def _warnings(answer: query.Answer) -> list[str]:
+    """What PS3.18 8.3.4.2 and 8.3.4.4 want said beside the results."""
+    found = []
+    if answer.fuzzy:
+        found.append(
+            "The fuzzymatching parameter is not supported. Only literal matching has been performed."
+        )
+    if answer.more:
+        found.append("There are additional results that can be requested")
+    return found
+
+
+def _get(rule: str, letter: str, handler: Callable[[Call], Response], summary: str) -> Route:
+    scope = Scoped("ImagingStudy", letter)
+    return Route(f"/dicomweb{rule}", ("GET",), "dicomweb", scope, handler, summary)
+
+
+_STUDY = "/studies/<study>"
+_SERIES = f"{_STUDY}/series/<series>"
+_INSTANCE = f"{_SERIES}/instances/<instance>"
+
+ROUTES: tuple[Route, ...] = (
+    _get("/studies", "s", searching("study"), "Search for studies"),
+    _get("/series", "s", searching("series"), "Search for series"),
+    _get("/instances", "s", searching("instance"), "Search for instances"),
+    _get(f"{_STUDY}/series", "s", searching("series"), "Series of a study"),
+    _get(f"{_STUDY}/instances", "s", searching("instance"), "Instances of a study"),
+    _get(f"{_SERIES}/instances", "s", searching("instance"), "Instances of a series"),
+    _get(_STUDY, "r", wado.objects, "Retrieve a study"),
+    _get(_SERIES, "r", wado.objects, "Retrieve a series"),
+    _get(_INSTANCE, "r", wado.objects, "Retrieve an instance"),
+    _get(f"{_STUDY}/metadata", "r", wado.metadata, "Metadata of a study"),
+    _get(f"{_SERIES}/metadata", "r", wado.metadata, "Metadata of a series"),
+    _get(f"{_INSTANCE}/metadata", "r", wado.metadata, "Metadata of an instance"),
+    _get(f"{_INSTANCE}/bulkdata/<path:value>", "r", wado.bulkdata, "A value left out of metadata"),
+    _get(f"{_INSTANCE}/frames/<frames>", "r", wado.frames, "Frames of an instance"),
+)

@@ -1,0 +1,224 @@
+"""What others learn of a token and of us: introspection, revocation, discovery, CORS, logs."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.backend import BEARER, EC, Backend, post, register
+from tests.support.houses import SYSTEM, add_patient
+from tests.support.server import Server, running
+
+APP = "http://localhost:3000"
+NUMBER = "MRN-99173"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """It logs all it can, so that the last test of this file can look for what it must not."""
+    with running(tmp_path_factory.mktemp("data"), LOG_LEVEL="DEBUG") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def backend(server: Server) -> Backend:
+    return register(server)
+
+
+@pytest.fixture(scope="module")
+def anna(server: Server) -> str:
+    from server import config as settings
+    from server.flows.sites import open_house
+
+    house = open_house(settings.load({"TRIPTYCH_DATA": str(server.data)}), "test")
+    try:
+        return add_patient(house, NUMBER)
+    finally:
+        house.close()
+
+
+def introspect(server: Server, about: str, token: str = "", **form: str) -> requests.Response:
+    return post(server, "/oauth/introspect", {"token": about} | form, token)
+
+
+def proven(backend: Backend, about: str) -> dict[str, Any]:
+    """A form in which the client proves itself with an assertion."""
+    assertion = backend.assertion()
+    return {"token": about, "client_assertion_type": BEARER, "client_assertion": assertion}
+
+
+def test_a7_an_active_token_is_described_to_its_resource_server(backend: Backend) -> None:
+    token = backend.token(scope="system/Patient.rs system/ImagingStudy.read")
+    answer = post(backend.server, "/oauth/introspect", proven(backend, token))
+    body = answer.json()
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert body["active"] is True
+    assert body["client_id"] == backend.id
+    assert set(body["scope"].split()) == {"system/Patient.rs", "system/ImagingStudy.read"}
+    assert 0 < body["exp"] - time.time() <= 300
+    assert body["iss"] == backend.server.base
+    assert "patient" not in body
+
+
+def test_a7_a_bearer_token_opens_introspection_too_and_the_patient_is_named(
+    backend: Backend, anna: str
+) -> None:
+    token = backend.server.token("patient/*.rs", "--patient", f"{SYSTEM}|{NUMBER}")
+    for asking in (token, backend.token()):
+        body = introspect(backend.server, token, asking).json()
+        assert (body["active"], body["client_id"], body["patient"]) == (True, "cli", anna)
+
+
+def test_a7_of_other_tokens_only_their_inactivity_is_told(backend: Backend, anna: str) -> None:
+    server = backend.server
+    patients = server.token("patient/*.rs", "--patient", anna)
+    asking = backend.token()
+    for about, bearer in (("unknown", asking), ("", asking), (asking, patients)):
+        answer = introspect(server, about or "x" * 5000, bearer)
+        assert (answer.status_code, answer.json()) == (200, {"active": False})
+
+
+def test_a7_another_organisations_token_is_unknown(server: Server, backend: Backend) -> None:
+    server.run("organisation", "add", "Elsewhere")
+    other = register(server, "--organisation", "Elsewhere")
+    body = introspect(server, backend.token(), other.token()).json()
+    assert body == {"active": False}
+
+
+def test_a7_who_does_not_prove_who_asks_learns_nothing(backend: Backend) -> None:
+    server, token = backend.server, backend.token()
+    for answer in (
+        introspect(server, token),
+        introspect(server, token, "not a token"),
+        introspect(server, token, client_id=backend.id),
+    ):
+        assert answer.status_code == 401
+        assert answer.json().keys() == {"error", "error_description"}
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+    missing = post(server, "/oauth/introspect", {}, token)
+    assert (missing.status_code, missing.json()["error"]) == (400, "invalid_request")
+
+
+def test_a7_a_revoked_token_is_dead_at_once_on_every_door(backend: Backend) -> None:
+    server, token = backend.server, backend.token()
+    assert server.get("/fhir/Patient", token).status_code == 200
+    assert post(server, "/oauth/revoke", proven(backend, token)).status_code == 200
+    for _ in range(4):
+        answer = server.get("/fhir/Patient", token)
+        assert answer.status_code == 401
+        assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+    assert introspect(server, token, backend.token()).json() == {"active": False}
+    assert post(server, "/oauth/revoke", proven(backend, token)).status_code == 200
+
+
+def test_a7_a_client_revokes_its_own_tokens_only(server: Server, backend: Backend) -> None:
+    other, token = register(server), backend.token()
+    answer = post(server, "/oauth/revoke", proven(other, token))
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert server.get("/fhir/Patient", token).status_code == 200
+    assert post(server, "/oauth/revoke", {"token": token}, token).status_code == 200
+    assert server.get("/fhir/Patient", token).status_code == 401
+    assert post(server, "/oauth/revoke", {"token": token}).status_code == 401
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html", "application/fhir+xml"])
+def test_a1_the_smart_configuration_is_json_whatever_is_accepted(
+    server: Server, accept: str
+) -> None:
+    answer = server.get("/fhir/.well-known/smart-configuration", Accept=accept)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("application/json")
+
+
+def test_a1_what_the_smart_configuration_lists_is_absolute_and_works(backend: Backend) -> None:
+    server = backend.server
+    body = server.get("/fhir/.well-known/smart-configuration").json()
+    for name in ("token_endpoint", "introspection_endpoint", "revocation_endpoint"):
+        assert body[name].startswith(server.base)
+        assert requests.post(body[name], data={"token": "x"}, timeout=60).status_code in (400, 401)
+        assert body[f"{name}_auth_methods_supported"] == ["private_key_jwt"]
+        assert body[f"{name}_auth_signing_alg_values_supported"] == ["RS384", "ES384"]
+    assert body["grant_types_supported"] == ["client_credentials"]
+    assert not {"issuer", "authorization_endpoint", "registration_endpoint"} & body.keys()
+    for scope in body["scopes_supported"]:
+        assert backend.ask(scope=scope).json()["scope"] == scope
+        type_ = scope.partition("/")[2].partition(".")[0].replace("*", "Patient")
+        assert server.get(f"/fhir/{type_}", backend.token(scope=scope)).status_code == 200
+
+
+def test_smart_imaging_3_the_backend_mode_is_announced_where_this_base_serves_images(
+    server: Server,
+) -> None:
+    body = server.get("/fhir/.well-known/smart-configuration").json()
+    assert "smart-imaging-access" in body["capabilities"]
+    backend_services = "http://fhir.org/argonaut/smart-imaging/capabilities/backend-services"
+    assert backend_services in body["capabilities"]
+    assert "system/ImagingStudy.rs" in body["scopes_supported"]
+    for word in body["capabilities"]:
+        assert word.startswith("http://") or word in (
+            "client-confidential-asymmetric",
+            "permission-v1",
+            "permission-v2",
+            "smart-imaging-access",
+        )
+
+
+@pytest.mark.parametrize("path", ["/fhir/metadata", "/fhir/.well-known/smart-configuration"])
+def test_a10_any_page_may_read_what_we_can_do(server: Server, path: str) -> None:
+    answer = server.get(path, Origin="https://anywhere.example")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+def preflight(server: Server, path: str, origin: str) -> requests.Response:
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    return requests.options(server.base + path, headers=headers, timeout=60)
+
+
+@pytest.mark.parametrize("path", ["/fhir/metadata", "/fhir/Patient", "/oauth/token"])
+def test_a10_a_preflight_is_answered_without_a_token(server: Server, path: str) -> None:
+    answer = preflight(server, path, APP)
+    assert answer.status_code == 204
+    allowed = answer.headers["Access-Control-Allow-Headers"].lower()
+    assert "authorization" in allowed
+    assert "content-type" in allowed
+    assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+
+
+def test_a10_pages_of_registered_apps_alone_may_read_answers_of_the_doors(server: Server) -> None:
+    assert "Access-Control-Allow-Origin" not in preflight(server, "/fhir/Patient", APP).headers
+    app = ("client", "add", "app", "--type", "public", "--redirect-uri", f"{APP}/callback")
+    server.run(*app)
+    assert preflight(server, "/fhir/Patient", APP).headers["Access-Control-Allow-Origin"] == APP
+    for origin, allowed in ((APP, APP), ("http://localhost:3001", None), ("null", None)):
+        answer = server.get("/fhir/Patient", Origin=origin)
+        assert answer.status_code == 401
+        assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+        assert "Origin" in answer.headers["Vary"]
+
+
+def test_no_token_no_assertion_and_no_number_of_a_patient_is_ever_logged(
+    backend: Backend, anna: str
+) -> None:
+    """The server of this file logs at DEBUG; Authlib alone would print whole tokens there."""
+    server, assertion = backend.server, backend.assertion()
+    token = backend.token(client_assertion=assertion)
+    script = server.token("patient/*.rs", "--patient", f"{SYSTEM}|{NUMBER}")
+    for used in (token, script, "wrong-token-of-mine"):
+        server.get(f"/fhir/Patient?identifier={SYSTEM}|{NUMBER}", used)
+    introspect(server, script, token)
+    backend.ask(client_assertion=assertion)
+    post(server, "/oauth/revoke", {"token": token}, token)
+    log = server.log.read_text()
+    assert "DEBUG" in log or "INFO" in log
+    secret = json.dumps(EC.as_dict(private=True)["d"])
+    for kept_out in (token, script, "wrong-token-of-mine", assertion, NUMBER, secret):
+        assert kept_out not in log

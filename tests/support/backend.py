@@ -1,0 +1,98 @@
+"""A backend client as its own program would be: a key pair, signed assertions, token requests."""
+
+import json
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from joserfc import jws
+from joserfc.jwk import ECKey, RSAKey
+
+from tests.support.server import Server
+
+BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+EC = ECKey.generate_key("P-384", {"kid": "ec-1"})
+RSA = RSAKey.generate_key(2048, {"kid": "rsa-1"})
+
+
+def jwks(*keys: Any) -> str:
+    """The public parts of keys as a JWK Set."""
+    return json.dumps({"keys": [key.as_dict(private=False) for key in keys or (EC, RSA)]})
+
+
+@dataclass(slots=True)
+class Backend:
+    """A registered client."""
+
+    server: Server
+    id: str
+
+    def claims(self, **other: Any) -> dict[str, Any]:
+        """Claims that are good, but for those given; None leaves one out."""
+        good = {
+            "iss": self.id,
+            "sub": self.id,
+            "aud": self.server.base + "/oauth/token",
+            "exp": int(time.time()) + 300,
+            "jti": uuid.uuid4().hex,
+        }
+        return {name: value for name, value in (good | other).items() if value is not None}
+
+    def assertion(self, key: Any = EC, header: dict[str, Any] | None = None, **other: Any) -> str:
+        """A signed assertion; header fields replace the good ones, None leaves one out."""
+        algorithm = "ES384" if isinstance(key, ECKey) else "RS384"
+        fields = {"alg": algorithm, "kid": key.kid, "typ": "JWT"} | (header or {})
+        fields = {name: value for name, value in fields.items() if value is not None}
+        return sign(fields, self.claims(**other), key)
+
+    def form(self, **other: Any) -> dict[str, Any]:
+        """A token request that is good, but for the fields given; None leaves one out."""
+        good = {
+            "grant_type": "client_credentials",
+            "scope": "system/*.rs",
+            "client_assertion_type": BEARER,
+            "client_assertion": other.pop("client_assertion", None) or self.assertion(),
+        }
+        return {name: value for name, value in (good | other).items() if value is not None}
+
+    def ask(self, path: str = "/oauth/token", **other: Any) -> requests.Response:
+        """Send a token request."""
+        return post(self.server, path, self.form(**other))
+
+    def token(self, **other: Any) -> str:
+        """An access token."""
+        answer = self.ask(**other)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+
+def sign(header: dict[str, Any], claims: dict[str, Any], key: Any) -> str:
+    """A JWT with exactly this header, which need not be a good one."""
+    payload = json.dumps(claims).encode()
+    if header["alg"] == "none":
+        parts = [json.dumps(header).encode(), payload, b""]
+        return ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+    return jws.serialize_compact(header, payload, key, algorithms=[header["alg"]])
+
+
+def post(server: Server, path: str, form: dict[str, Any], token: str = "") -> requests.Response:
+    """POST a form, with a bearer token if one is given."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return requests.post(server.base + path, data=form, headers=headers, timeout=60)
+
+
+def register(server: Server, *words: str, keys: str = "", reach: str = "all") -> Backend:
+    """Register a backend client as an operator would, with pasted keys unless words say other."""
+    given = list(words)
+    if "--jwks-uri" not in given:
+        file = Path(server.data) / f"{uuid.uuid4().hex}.json"
+        file.write_text(keys or jwks())
+        given += ["--jwks", str(file)]
+    if "--scope" not in given:
+        given += ["--scope", "system/*.rs"]
+    made = server.run("client", "add", "research", "--type", "backend", "--reach", reach, *given)
+    return Backend(server, made["client_id"])
