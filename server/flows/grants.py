@@ -120,7 +120,7 @@ def _scopes(text: str) -> tuple[Scope, ...]:
     return scopes.split(text)[0]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _patients(text: str) -> frozenset[str]:
     return frozenset(json.loads(text))
 

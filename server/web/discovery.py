@@ -56,7 +56,9 @@ def document(house: House) -> dict[str, Any]:
 
 def smart_configuration(call: Call) -> Response:
     """The SMART configuration, as JSON whatever the request accepts."""
-    return plain_json(document(call.house))
+    response = plain_json(document(call.house))
+    response.headers["Cache-Control"] = "max-age=60"
+    return response
 
 
 ROUTES = (

@@ -1,6 +1,5 @@
 """What others learn of a token and of us: introspection, revocation, discovery, CORS, logs."""
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.backend import BEARER, EC, Backend, post, register
+from tests.support import houses
+from tests.support.backend import BEARER, Backend, post, register
 from tests.support.houses import SYSTEM, add_patient
 from tests.support.server import Server, running
 
@@ -30,14 +30,8 @@ def backend(server: Server) -> Backend:
 
 @pytest.fixture(scope="module")
 def anna(server: Server) -> str:
-    from server import config as settings
-    from server.flows.sites import open_house
-
-    house = open_house(settings.load({"TRIPTYCH_DATA": str(server.data)}), "test")
-    try:
+    with houses.opened(server.data) as house:
         return add_patient(house, NUMBER)
-    finally:
-        house.close()
 
 
 def introspect(server: Server, about: str, token: str = "", **form: str) -> requests.Response:
@@ -218,7 +212,6 @@ def test_no_token_no_assertion_and_no_number_of_a_patient_is_ever_logged(
     backend.ask(client_assertion=assertion)
     post(server, "/oauth/revoke", {"token": token}, token)
     log = server.log.read_text()
-    assert "DEBUG" in log or "INFO" in log
-    secret = json.dumps(EC.as_dict(private=True)["d"])
-    for kept_out in (token, script, "wrong-token-of-mine", assertion, NUMBER, secret):
+    assert " DEBUG " in log
+    for kept_out in (token, script, "wrong-token-of-mine", assertion, NUMBER):
         assert kept_out not in log
