@@ -46,7 +46,8 @@ class Receipt:
     """What became of a committed object.
 
     `duplicate` is true when the same bytes were already kept. `warnings` are pairs of a DIMSE
-    warning status (0xB000 family) and a sentence; empty for plain success.
+    warning status (0xB000 family) and a sentence; empty for plain success. `findings` say what is
+    odd about the object itself, in sentences without patient data.
     """
 
     sop_class: str
@@ -55,6 +56,7 @@ class Receipt:
     duplicate: bool = False
     warnings: tuple[tuple[int, str], ...] = ()
     series: str = ""
+    findings: tuple[str, ...] = ()
 
 
 class Sink(Protocol):

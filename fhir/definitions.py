@@ -36,11 +36,15 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A resource type, a data type or an inline structure: its members by JSON name."""
+    """A resource type, a data type or an inline structure: its members by JSON name.
+
+    `required` are the names that must be there, a choice by its own name.
+    """
 
     name: str
     elements: Mapping[str, Element]
-    rules: tuple[str, ...] = ()
+    rules: tuple[str, ...]
+    required: frozenset[str]
 
 
 @cache
@@ -53,7 +57,12 @@ def structures() -> Mapping[str, Structure]:
         if owner:
             members.setdefault(owner, {}).update({one.name: one for one in _forms(path, name, row)})
     return {
-        name: Structure(name, elements, tuple(rows.get(name, {}).get("rules", ())))
+        name: Structure(
+            name,
+            elements,
+            rules=tuple(rows.get(name, {}).get("rules", ())),
+            required=frozenset(e.choice or e.name for e in elements.values() if e.required),
+        )
         for name, elements in members.items()
     }
 

@@ -23,7 +23,7 @@ def problems(resource: Json) -> list[Problem]:
     Messages never repeat a value, because it may be a patient's.
     """
     kind = resource.get("resourceType")
-    if not isinstance(kind, str) or kind not in resource_types() & structures().keys():
+    if not isinstance(kind, str) or kind not in resource_types() or kind not in structures():
         return [Problem("structure", "resourceType", "expected a resource type that is served")]
     try:
         walk = Walk()

@@ -73,18 +73,14 @@ class Walk:
                 self._member(value, element, present, path)
             elif name != "resourceType" or structure.name not in resource_types():
                 self._tell("structure", path, f"{structure.name} has no such member")
-        self._missing(structure, present, path)
+        for name in sorted(structure.required - present.keys()):
+            self._tell("required", f"{path}.{name}", "the element is required")
         for rule in structure.rules:
             self._rule(rule, value, path)
         if structure.name == "Reference":
             self._local_reference(value, path)
         if structure.name == "Extension" and ("extension" in value) == _has_value(value):
             self._tell("invariant", path, "an extension has a value or extensions (ext-1)")
-
-    def _missing(self, structure: Structure, present: dict[str, str], path: str) -> None:
-        needed = {e.choice or e.name for e in structure.elements.values() if e.required}
-        for name in sorted(needed - present.keys()):
-            self._tell("required", f"{path}.{name}", "the element is required")
 
     def _member(self, value: Json, element: Element, present: dict[str, str], path: str) -> None:
         """One member and its companion, single or repeating; `present` notes it for its owner."""

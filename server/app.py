@@ -11,7 +11,7 @@ from fhir.errors import FhirError
 from server import errors
 from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
-from server.web import cors, dicomweb, discovery, fhir_api, guard, health, oauth, replies
+from server.web import cors, dicomweb, discovery, fhir_api, guard, health, oauth, replies, stow
 from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ ROUTES: tuple[Route, ...] = (
     *discovery.ROUTES,
     *fhir_api.ROUTES,
     *dicomweb.ROUTES,
+    *stow.ROUTES,
 )
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -124,7 +124,9 @@ def client() -> None:
 @client.command("add")
 @click.argument("name")
 @click.option("--type", "kind", type=click.Choice(KINDS), required=True, help="See above.")
-@click.option("--redirect-uri", multiple=True, help="Where a login ends; may be repeated.")
+@click.option(
+    "--redirect-uri", "redirect_uris", multiple=True, help="Where a login ends; may be repeated."
+)
 @click.option("--launch-uri", default="", help="Where an EHR starts the app.")
 @click.option(
     "--scope",
@@ -141,47 +143,37 @@ def client() -> None:
 def client_add(
     name: str,
     kind: str,
-    redirect_uri: tuple[str, ...],
-    launch_uri: str,
     scope: tuple[str, ...],
     jwks: IO[str] | None,
-    jwks_uri: str,
-    reach: str,
     organisation: str,
+    **given: Any,
 ) -> None:
     """Register a client and print its client_id.
 
     A backend is a service without a user: it signs its token requests with a private key (RS384
-    or ES384) and reaches what --reach says, within --scope. Apps with users, public or
-    confidential, are kept with their redirect URIs; this version has no login yet, so they get
-    no token. A confidential one without keys gets a client_secret, printed once.
+    or ES384) and reaches whom --reach says, within --scope. Apps with users, public or
+    confidential, are kept; there is no login yet, so they get no token. A confidential one
+    without keys gets a client_secret, printed once.
 
     \b
     Example:
       client add research --type backend --jwks keys.json \\
         --scope 'system/ImagingStudy.rs system/Patient.r' --reach group:trial-7
     """
-    words = " ".join(word for text in scope for word in text.split())
-    wanted = Client(
-        id="",
-        organisation=0,
-        name=name,
-        kind=kind,
-        scope=words or ("" if kind == "backend" else APP_SCOPES),
-        reach=reach,
-        redirect_uris=redirect_uri,
-        launch_uri=launch_uri,
-        jwks=jwks.read() if jwks else "",
-        jwks_uri=jwks_uri,
-    )
+    ceiling = " ".join(scope) or ("" if kind == "backend" else APP_SCOPES)
+    keys = jwks.read() if jwks else ""
+    wanted = Client(id="", organisation=0, name=name, kind=kind, scope=ceiling, jwks=keys, **given)
     with opened() as house:
         made, secret = clients.add(house, wanted, organisation, now=clock.now())
     if kind == "backend" and not (made.scope and made.reach):
         click.echo("note: without --scope and --reach this client gets no token", err=True)
     answer = {"client_id": made.id, "name": name, "type": kind, "scope": made.scope}
-    if made.reach:
-        answer["reach"] = made.reach
-    show(answer | ({"client_secret": secret} if secret else {}))
+    show(answer | _filled(reach=made.reach, client_secret=secret))
+
+
+def _filled(**values: str) -> dict[str, str]:
+    """The members of an answer that have something to say."""
+    return {name: value for name, value in values.items() if value}
 
 
 @click.group()
@@ -257,5 +249,4 @@ def token(scope: str, patient: str, ttl: int, reason: str, organisation: str) ->
             now=clock.now(),
         )
     answer = {"access_token": issued.token, "token_type": "Bearer", "expires_in": issued.seconds}
-    answer |= {"scope": issued.scope} | ({"patient": issued.patient} if issued.patient else {})
-    show(answer)
+    show(answer | _filled(scope=issued.scope, patient=issued.patient))

@@ -62,7 +62,7 @@ def _fill(config: Config, port: int) -> dict[str, str]:
         patient = _await_study(lambda: samples.patient_of(house, study))
         issued = grants.for_script(
             house, "patient/*.rs", patient=patient, seconds=_TOKEN_SECONDS, now=clock.now()
-        ).token
+        )
     finally:
         house.close()
     shown = {"fhir": config.fhir_base, "dicomweb": config.base + "/dicomweb"}

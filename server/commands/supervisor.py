@@ -126,7 +126,7 @@ class Supervisor:
             [sys.executable, "-m", "server", "_role", child.role],
             env=env,
             pass_fds=(self._life, writer, self._claim),
-            stdout=sys.stderr,  # ours speaks to whoever started `serve`: no library prints there
+            stdout=sys.stderr,  # our own stdout carries the ready line and nothing before it
         )
         os.close(writer)
         try:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, exists, false, select, true
+from sqlalchemy import Select, and_, exists, false, select, true
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir.scopes import Scope, matching
@@ -85,7 +85,7 @@ def _owned(grant: Grant, table: Any, hidden: Any) -> ColumnElement[bool]:
     if not grant.patients:
         return false()
     reached: ColumnElement[bool] = table.c.filed_under.in_(sorted(grant.patients))
-    return mine & reached & (hidden == false())
+    return and_(mine, reached, hidden == false())
 
 
 def studies(grant: Grant) -> ColumnElement[bool]:
@@ -100,7 +100,7 @@ def resources(grant: Grant, resource_type: str, table: Any = resource) -> Column
         owned = _owned(grant, table, table.c.hidden)
         return owned & _narrowed(grant, resource_type, table)
     mine: ColumnElement[bool] = table.c.organisation == grant.organisation
-    return mine if grant.everyone else mine & _referred(grant, resource_type, table)
+    return mine if grant.everyone else and_(mine, _referred(grant, resource_type, table))
 
 
 def _narrowed(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
@@ -110,7 +110,7 @@ def _narrowed(grant: Grant, resource_type: str, table: Any) -> ColumnElement[boo
     ids = select(study.c.id).where(
         study.c.organisation == grant.organisation, study.c.uid.in_(sorted(grant.studies))
     )
-    return table.c.id.in_(ids)  # type: ignore[no-any-return]
+    return and_(table.c.id.in_(ids))
 
 
 def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:

@@ -128,7 +128,13 @@ def _register(house: House, connection: Connection, arrival: Arrival) -> tuple[R
     organisation = arrival.request.peer.organisation
     facts = arrival.header.facts
     known = index.copies(connection, organisation, facts.uid)
-    receipt = Receipt(facts.sop_class, facts.uid, facts.study.uid, series=facts.series.uid)
+    receipt = Receipt(
+        facts.sop_class,
+        facts.uid,
+        facts.study.uid,
+        series=facts.series.uid,
+        findings=facts.warnings,
+    )
     equal = [row for row in known if row.sha256 == arrival.sha256]
     if equal:
         # The row may be of this very blob: a start-up sweep and a writer met over it.

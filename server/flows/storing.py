@@ -5,10 +5,8 @@ What is reported as stored is on disk. A request that breaks off loses the part 
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Semaphore
 from typing import Any
 
 from dicom.dataset import Source
@@ -19,15 +17,17 @@ from dicom.sink import Peer, Receipt, Sink, StoreRequest
 from server.errors import BadMedia, Busy, Denied, Fault, Full, dimse_status
 from server.flows import ingest
 from server.flows.access import Grant
+from server.flows.committers import Committers
 from server.flows.sites import House
 
 log = logging.getLogger(__name__)
 
 DICOM = "application/dicom"
-_COMMITTERS = 4
 # Preamble and file meta name the object of a part that cannot be stored.
 _HEAD = 4096
 _COMMENT = 64
+# Warning Reason of an object that is kept although it breaks rules (PS3.18 table I.2-1).
+_ODD = 0xB007
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,11 @@ class Storing:
         self._request = StoreRequest("dicomweb", peer, study=study)
         self._base = f"{house.config.base}/dicomweb/studies"
         self._parts: list[Part] = []
-        self._pool = ThreadPoolExecutor(_COMMITTERS, "stow")
-        self._room = Semaphore(2 * _COMMITTERS)
+        self._committers = Committers()
 
     def open_part(self, headers: Mapping[str, str]) -> "Part":
         """A sink for the next part, by its header fields."""
-        part = Part(self._later)
+        part = Part(self._committers.later)
         self._parts.append(part)
         kind = headers.get("content-type", DICOM).split(";")[0].strip().lower()
         if kind != DICOM:
@@ -76,16 +75,11 @@ class Storing:
             part.open(lambda: ingest.open_sink(self._house, self._request))
         return part
 
-    def _later(self, commit: Callable[[], None]) -> None:
-        """Commit a part as soon as there is room; waits while too many wait already."""
-        self._room.acquire()
-        self._pool.submit(commit).add_done_callback(lambda _: self._room.release())
-
     def finish(self) -> None:
         """The body has ended, well or not: wait for the commits, drop a part that is incomplete."""
         if self._parts:
             self._parts[-1].cut()
-        self._pool.shutdown()
+        self._committers.finish()
 
     @property
     def stored(self) -> list[Receipt]:
@@ -102,7 +96,7 @@ class Storing:
         """The HTTP status that the outcomes add up to (PS3.18 table 10.5.3-1)."""
         failed = self.failed
         if stored := self.stored:
-            return 202 if failed or any(receipt.warnings for receipt in stored) else 200
+            return 202 if failed or any(map(_warning, stored)) else 200
         passing = [f.error.answer.http for f in failed if isinstance(f.error, Busy | Full)]
         return passing[0] if passing else 409
 
@@ -125,9 +119,16 @@ class Storing:
             "00081155": attribute("UI", [receipt.sop_instance]),
             "00081190": attribute("UR", [f"{self._base}/{receipt.study}/{place}"]),
         }
-        for code, sentence in receipt.warnings[:1]:
+        if warning := _warning(receipt):
+            code, sentence = warning
             item |= {"00081196": attribute("US", [code]), "00000902": _comment(sentence)}
         return item
+
+
+def _warning(receipt: Receipt) -> tuple[int, str] | None:
+    """The most important warning: what was done with the object, then what is odd about it."""
+    odd = ((_ODD, finding) for finding in receipt.findings)
+    return next(iter(receipt.warnings), None) or next(odd, None)
 
 
 def _failed(failure: Failure) -> dict[str, Any]:

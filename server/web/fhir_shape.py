@@ -29,7 +29,7 @@ def of_search(text: str, summary: str, elements: tuple[str, ...]) -> str:
     """A resource in the form that a search asked for; untouched when it asked for no other."""
     if summary in ("", "false") and not elements:
         return text
-    return write(shape.shaped(read(text), summary=summary, elements=elements))
+    return write(shape.shape(read(text), summary=summary, elements=elements))
 
 
 def of_read(text: str) -> str:

@@ -61,7 +61,7 @@ TYPES = [
         "Meta", "complex-type", element("Meta.source", "uri"), element("Meta.project", "uri")
     ),
 ]
-VALUE_SETS = [
+VALUE_SETS: list[dict[str, Any]] = [
     {
         "resourceType": "ValueSet",
         "url": GENDERS,
@@ -92,7 +92,7 @@ SEARCH = {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(generate, "TYPES", ("Patient",))
     newer = {**structure("Later", "resource"), "fhirVersion": "4.3.0"}
-    files = {
+    files: dict[str, list[dict[str, Any]]] = {
         "profiles-resources.json": [PATIENT, newer, COMPARTMENT],
         "profiles-types.json": TYPES,
         "valuesets.json": VALUE_SETS,

@@ -29,15 +29,20 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def site(**settings: str) -> Site:
-    return Site(1, "home", "ab" * 32, identifiers.Site(base="https://t.example", **settings))
+def site(default: str = "") -> Site:
+    mapping = identifiers.Site(base="https://t.example", default=default)
+    return Site(1, "home", "ab" * 32, mapping)
 
 
 def resolve(
-    database: Database, header: PatientFacts, study: str = "1.2", source: Source = CT, **more: str
+    database: Database,
+    header: PatientFacts,
+    study: str = "1.2",
+    source: Source = CT,
+    default: str = "",
 ) -> Filing:
     with database.write() as connection:
-        return patients.resolve(connection, site(**more), source, header, study, NOW)
+        return patients.resolve(connection, site(default), source, header, study, NOW)
 
 
 def kinds(database: Database) -> list[str]:
@@ -65,22 +70,25 @@ def test_the_same_number_of_two_issuers_is_two_patients(database: Database) -> N
     assert one.patient != other.patient
 
 
-@pytest.mark.parametrize("change", [{"birth_date": "19800202"}, {"sex": "M"}])
+@pytest.mark.parametrize("other", [replace(ANNA, birth_date="19800202"), replace(ANNA, sex="M")])
 def test_a_known_number_with_another_birth_date_or_sex_is_filed_apart_and_reviewed(
-    database: Database, change: dict[str, str]
+    database: Database, other: PatientFacts
 ) -> None:
     one = resolve(database, ANNA)
-    other = resolve(database, replace(ANNA, **change), "1.3")
-    assert other.patient != one.patient
-    assert other.unconfirmed
+    apart = resolve(database, other, "1.3")
+    assert apart.patient != one.patient
+    assert apart.unconfirmed
     assert reviews(database) == ["identity"]
 
 
-@pytest.mark.parametrize("change", [{"birth_date": ""}, {"birth_date": "19000101"}, {"sex": "O"}])
+@pytest.mark.parametrize(
+    "silent",
+    [replace(ANNA, birth_date=""), replace(ANNA, birth_date="19000101"), replace(ANNA, sex="O")],
+)
 def test_absent_and_placeholder_values_contradict_nothing(
-    database: Database, change: dict[str, str]
+    database: Database, silent: PatientFacts
 ) -> None:
-    assert resolve(database, ANNA).patient == resolve(database, replace(ANNA, **change)).patient
+    assert resolve(database, ANNA).patient == resolve(database, silent).patient
     assert reviews(database) == []
 
 

@@ -251,7 +251,7 @@ def test_a4_granted_is_what_is_asked_and_allowed_in_the_spelling_of_the_question
     client = register(server, "--scope", "system/ImagingStudy.rs system/Patient.r")
     asked = "system/*.read launch system/ImagingStudy.cruds system/Endpoint.rs system/Patient.r"
     scope = client.ask(scope=asked).json()["scope"]
-    assert scope.split() == ["system/ImagingStudy.rs", "system/Patient.r"]
+    assert scope.split() == ["system/ImagingStudy.read", "system/Patient.r"]
     assert (
         client.ask(scope="system/ImagingStudy.read").json()["scope"] == "system/ImagingStudy.read"
     )
