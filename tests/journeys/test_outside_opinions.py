@@ -98,7 +98,7 @@ def retrieved(server: Server, token: str, file: Path) -> bytes:
     path = f"/dicomweb/studies/{facts.study.uid}/series/{facts.series.uid}/instances/{facts.uid}"
     answer = server.get(path, token, Accept="multipart/related; type=application/dicom")
     assert answer.status_code == 200, answer.text
-    (media_type,) = media_types.parse(answer.headers["Content-Type"])
+    media_type = media_types.parse(answer.headers["Content-Type"])
     boundary = multipart.boundary_of(media_type).encode()
     head, _, rest = answer.content.partition(b"\r\n\r\n")
     assert boundary in head
