@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hl7 import types
 from hl7.message import Value, parse
-from hl7.types import Moment
+from hl7.moments import Moment
 
 
 def value(text: str) -> Value:
@@ -181,7 +181,7 @@ def test_a_contact_is_a_number_or_an_address(text: str, number: str, email: str)
         types.Address,
         types.Contact,
         types.Authority,
-        types.Moment,
+        Moment,
     ],
 )
 def test_null_and_nothing_are_the_empty_fact(kind: type) -> None:
