@@ -16,7 +16,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from fhir.scopes import Scope, matching
 from server.errors import Denied, Missing
-from server.store.tables import index_reference, resource, study
+from server.store.fhir_tables import index_reference, resource
+from server.store.tables import study
 
 S = TypeVar("S", bound=Select[Any])
 

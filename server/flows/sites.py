@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
+from dicom.decode_pool import Pool
 from fhir import identifiers
 from server.config import Config
 from server.errors import Missing
 from server.flows.audit import Auditor
+from server.flows.darkroom import Darkroom
 from server.flows.keys import ClientKeys
 from server.flows.patients import Site
 from server.store.blobs import LocalBlobs
@@ -31,6 +33,7 @@ class House:
     database: Database
     blobs: LocalBlobs
     auditor: Auditor
+    darkroom: Darkroom
     keys: ClientKeys = field(default_factory=ClientKeys)
     _sites: dict[int, tuple[int, Site]] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
@@ -47,7 +50,8 @@ class House:
         return site
 
     def close(self) -> None:
-        """Close the audit windows and every connection."""
+        """Close the audit windows, every connection and the decoders."""
+        self.darkroom.close()
         self.auditor.close()
         self.database.close()
 
@@ -76,4 +80,5 @@ def open_house(config: Config, role: str) -> House:
     database = Database(config.database)
     blobs = LocalBlobs(config.data / "blobs", config.min_free_bytes)
     writer = f"{role}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    return House(config, database, blobs, Auditor(database, writer))
+    decoders = Pool(config.decode_workers, config.decode_memory, config.decode_seconds)
+    return House(config, database, blobs, Auditor(database, writer), Darkroom(decoders))

@@ -16,7 +16,6 @@ from sqlalchemy import (
     exists,
     false,
     func,
-    literal,
     not_,
     or_,
     select,
@@ -26,25 +25,15 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import query as q
 from fhir.search_params import TABLE
+from server.store.fhir_tables import index_reference, resource
 from server.store.resources import param_id
-from server.store.tables import (
-    index_date,
-    index_reference,
-    index_string,
-    index_token,
-    index_uri,
-    instance,
-    resource,
-    series,
-    study,
-)
+from server.store.search_values import KINDS, Clause, date_clause, table_of, value_clause
+from server.store.tables import instance, series, study
 
 FEW = 1000
-_LAST = "\U0010ffff"
 
 # The gate: the condition on rows of a type, over `resource` or an alias of it.
 Allowed = Callable[[str, Any], ColumnElement[bool]]
-Clause = ColumnElement[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +116,14 @@ class Search:
     def _criterion(self, kind: str, criterion: q.Criterion) -> Matches:
         if criterion.param.answer in ("instance", "series"):
             return self._dicom(criterion)
-        table = _table_of(criterion).alias()
+        table = table_of(criterion).alias()
         query = select(table.c.rid).where(
             table.c.organisation == self.organisation,
             table.c.param == param_id(kind, criterion.rows),
         )
         if criterion.values:
             query = query.where(
-                or_(*(_value(criterion, value, table) for value in criterion.values))
+                or_(*(value_clause(criterion, value, table) for value in criterion.values))
             )
         return Matches(query, table.c.rid)
 
@@ -291,105 +280,12 @@ def _column_clause(criterion: q.Criterion, table: Any) -> Clause:
         return false() if criterion.missing else true()
     if criterion.param.code == "_lastUpdated":
         low, high = table.c.updated, table.c.updated + 1
-        return or_(*(_date(v, low, high) for v in criterion.values if isinstance(v, q.DateValue)))
+        return or_(
+            *(date_clause(v, low, high) for v in criterion.values if isinstance(v, q.DateValue))
+        )
     codes = [v.code for v in criterion.values if isinstance(v, q.TokenValue)]
     found: Clause = table.c.id.in_(codes)
     return not_(found) if criterion.modifier == "not" else found
-
-
-_TABLES: dict[type, Any] = {
-    q.TokenValue: index_token,
-    q.StringValue: index_string,
-    q.DateValue: index_date,
-    q.ReferenceValue: index_reference,
-    q.UriValue: index_uri,
-}
-_KINDS = {
-    "token": index_token,
-    "string": index_string,
-    "date": index_date,
-    "reference": index_reference,
-    "uri": index_uri,
-}
-
-
-def _table_of(criterion: q.Criterion) -> Any:
-    """The index table that holds the rows of a criterion."""
-    if criterion.values:
-        return _TABLES[type(criterion.values[0])]
-    return _KINDS[criterion.param.kind]
-
-
-def _value(criterion: q.Criterion, value: q.Value, table: Any) -> Clause:
-    match value:
-        case q.TokenValue():
-            return _token(criterion, value, table)
-        case q.StringValue():
-            return _string(criterion, value, table)
-        case q.DateValue():
-            return _date(value, table.c.low, table.c.high)
-        case q.ReferenceValue():
-            return _reference(value, table)
-        case q.UriValue():
-            return _uri(criterion, value, table)
-
-
-def _token(criterion: q.Criterion, value: q.TokenValue, table: Any) -> Clause:
-    if criterion.modifier == "text":
-        text = table.c.text
-        return or_(_starts(text, value.text), text.contains(f" {value.text}", autoescape=True))
-    clauses = [table.c.code == value.code] if value.code else []
-    if value.system is not None:
-        clauses.append(table.c.system == value.system)
-    return and_(true(), *clauses)
-
-
-def _string(criterion: q.Criterion, value: q.StringValue, table: Any) -> Clause:
-    if criterion.modifier == "exact":
-        return and_(table.c.exact == value.exact)
-    if criterion.modifier == "contains":
-        return and_(table.c.norm.contains(value.norm, autoescape=True))
-    return _starts(table.c.norm, value.norm)
-
-
-def _starts(column: Any, text: str) -> Clause:
-    """Starts-with as a range, which an index can answer."""
-    return and_(column >= text, column < text + _LAST)
-
-
-def _date(value: q.DateValue, low: Any, high: Any) -> Clause:
-    """See fhir.query.DateValue for what each prefix means of two ranges."""
-    inside = and_(low >= value.low, high <= value.high)
-    clauses: dict[str, Clause] = {
-        "eq": inside,
-        "ne": not_(inside),
-        "gt": and_(high > value.high),
-        "lt": and_(low < value.low),
-        "ge": or_(high > value.high, inside),
-        "le": or_(low < value.low, inside),
-        "sa": and_(low >= value.high),
-        "eb": and_(high <= value.low),
-        "ap": and_(low < value.high, high > value.low),
-    }
-    return clauses[value.prefix]
-
-
-def _reference(value: q.ReferenceValue, table: Any) -> Clause:
-    if value.url:
-        return and_(table.c.url == value.url)
-    clauses = [table.c.target == value.id]
-    if value.type:
-        clauses.append(table.c.target_type == value.type)
-    return and_(*clauses)
-
-
-def _uri(criterion: q.Criterion, value: q.UriValue, table: Any) -> Clause:
-    if criterion.modifier == "below":
-        return or_(table.c.value == value.value, _starts(table.c.value, f"{value.value}/"))
-    if criterion.modifier == "above":
-        parent = literal(value.value).startswith(table.c.value + "/")
-        return or_(table.c.value == value.value, parent)
-    return and_(table.c.value == value.value)
 
 
 def _order(kind: str, sort: q.Sort, organisation: int) -> Any:
@@ -397,7 +293,7 @@ def _order(kind: str, sort: q.Sort, organisation: int) -> Any:
     if sort.param.answer == "column":
         column = resource.c.updated if sort.param.code == "_lastUpdated" else resource.c.id
         return column.desc() if sort.descending else column.asc()
-    table = _KINDS[sort.param.kind].alias()
+    table = KINDS[sort.param.kind].alias()
     column = table.c[{"date": "low", "string": "norm", "token": "code"}[sort.param.kind]]
     end = func.max(column) if sort.descending else func.min(column)
     value = (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Response, request
 
 from server.flows import query
-from server.web import wado
+from server.web import rendered, wado
 from server.web.routes import Call, Handler, Route, Scoped
 
 
@@ -53,6 +53,7 @@ def _get(rule: str, letter: str, handler: Callable[[Call], Response], summary: s
 _STUDY = "/studies/<study>"
 _SERIES = f"{_STUDY}/series/<series>"
 _INSTANCE = f"{_SERIES}/instances/<instance>"
+_FRAMES = f"{_INSTANCE}/frames/<frames>"
 
 ROUTES: tuple[Route, ...] = (
     _get("/studies", "s", searching("study"), "Search for studies"),
@@ -68,5 +69,11 @@ ROUTES: tuple[Route, ...] = (
     _get(f"{_SERIES}/metadata", "r", wado.metadata, "Metadata of a series"),
     _get(f"{_INSTANCE}/metadata", "r", wado.metadata, "Metadata of an instance"),
     _get(f"{_INSTANCE}/bulkdata/<path:value>", "r", wado.bulkdata, "A value left out of metadata"),
-    _get(f"{_INSTANCE}/frames/<frames>", "r", wado.frames, "Frames of an instance"),
+    _get(_FRAMES, "r", wado.frames, "Frames of an instance"),
+    _get(f"{_INSTANCE}/rendered", "r", rendered.rendered, "Picture of an instance"),
+    _get(f"{_FRAMES}/rendered", "r", rendered.rendered, "Picture of a frame"),
+    _get(f"{_STUDY}/thumbnail", "r", rendered.thumbnail, "Thumbnail of a study"),
+    _get(f"{_SERIES}/thumbnail", "r", rendered.thumbnail, "Thumbnail of a series"),
+    _get(f"{_INSTANCE}/thumbnail", "r", rendered.thumbnail, "Thumbnail of an instance"),
+    _get(f"{_FRAMES}/thumbnail", "r", rendered.thumbnail, "Thumbnail of a frame"),
 )

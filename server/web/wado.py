@@ -2,13 +2,14 @@
 
 import secrets
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from flask import Response, request
 
 from dicom import frame_types, multipart
 from dicom.media_types import MULTIPART, Offer, negotiate
 from server.errors import Invalid, NotAcceptable
-from server.flows import pixels
+from server.flows import pictures, pixels
 from server.flows.pixels import Selection, Tally
 from server.web.routes import Call
 
@@ -16,6 +17,7 @@ DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 _JSON_OFFERS = (Offer(DICOM_JSON), Offer("application/json"))
 _MOST_FRAMES = 10_000
+_CHUNK = 1 << 18
 
 
 def chosen(offers: Iterable[Offer], what: str) -> Offer:
@@ -42,7 +44,8 @@ def _spelt(offer: Offer) -> str:
     return "; ".join(words)
 
 
-def _selected(call: Call) -> Selection:
+def selected(call: Call) -> Selection:
+    """What the address of a request means to its caller."""
     path = call.path
     named = path["study"], path.get("series", ""), path.get("instance", "")
     return pixels.select(call.house, call.who, *named)
@@ -50,7 +53,7 @@ def _selected(call: Call) -> Selection:
 
 def objects(call: Call) -> Response:
     """A study, series or instance as Part 10 files, in the transfer syntax they are stored in."""
-    selection = _selected(call)
+    selection = selected(call)
     single = "instance" in call.path
     offer = Offer(MULTIPART, DICOM)
     for syntax in selection.syntaxes:
@@ -59,14 +62,12 @@ def objects(call: Call) -> Response:
             offers.append(Offer(DICOM, transfer_syntax=syntax))
         offer = chosen(offers, "objects are served in the transfer syntax they are stored in")
     etag = f'"{selection.rows[0].sha256}"' if single else ""
-    if single and _is_fresh(etag):
-        return _unchanged(etag)
+    if single and is_fresh(etag):
+        return unchanged(etag)
     if offer.name == DICOM:
         response = _one_object(call, selection)
     else:
-        tally = Tally()
-        parts = _object_parts(call, selection, tally)
-        response = _multipart(call, selection, DICOM, parts, tally)
+        response = _many_objects(call, selection)
     if single:
         response.headers["ETag"] = etag
     return response
@@ -75,47 +76,62 @@ def objects(call: Call) -> Response:
 def _one_object(call: Call, selection: Selection) -> Response:
     row, tally = selection.rows[0], Tally()
     copy = pixels.copy(call.house, row)
-    kind = f"{DICOM}; transfer-syntax={row.transfer_syntax}"
-    response = _streamed(call, selection, kind, tally.whole(copy.chunks), tally)
+    response = streamed(call, selection, _dicom_type(row), tally.whole(copy.chunks), tally)
     response.content_length = copy.length
     return response
 
 
-def _object_parts(call: Call, selection: Selection, tally: Tally) -> Iterator[multipart.Part]:
-    for row in selection.rows:
-        copy = pixels.copy(call.house, row)
-        headers = {
-            "Content-Type": f"{DICOM}; transfer-syntax={row.transfer_syntax}",
-            "Content-Length": str(copy.length),
-        }
-        yield headers, tally.whole(copy.chunks)
+def _many_objects(call: Call, selection: Selection) -> Response:
+    """Every object as a part. The length is said first, so that nobody takes half for the whole."""
+    tally, boundary = Tally(), secrets.token_hex(16)
+    lengths = pixels.lengths(call.house, selection.rows)
+    headers = [
+        {"Content-Type": _dicom_type(row), "Content-Length": str(length)}
+        for row, length in zip(selection.rows, lengths, strict=True)
+    ]
+    frame = multipart.write(((fields, ()) for fields in headers), boundary)
+    bodies = (tally.whole(pixels.copy(call.house, row).chunks) for row in selection.rows)
+    chunks = multipart.write(zip(headers, bodies, strict=True), boundary)
+    kind = multipart.content_type(boundary, DICOM)
+    response = streamed(call, selection, kind, chunks, tally)
+    response.content_length = sum(lengths) + sum(map(len, frame))
+    return response
+
+
+def _dicom_type(row: Any) -> str:
+    return f"{DICOM}; transfer-syntax={row.transfer_syntax}"
 
 
 def metadata(call: Call) -> Response:
     """The DICOM JSON of a study, series or instance: stored texts, joined (PS3.18 10.4.1.1.3)."""
-    selection = _selected(call)
+    selection = selected(call)
     kind = json_type()
     etag = f'W/"{selection.claim.changed}-{selection.claim.claim}"'
-    if _is_fresh(etag):
-        return _unchanged(etag)
+    if is_fresh(etag):
+        return unchanged(etag)
     tally = Tally()
     body = _array(pixels.metadata(call.house, call.who, selection), tally)
-    response = _streamed(call, selection, kind, body, tally)
+    response = streamed(call, selection, kind, body, tally)
     response.headers["ETag"] = etag
     return response
 
 
 def _array(texts: Iterable[str], tally: Tally) -> Iterator[bytes]:
-    before = b"["
+    """A JSON array, handed over in chunks of a useful size."""
+    chunk, before = bytearray(), b"["
     for text in texts:
-        yield from tally.whole([before + text.encode()])
+        chunk += before + text.encode()
         before = b",\n"
-    yield b"]"
+        tally.count += 1
+        if len(chunk) >= _CHUNK:
+            yield bytes(chunk)
+            chunk.clear()
+    yield bytes(chunk) + b"]"
 
 
 def bulkdata(call: Call) -> Response:
     """One value that the metadata names by a BulkDataURI (PS3.18 10.4.1.1.5)."""
-    selection = _selected(call)
+    selection = selected(call)
     source = pixels.source(call.house, call.who, selection.rows[0])
     path = call.path["value"]
     if source.is_encapsulated(path):
@@ -125,19 +141,20 @@ def bulkdata(call: Call) -> Response:
     offer = chosen([Offer(MULTIPART, octets), Offer(octets)], "bulk data is octets")
     if offer.name == MULTIPART:
         return _multipart(call, selection, octets, [({"Content-Type": octets}, chunks)])
-    response = _streamed(call, selection, octets, chunks)
+    response = streamed(call, selection, octets, chunks)
     response.content_length = length
     return response
 
 
 def frames(call: Call) -> Response:
     """Frames by number, as stored or decoded (PS3.18 10.4.1.1.6)."""
-    selection = _selected(call)
+    selection = selected(call)
     source = pixels.source(call.house, call.who, selection.rows[0])
-    return _frames(call, selection, source, _numbers(call.path["frames"]))
+    return _frames(call, selection, source, frame_numbers(call.path["frames"]))
 
 
-def _numbers(text: str) -> list[int]:
+def frame_numbers(text: str) -> list[int]:
+    """The frame list of an address: whole numbers, separated by commas."""
     words = text.split(",")
     if len(words) > _MOST_FRAMES or not all(w.isascii() and w.isdigit() for w in words):
         raise Invalid("frames are numbers from 1, separated by commas", expression="frames")
@@ -147,15 +164,21 @@ def _numbers(text: str) -> list[int]:
 def _frames(
     call: Call, selection: Selection, source: pixels.Source, numbers: list[int]
 ) -> Response:
-    row = selection.rows[0]
+    stored = selection.rows[0].transfer_syntax
     for number in numbers:
         source.check(number)
-    offer = chosen(frame_types.offers(row.transfer_syntax, len(numbers) == 1), "frames")
+    offer = chosen(frame_types.offers(stored, len(numbers) == 1), "frames")
     kind = f"{offer.content}; transfer-syntax={offer.transfer_syntax}"
-    bodies = (source.frame(number) for number in numbers)
+    as_stored = frame_types.is_native(stored) or offer.transfer_syntax == stored
+    bodies = (
+        source.frame(number)
+        if as_stored
+        else pictures.decoded(call.house, call.who, source, number)
+        for number in numbers
+    )
     if offer.name != MULTIPART:
         body = next(bodies)
-        response = _streamed(call, selection, kind, [body])
+        response = streamed(call, selection, kind, [body])
         response.content_length = len(body)
         return response
     parts = (({"Content-Type": kind}, [body]) for body in bodies)
@@ -167,14 +190,13 @@ def _multipart(
     selection: Selection,
     inner: str,
     parts: Iterable[multipart.Part],
-    tally: Tally | None = None,
 ) -> Response:
     boundary = secrets.token_hex(16)
     kind = multipart.content_type(boundary, inner)
-    return _streamed(call, selection, kind, multipart.write(parts, boundary), tally)
+    return streamed(call, selection, kind, multipart.write(parts, boundary))
 
 
-def _streamed(
+def streamed(
     call: Call,
     selection: Selection,
     kind: str,
@@ -189,9 +211,11 @@ def _streamed(
     return response
 
 
-def _is_fresh(etag: str) -> bool:
+def is_fresh(etag: str) -> bool:
+    """Whether the caller has this representation already (RFC 9110 13.1.2)."""
     return request.if_none_match.contains_weak(etag.removeprefix("W/").strip('"'))
 
 
-def _unchanged(etag: str) -> Response:
+def unchanged(etag: str) -> Response:
+    """The answer to a caller who has it already."""
     return Response(status=304, headers={"ETag": etag})
