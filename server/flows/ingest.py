@@ -19,7 +19,7 @@ from dicom.facts import InstanceFacts, Issuer, Number, PatientFacts
 from dicom.facts_json import dump
 from dicom.sink import Receipt, Sink, StoreRequest
 from server import clock
-from server.errors import TooLarge
+from server.errors import Full, TooLarge
 from server.flows import patients
 from server.flows.audit import Event
 from server.flows.likeness import same_object
@@ -80,7 +80,11 @@ class IngestSink:
         _check_announced(self._request, header.facts)
         self._writer.publish()
         arrival = Arrival(self._request, header, self._key, self._writer.size, digest)
-        return register(self._house, arrival)
+        try:
+            return register(self._house, arrival)
+        except Full:  # nothing was committed: the sender is told, and will send again
+            self._house.blobs.delete(self._key)
+            raise
 
     def _read(self) -> tuple[files.Header, str]:
         """The header, and the SHA-256 of the data set: of the part that comes back unchanged."""

@@ -66,6 +66,19 @@ def test_a_disk_that_fills_up_costs_no_object_and_no_database(tmp_path: Path) ->
         assert server.run("verify")["faults"] == []
 
 
+def test_an_object_that_finds_no_room_for_its_row_leaves_no_file(tmp_path: Path) -> None:
+    """A sender that tries again and again would fill the blobs' own disk with what nobody knows."""
+    blobs = tmp_path / "blobs"
+    blobs.mkdir()
+    with small_disk(tmp_path / "data", "20M") as data:
+        (data / "blobs").symlink_to(blobs)
+        with running(data, MIN_FREE_BYTES="0") as server, ballast(data):
+            for number in range(3):
+                made = make("rowless", "CT1", number)
+                assert send(server.dimse, made.file) == [OUT_OF_RESOURCES]
+            assert [path for path in blobs.rglob("*") if path.is_file()] == []
+
+
 def fill(server: Server) -> tuple[list[Made], Made]:
     """Send objects until one is refused; gives what was kept, and that one."""
     kept: list[Made] = []
