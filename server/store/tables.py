@@ -293,7 +293,13 @@ resource = Table(
 Index("ux_resource_id", resource.c.organisation, resource.c.type, resource.c.id, unique=True)
 Index(None, resource.c.organisation, resource.c.type, resource.c.rid)
 Index(None, resource.c.organisation, resource.c.type, resource.c.updated, resource.c.rid)
-Index("ix_resource_filed", resource.c.organisation, resource.c.filed_under, resource.c.type)
+Index(
+    "ix_resource_filed",
+    resource.c.organisation,
+    resource.c.filed_under,
+    resource.c.type,
+    resource.c.rid,
+)
 resource_version = Table(
     "resource_version",
     metadata,
@@ -316,8 +322,11 @@ resource_key = Table(
 )
 
 
-def _index_table(name: str, *columns: "Column[Any]", lookup: tuple[str, ...]) -> Table:
-    """An index table with its two ways in: by value, and by resource."""
+def _index_table(name: str, *columns: "Column[Any]", order: str) -> Table:
+    """An index table with its two ways in: by value, in order, and by resource.
+
+    Both hold every column that a condition compares, so that the table itself is seldom read.
+    """
     table = Table(
         name,
         metadata,
@@ -326,26 +335,42 @@ def _index_table(name: str, *columns: "Column[Any]", lookup: tuple[str, ...]) ->
         Column("rid", BigInteger, nullable=False),
         *columns,
     )
-    value = [table.c[column] for column in lookup]
-    Index(f"ix_{name}_value", table.c.organisation, table.c.param, *value, table.c.rid)
-    Index(f"ix_{name}_rid", table.c.organisation, table.c.rid, table.c.param)
+    _index_by(table, order)
+    compared = [table.c[column.name] for column in columns if column.name not in _SHOWN]
+    Index(f"ix_{name}_rid", table.c.organisation, table.c.rid, table.c.param, *compared)
     return table
 
 
+# Columns that no usual search compares.
+_SHOWN = ("text", "exact", "url")
+
+
+def _index_by(table: Table, order: str) -> None:
+    """The way in by one column, in whose order a sorted search walks; the others come along."""
+    known = {"organisation", "param", "rid", order, *_SHOWN}
+    others = [column for column in table.c if column.name not in known]
+    leading = table.c.organisation, table.c.param, table.c[order], table.c.rid
+    Index(f"ix_{table.name}_{order}", *leading, *others)
+
+
+def _ordered(name: str) -> "Column[str]":
+    """Text in the order of its bytes, so that what begins with a text is a range of an index."""
+    type_ = Text().with_variant(Text(collation="C"), "postgresql")
+    return Column(name, type_, nullable=False, server_default="")
+
+
 index_token = _index_table(
-    "index_token", _text("code"), _text("system"), _text("text"), lookup=("code", "system")
+    "index_token", _ordered("code"), _text("system"), _text("text"), order="code"
 )
-index_string = _index_table("index_string", _text("norm"), _text("exact"), lookup=("norm",))
-index_date = _index_table("index_date", _int("low"), _int("high"), lookup=("low", "high"))
+index_string = _index_table("index_string", _ordered("norm"), _text("exact"), order="norm")
+# By their beginnings and by their ends: a search may give a bound on either.
+index_date = _index_table("index_date", _int("low"), _int("high"), order="low")
+_index_by(index_date, "high")
 index_reference = _index_table(
-    "index_reference",
-    _text("target_type"),
-    _text("target"),
-    _text("url"),
-    lookup=("target", "target_type"),
+    "index_reference", _text("target_type"), _text("target"), _text("url"), order="target"
 )
 Index(None, index_reference.c.organisation, index_reference.c.target, index_reference.c.target_type)
-index_uri = _index_table("index_uri", _text("value"), lookup=("value",))
+index_uri = _index_table("index_uri", _ordered("value"), order="value")
 
 # Who may: clients and their tokens, all secrets hashed.
 client = Table(
