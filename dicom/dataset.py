@@ -124,13 +124,15 @@ class DataSet:
         return _clean(self.decoded(raw, self.elements[tag].vr)) if raw else ""
 
     def integer(self, tag: int) -> int:
-        """The first value of a whole-number element, 0 when there is none or it is not a number."""
+        """The first value of a whole-number element, 0 when it is absent or beyond 32 bits."""
         raw = self.raw(tag)
         if not raw:
             return 0
         vr = self.elements[tag].vr
-        if vr in ("IS", "DS"):
-            return _integer(raw)
+        value = _integer(raw) if vr in ("IS", "DS") else self._binary_integer(raw, vr)
+        return value if -(1 << 31) <= value < 1 << 32 else 0
+
+    def _binary_integer(self, raw: bytes, vr: str) -> int:
         code = _INTEGERS.get(vr) or _BY_LENGTH.get(len(raw), "H")
         size = struct.calcsize("<" + code)
         if len(raw) < size:

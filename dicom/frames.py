@@ -20,6 +20,7 @@ ReadRange = Callable[[int, int], bytes]
 _MAGIC = b"TF1"
 _HEAD = struct.Struct("<3sBQQQQ")
 _ITEM_HEADER = 8
+_MOST_BITS = 1 << 62
 _RLE = "1.2.840.10008.1.2.5"
 _VIDEO = "1.2.840.10008.1.2.4.10"
 # How a codestream starts: JPEG and JPEG-LS, JPEG 2000, its file format, JPEG XL and its own.
@@ -125,10 +126,10 @@ def native(pixels: Pixels, vr: str, big: bool) -> FrameIndex | None:
     """Index of uncompressed frames, None where the attributes describe no image."""
     samples = 2 if pixels.photometric in _SUBSAMPLED and pixels.samples == 3 else pixels.samples
     frame_bits = pixels.rows * pixels.columns * samples * pixels.bits_allocated
-    if not frame_bits:
+    if not 0 < frame_bits < _MOST_BITS:
         return None
     word = 1
-    if big and pixels.bits_allocated > 8:
+    if big and pixels.bits_allocated in (16, 32, 64):
         word = pixels.bits_allocated // 8
     elif big and vr == "OW":
         word = 2

@@ -1,6 +1,7 @@
 """A frame made ready for the decode pool, from the DICOM JSON kept beside its object."""
 
 import json
+import math
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
@@ -75,11 +76,12 @@ def _values(model: Model, tag: str) -> list[Any]:
 
 
 def _numbers(model: Model, tag: str) -> list[float]:
-    """The numbers of an attribute, none if one of them is not a number."""
+    """The numbers of an attribute, none if one of them is not a finite number."""
     try:
-        return [float(value) for value in _values(model, tag)]
-    except (TypeError, ValueError):
+        numbers = [float(value) for value in _values(model, tag)]
+    except (TypeError, ValueError, OverflowError):
         return []
+    return numbers if all(map(math.isfinite, numbers)) else []
 
 
 def _integer(model: Model, tag: str) -> int:

@@ -23,9 +23,11 @@ def set_up_logging(config: Config, role: str) -> None:
         format=f"%(asctime)s {role} %(levelname)s %(name)s: %(message)s",
         force=True,
     )
-    for name in ("authlib", "urllib3", "pydicom", "pynetdicom"):
+    for name in ("authlib", "urllib3", "pydicom"):
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(config.log_level)))
+    # These tell each step at INFO; pynetdicom also prints traces for what a hostile peer sends.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
 
 
 def die_with_parent() -> None:

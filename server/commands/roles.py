@@ -79,7 +79,7 @@ def web(config: settings.Config) -> None:
         blocking_threads=config.http_threads,
         workers_kill_timeout=_GRACE,
         respawn_failed_workers=True,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         working_dir=Path.cwd(),
     ).serve()
 

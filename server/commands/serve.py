@@ -1,7 +1,10 @@
 """`serve`: prepares the stores, starts the roles, says where they listen."""
 
+import fcntl
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 
 import click
@@ -17,6 +20,34 @@ from server.flows.sites import House, open_house
 Check = Callable[[House], None]
 
 _ROLES = ("worker", "dimse", "web")
+_DYING = 5.0  # seconds that the processes of a killed server get to disappear
+
+
+def claim(config: Config) -> int:
+    """Lock the data folder for one server; gives the lock's descriptor.
+
+    The children inherit it, so the folder is free only when the last process of a server that
+    was killed has gone. Raises BadSetting while another server runs on it.
+    """
+    config.data.mkdir(parents=True, exist_ok=True)
+    lock = os.open(config.data / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + _DYING
+    while not _locked(lock):
+        if time.monotonic() > deadline:
+            raise BadSetting(
+                f"another server runs on {config.data}: stop it, or give this one "
+                "a folder of its own with TRIPTYCH_DATA"
+            )
+        time.sleep(0.05)
+    return lock
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def prepare(config: Config, before: Check | None = None) -> None:
@@ -44,11 +75,11 @@ def roles(only: str) -> tuple[str, ...]:
 
 def start(config: Config, only: str = "", before: Check | None = None) -> Supervisor:
     """Prepare and start; the supervisor that comes back has every role serving."""
-    config.data.mkdir(parents=True, exist_ok=True)
     process.set_up_logging(config, "serve")
+    lock = claim(config)
     config, held = reserve(config)
     prepare(config, before)
-    supervisor = Supervisor(config, roles(only), held)
+    supervisor = Supervisor(config, roles(only), held, lock)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
     signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
     try:

@@ -65,9 +65,12 @@ class Child:
 class Supervisor:
     """Runs the roles; `run` returns the exit code of `serve`."""
 
-    def __init__(self, config: Config, roles: tuple[str, ...], held: socket.socket) -> None:
+    def __init__(
+        self, config: Config, roles: tuple[str, ...], held: socket.socket, claim: int
+    ) -> None:
         self.config = config
         self._held = held
+        self._claim = claim
         self.ports: dict[str, int] = {}
         self._children = [Child(role) for role in roles]
         self._stopping = threading.Event()
@@ -122,7 +125,7 @@ class Supervisor:
         child.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "server", "_role", child.role],
             env=env,
-            pass_fds=(self._life, writer),
+            pass_fds=(self._life, writer, self._claim),
             stdout=sys.stderr,  # our own stdout carries the ready line and nothing before it
         )
         os.close(writer)

@@ -106,13 +106,12 @@ def authenticate(house: House, token: str, *, address: str, now: int) -> Grant:
 
 
 def _row(house: House, token: str, now: int) -> Row[Any] | None:
-    """A token's row while it is good: one look-up by key, and one for the patients it names."""
+    """A token's row while it is good, and every patient that it names still stands."""
     with house.database.read() as connection:
         row = tokens.find(connection, digest(token), now=now)
-        if row is None or row.everyone:
-            return row
-        named = _patients(row.patients)
-        return row if people.active(connection, row.organisation, named) == named else None
+    if row is None or row.standing != len(_patients(row.patients)):
+        return None
+    return row
 
 
 @lru_cache(maxsize=1024)
@@ -120,7 +119,7 @@ def _scopes(text: str) -> tuple[Scope, ...]:
     return scopes.split(text)[0]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _patients(text: str) -> frozenset[str]:
     return frozenset(json.loads(text))
 

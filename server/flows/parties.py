@@ -15,6 +15,8 @@ from server.flows.sites import HOME, House
 from server.store import people
 
 SERVICES = ("echo", "store", "commit", "find", "get", "move", "worklist", "mpps")
+# Every query of its clients carries all of them.
+LARGEST_GROUP = 10_000
 LOOPBACK = Peer("loopback", HOME, frozenset({"echo", "store"}))
 
 _NAME = re.compile(r"[^\s:|/][^\x00-\x1f\x7f:|/]{0,63}")
@@ -103,8 +105,11 @@ def add_group(
         owner = named(connection, organisation)
         ids = [patient(connection, owner, text) for text in patients]
         people.add_members(connection, owner, name, ids, now=now)
+        members = people.members(connection, owner, name)
+        if len(members) > LARGEST_GROUP:
+            raise Invalid(f"a group holds at most {LARGEST_GROUP} patients: make two")
         record(house, connection, owner, f"group add: {len(ids)} patients")
-        return people.members(connection, owner, name)
+        return members
 
 
 def patient(connection: Connection, owner: int, text: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dicom import files, frames
+from dicom.errors import Undecodable
 from dicom.json_model import WORDS
 from dicom.part10 import EXPLICIT_BIG
 from server.errors import Missing
@@ -76,12 +77,25 @@ def copy(house: House, row: Any) -> Copy:
 
     A preamble that is neither zero nor TIFF is zeroed; file meta that never came is written.
     """
+    head = _head(house, row)
+    return Copy(_length(head, row), _follow(house, head, row))
+
+
+def lengths(house: House, rows: Iterable[Any]) -> list[int]:
+    """How long the copies will be. Finds out before the first byte leaves if one cannot be read."""
+    return [_length(_head(house, row), row) for row in rows]
+
+
+def _head(house: House, row: Any) -> bytes:
+    """Preamble and file meta of a copy."""
     head = house.blobs.read(row.blob, 0, row.dataset_offset)
     if head[_MAGIC] != b"DICM":
-        head = files.file_meta(row.sop_class, row.uid, row.transfer_syntax, "")
-    elif not row.preamble_clean:
-        head = bytes(_PREAMBLE) + head[_PREAMBLE:]
-    return Copy(len(head) + row.size - row.dataset_offset, _follow(house, head, row))
+        return files.file_meta(row.sop_class, row.uid, row.transfer_syntax, "")
+    return head if row.preamble_clean else bytes(_PREAMBLE) + head[_PREAMBLE:]
+
+
+def _length(head: bytes, row: Any) -> int:
+    return len(head) + int(row.size - row.dataset_offset)
 
 
 def _follow(house: House, head: bytes, row: Any) -> Iterator[bytes]:
@@ -125,8 +139,14 @@ class Source:
         return self.index
 
     def frame(self, number: int) -> bytes:
-        """One frame as it is stored, native ones in little endian order."""
-        return frames.read_frame(self.read, self.check(number), number)
+        """One frame as it is stored, native ones in little endian order.
+
+        Missing when the object, cut short, does not hold it.
+        """
+        try:
+            return frames.read_frame(self.read, self.check(number), number)
+        except Undecodable as error:
+            raise Missing(f"{error}: the object was cut short before frame {number}") from error
 
     def value(self, path: str) -> tuple[int, Iterator[bytes]]:
         """A bulk value by its path: its length, and its bytes in little endian order."""

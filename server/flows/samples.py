@@ -7,7 +7,8 @@ from sqlalchemy import select
 from server.errors import Conflict
 from server.flows.sites import House
 from server.store import install
-from server.store.tables import resource, study
+from server.store.fhir_tables import resource
+from server.store.tables import study
 
 Look = Callable[[], str]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from server.store.jobs import insert_for
 from server.store.tables import (
@@ -64,18 +64,12 @@ def patient_with(connection: Connection, owner: int, system: str, value: str) ->
     ).scalar()
 
 
-# Built once: every request with a patient's token asks this.
-_ACTIVE = select(patient.c.id).where(
-    patient.c.organisation == bindparam("owner"),
-    patient.c.id.in_(bindparam("ids", expanding=True)),
-    patient.c.state == "active",
-)
-
-
 def active(connection: Connection, owner: int, ids: Iterable[str]) -> set[str]:
     """Which of these Patients are there and not retired."""
-    found = connection.execute(_ACTIVE, {"owner": owner, "ids": list(ids)})
-    return set(found.scalars())
+    query = select(patient.c.id).where(
+        patient.c.organisation == owner, patient.c.id.in_(list(ids)), patient.c.state == "active"
+    )
+    return set(connection.execute(query).scalars())
 
 
 def add_members(

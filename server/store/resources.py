@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from fhir import extract
 from fhir.extract import DateRow, ReferenceRow, StringRow, TokenRow, UriRow
 from server.clock import instant, row_id
-from server.store.tables import (
+from server.store.fhir_tables import (
     index_date,
     index_reference,
     index_string,

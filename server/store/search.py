@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Select, exists, func, not_, select, tuple_
 
 from fhir import query as q
 from server.store import search_order
+from server.store.fhir_tables import resource
 from server.store.resources import param_id
 from server.store.search_conditions import Allowed, Conditions, rank
 from server.store.search_order import Place
 from server.store.search_terms import Clause
-from server.store.tables import resource
 
 _COLUMNS = tuple(resource.c)
 
@@ -98,13 +98,13 @@ class Search:
         made = search_order.keys(query.type, self.organisation, query.sort)
         names = [f"key{number}" for number in range(len(made))]
         columns = [key.column.label(name) for key, name in zip(made, names, strict=True)]
-        rows = select(*_COLUMNS, *columns).where(*clauses).subquery()
+        rows: Any = select(*_COLUMNS, *columns).where(*clauses).subquery()
         order = [
             search_order.Key(rows.c[name], key.descending)
             for key, name in zip(made, names, strict=True)
         ]
         rid = rows.c.rid.desc() if order[0].descending else rows.c.rid.asc()
-        statement = select(rows).order_by(*(key.ordered for key in order), rid)
+        statement: Select[Any] = select(rows).order_by(*(key.ordered for key in order), rid)
         if after is not None:
             statement = statement.where(search_order.beyond(order, rows.c.rid, after))
         return self._run(statement.limit(limit), len(made))
@@ -114,7 +114,7 @@ class Search:
     ) -> list[Found]:
         """Along a column of the resource."""
         column = search_order.own(sort)
-        statement = select(*_COLUMNS, column.label("key0")).where(*clauses)
+        statement: Select[Any] = select(*_COLUMNS, column.label("key0")).where(*clauses)
         statement = _along(statement, column, resource.c.rid, sort.descending, after)
         return self._run(statement.limit(limit), 1)
 

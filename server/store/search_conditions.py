@@ -15,9 +15,18 @@ from sqlalchemy import Connection, Select, and_, exists, false, func, not_, or_,
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import query as q
+from server.store.fhir_tables import index_reference, resource
 from server.store.resources import param_id
-from server.store.search_terms import Clause, any_value, codes_of, own_column, table_of
-from server.store.tables import index_reference, instance, resource, series, study
+from server.store.search_terms import (
+    Clause,
+    any_value,
+    apart,
+    codes_of,
+    own_column,
+    plain,
+    table_of,
+)
+from server.store.tables import instance, series, study
 
 FEW = 1000
 
@@ -77,17 +86,18 @@ class Conditions:
         if _is_own(criterion):
             table = resource.alias()
             here = [table.c.organisation == self.organisation, table.c.type == kind]
-            return Driver(select(table.c.rid).where(*here, own_column(criterion, table)))
+            return Driver(select(table.c.rid).where(*here, own_column(criterion, plain(table))))
         if _is_dicom(criterion):
             return self._listed_dicom(criterion)
         table = table_of(criterion).alias()
-        return Driver(select(table.c.rid).where(*self._index_rows(kind, criterion, table)))
+        here = self._rows_of(table, kind, criterion.rows)
+        return Driver(select(table.c.rid).where(*here, any_value(criterion, plain(table))))
 
-    def _index_rows(self, kind: str, criterion: q.Criterion, table: Any) -> list[Clause]:
+    def _rows_of(self, table: Any, kind: str, code: str) -> list[Clause]:
+        """The rows of an index table that belong to one parameter."""
         return [
             table.c.organisation == self.organisation,
-            table.c.param == param_id(kind, criterion.rows),
-            any_value(criterion, table),
+            table.c.param == param_id(kind, code),
         ]
 
     def _listed_dicom(self, criterion: q.Criterion) -> Driver:
@@ -98,7 +108,9 @@ class Conditions:
         found = select(study.c.id).where(study.c.organisation == self.organisation, same)
         owner = found.correlate(table).scalar_subquery()
         keys = select(owner).select_from(table).where(here, _shown(table))
-        return Driver(keys.where(column.in_(codes_of(criterion))) if criterion.values else keys, "id")
+        return Driver(
+            keys.where(column.in_(codes_of(criterion))) if criterion.values else keys, "id"
+        )
 
     def _chained(self, kind: str, chain: q.Chain) -> Driver | None:
         """What refers to one of few that meet the condition."""
@@ -114,7 +126,7 @@ class Conditions:
                 (link.c.target_type == target_type)
                 & link.c.target.in_(select(target.c.id).where(*rows))
             )
-        here = self._links(link, kind, chain.param.code)
+        here = self._rows_of(link, kind, chain.param.code)
         return Driver(select(link.c.rid).where(*here, or_(*branches)))
 
     def _reversed(self, kind: str, reverse: q.Reverse) -> Driver | None:
@@ -124,12 +136,11 @@ class Conditions:
             return None
         link, source = index_reference.alias(), resource.alias()
         rows = [*self.rows(reverse.type, source), inner.holds(source)]
-        here = self._links(link, reverse.type, reverse.param.code)
+        here = self._rows_of(link, reverse.type, reverse.param.code)
         pointing = link.c.rid.in_(select(source.c.rid).where(*rows))
-        return Driver(select(link.c.target).where(*here, link.c.target_type == kind, pointing), "id")
-
-    def _links(self, link: Any, kind: str, code: str) -> list[Clause]:
-        return [link.c.organisation == self.organisation, link.c.param == param_id(kind, code)]
+        return Driver(
+            select(link.c.target).where(*here, link.c.target_type == kind, pointing), "id"
+        )
 
     # Tests
 
@@ -145,13 +156,15 @@ class Conditions:
 
     def _test(self, kind: str, criterion: q.Criterion, table: Any) -> Clause:
         if _is_own(criterion):
-            return own_column(criterion, table)
+            return own_column(criterion, apart(table))
         if _is_dicom(criterion):
             found = self._test_dicom(criterion, table)
         else:
             index = table_of(criterion).alias()
-            rows = self._index_rows(kind, criterion, index)
-            found = exists(select(index.c.rid).where(index.c.rid == table.c.rid, *rows))
+            here = self._rows_of(index, kind, criterion.rows)
+            same = index.c.rid == table.c.rid + 0
+            met = any_value(criterion, apart(index))
+            found = exists(select(index.c.rid).where(same, *here, met))
         return not_(found) if _is_negative(criterion) else found
 
     def _test_dicom(self, criterion: q.Criterion, table: Any) -> Clause:
@@ -186,21 +199,22 @@ class Conditions:
                     .correlate(link)
                 )
             )
-        here = self._links(link, kind, chain.param.code)
-        return exists(select(link.c.rid).where(link.c.rid == table.c.rid, *here, or_(*branches)))
+        here = self._rows_of(link, kind, chain.param.code)
+        same = link.c.rid == table.c.rid + 0
+        return exists(select(link.c.rid).where(same, *here, or_(*branches)))
 
     def _test_reverse(self, kind: str, reverse: q.Reverse, table: Any) -> Clause:
         link, source = index_reference.alias(), resource.alias()
         pointing = exists(
             select(source.c.rid)
             .where(
-                source.c.rid == link.c.rid,
+                source.c.rid == link.c.rid + 0,
                 *self.rows(reverse.type, source),
                 self.test(reverse.type, reverse.condition, source),
             )
             .correlate(link)
         )
-        here = self._links(link, reverse.type, reverse.param.code)
+        here = self._rows_of(link, reverse.type, reverse.param.code)
         target = and_(link.c.target == table.c.id, link.c.target_type == kind)
         return exists(select(link.c.rid).where(target, *here, pointing))
 

@@ -14,9 +14,9 @@ from sqlalchemy import and_, false, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import query as q
+from server.store.fhir_tables import resource
 from server.store.resources import param_id
 from server.store.search_terms import SORTED_BY, TABLES, Clause
-from server.store.tables import resource
 
 Value = int | str | None
 
@@ -78,8 +78,10 @@ def index_column(sort: q.Sort) -> tuple[Any, Any]:
 def _expression(kind: str, organisation: int, sort: q.Sort) -> ColumnElement[Any]:
     """A key of one resource: of several values the one that comes first in this order."""
     if is_own(sort):
-        column: ColumnElement[Any] = own(sort)
-        return column
+        column = own(sort)
+        # The column as a value: what is few is read by other means than the index of this order.
+        value: ColumnElement[Any] = column + ("" if sort.param.kind == "token" else 0)
+        return value
     table, value = index_column(sort)
     first = func.max(value) if sort.descending else func.min(value)
     return (

@@ -1,11 +1,23 @@
 """Access tokens and used client assertions. Of a token only its SHA-256 is kept."""
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import (
+    JSON,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from server.store.jobs import insert_for
-from server.store.tables import assertion, client, token
+from server.store.tables import assertion, client, patient, token
 
 
 def add(connection: Connection, values: dict[str, Any]) -> None:
@@ -13,22 +25,42 @@ def add(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(insert(token).values(**values))
 
 
-# Built once: every request to a door asks this.
-_GOOD = (
-    select(token)
-    .outerjoin(client, client.c.id == token.c.client)
-    .where(
-        token.c.hash == bindparam("hash_"),
-        token.c.expires > bindparam("now"),
-        token.c.revoked == 0,
-        func.coalesce(client.c.retired, 0) == 0,
+@cache
+def _good(dialect: str) -> Select[Any]:
+    """The statement that every request asks, built once: a token and its patients in one look-up.
+
+    `standing` counts those of its patients that are there and not retired.
+    """
+    if dialect == "sqlite":
+        named = func.json_each(token.c.patients).table_valued("value")
+    else:
+        named = func.json_array_elements_text(cast(token.c.patients, JSON)).table_valued("value")
+    standing = (
+        select(func.count())
+        .select_from(patient)
+        .where(
+            patient.c.organisation == token.c.organisation,
+            patient.c.id.in_(select(named.c.value).correlate(token)),
+            patient.c.state == "active",
+        )
+        .correlate(token)
     )
-)
+    return (
+        select(token, standing.scalar_subquery().label("standing"))
+        .outerjoin(client, client.c.id == token.c.client)
+        .where(
+            token.c.hash == bindparam("hash_"),
+            token.c.expires > bindparam("now"),
+            token.c.revoked == 0,
+            func.coalesce(client.c.retired, 0) == 0,
+        )
+    )
 
 
 def find(connection: Connection, hash_: str, *, now: int) -> Row[Any] | None:
     """A token that is good now: known, not expired, not revoked, its client not retired."""
-    return connection.execute(_GOOD, {"hash_": hash_, "now": now}).one_or_none()
+    statement = _good(connection.dialect.name)
+    return connection.execute(statement, {"hash_": hash_, "now": now}).one_or_none()
 
 
 def revoke(connection: Connection, hash_: str, *, now: int) -> bool:
@@ -39,10 +71,10 @@ def revoke(connection: Connection, hash_: str, *, now: int) -> bool:
 
 def use_assertion(connection: Connection, client_id: str, jti: str, *, expires: int) -> bool:
     """Remember an assertion; false when it was used before. One INSERT decides between rivals."""
-    statement = insert_for(connection.dialect.name, assertion).values(
-        client=client_id, jti=jti, expires=expires
-    )
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    values = {"client": client_id, "jti": jti, "expires": expires}
+    statement = insert_for(connection.dialect.name, assertion).values(**values)
+    made = statement.on_conflict_do_nothing().returning(assertion.c.jti)
+    return connection.execute(made).first() is not None
 
 
 def purge(connection: Connection, *, now: int) -> int:

@@ -18,11 +18,15 @@ ADDRESS = "/fhir/.well-known/smart-configuration"
 IMAGING = "smart-imaging-access"
 IMAGING_BACKEND = "http://fhir.org/argonaut/smart-imaging/capabilities/backend-services"
 
+# STOW-RS: what a gateway or a modality needs to hand images in.
+STORING = "system/ImagingStudy.c"
+
 
 def scopes_supported() -> list[str]:
     """The scopes that a client can be granted today, in both spellings."""
     types = ("*", *resources.TYPES)
-    return [f"system/{type_}.{access}" for access in ("rs", "read") for type_ in types]
+    reading = [f"system/{type_}.{access}" for access in ("rs", "read") for type_ in types]
+    return [*reading, STORING]
 
 
 def document(house: House) -> dict[str, Any]:
@@ -56,7 +60,9 @@ def document(house: House) -> dict[str, Any]:
 
 def smart_configuration(call: Call) -> Response:
     """The SMART configuration, as JSON whatever the request accepts."""
-    return plain_json(document(call.house))
+    response = plain_json(document(call.house))
+    response.headers["Cache-Control"] = "max-age=60"
+    return response
 
 
 ROUTES = (

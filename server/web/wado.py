@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from flask import Response, request
 
@@ -16,6 +17,7 @@ DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 _JSON_OFFERS = (Offer(DICOM_JSON), Offer("application/json"))
 _MOST_FRAMES = 10_000
+_CHUNK = 1 << 18
 
 
 def chosen(offers: Iterable[Offer], what: str) -> Offer:
@@ -65,9 +67,7 @@ def objects(call: Call) -> Response:
     if offer.name == DICOM:
         response = _one_object(call, selection)
     else:
-        tally = Tally()
-        parts = _object_parts(call, selection, tally)
-        response = _multipart(call, selection, DICOM, parts, tally)
+        response = _many_objects(call, selection)
     if single:
         response.headers["ETag"] = etag
     return response
@@ -76,20 +76,30 @@ def objects(call: Call) -> Response:
 def _one_object(call: Call, selection: Selection) -> Response:
     row, tally = selection.rows[0], Tally()
     copy = pixels.copy(call.house, row)
-    kind = f"{DICOM}; transfer-syntax={row.transfer_syntax}"
-    response = streamed(call, selection, kind, tally.whole(copy.chunks), tally)
+    response = streamed(call, selection, _dicom_type(row), tally.whole(copy.chunks), tally)
     response.content_length = copy.length
     return response
 
 
-def _object_parts(call: Call, selection: Selection, tally: Tally) -> Iterator[multipart.Part]:
-    for row in selection.rows:
-        copy = pixels.copy(call.house, row)
-        headers = {
-            "Content-Type": f"{DICOM}; transfer-syntax={row.transfer_syntax}",
-            "Content-Length": str(copy.length),
-        }
-        yield headers, tally.whole(copy.chunks)
+def _many_objects(call: Call, selection: Selection) -> Response:
+    """Every object as a part. The length is said first, so that nobody takes half for the whole."""
+    tally, boundary = Tally(), secrets.token_hex(16)
+    lengths = pixels.lengths(call.house, selection.rows)
+    headers = [
+        {"Content-Type": _dicom_type(row), "Content-Length": str(length)}
+        for row, length in zip(selection.rows, lengths, strict=True)
+    ]
+    frame = multipart.write(((fields, ()) for fields in headers), boundary)
+    bodies = (tally.whole(pixels.copy(call.house, row).chunks) for row in selection.rows)
+    chunks = multipart.write(zip(headers, bodies, strict=True), boundary)
+    kind = multipart.content_type(boundary, DICOM)
+    response = streamed(call, selection, kind, chunks, tally)
+    response.content_length = sum(lengths) + sum(map(len, frame))
+    return response
+
+
+def _dicom_type(row: Any) -> str:
+    return f"{DICOM}; transfer-syntax={row.transfer_syntax}"
 
 
 def metadata(call: Call) -> Response:
@@ -107,11 +117,16 @@ def metadata(call: Call) -> Response:
 
 
 def _array(texts: Iterable[str], tally: Tally) -> Iterator[bytes]:
-    before = b"["
+    """A JSON array, handed over in chunks of a useful size."""
+    chunk, before = bytearray(), b"["
     for text in texts:
-        yield from tally.whole([before + text.encode()])
+        chunk += before + text.encode()
         before = b",\n"
-    yield b"]"
+        tally.count += 1
+        if len(chunk) >= _CHUNK:
+            yield bytes(chunk)
+            chunk.clear()
+    yield bytes(chunk) + b"]"
 
 
 def bulkdata(call: Call) -> Response:
@@ -175,11 +190,10 @@ def _multipart(
     selection: Selection,
     inner: str,
     parts: Iterable[multipart.Part],
-    tally: Tally | None = None,
 ) -> Response:
     boundary = secrets.token_hex(16)
     kind = multipart.content_type(boundary, inner)
-    return streamed(call, selection, kind, multipart.write(parts, boundary), tally)
+    return streamed(call, selection, kind, multipart.write(parts, boundary))
 
 
 def streamed(

@@ -188,6 +188,13 @@ def test_big_endian_frames_come_out_little_endian(bits: int, vr: str) -> None:
     assert all_frames(part10(data_set, BIG)) == frames
 
 
+@pytest.mark.parametrize("bits", [0, 12, 24, 4096, 65535])
+def test_absurd_pixel_formats_are_kept_all_the_same(bits: int) -> None:
+    data_set = image(3, 3, 3, bytes(54), 16)
+    data_set.BitsAllocated = bits
+    assert files.read(part10(data_set, BIG)).facts.pixels.bits_allocated == bits
+
+
 def test_frames_of_deflated_objects_lie_in_the_inflated_data_set() -> None:
     data_set = image(3, 4, 2, bytes(range(24)))
     assert all_frames(part10(data_set, DEFLATED)) == [bytes(range(12)), bytes(range(12, 24))]

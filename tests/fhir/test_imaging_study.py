@@ -75,7 +75,7 @@ def test_equal_facts_in_any_order_give_an_equal_resource() -> None:
     instances = [instance(n) for n in range(1, 12)] + [instance(n, series=other) for n in (3, 1)]
     expected = json.dumps(build(view(*instances), SITE))
     for seed in range(5):
-        random.Random(seed).shuffle(instances)  # noqa: S311
+        random.Random(seed).shuffle(instances)
         assert json.dumps(build(view(*instances), SITE)) == expected
 
 

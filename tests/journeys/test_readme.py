@@ -1,7 +1,6 @@
 """The README's first five minutes, pasted as a reader would paste them, into a running demo."""
 
 import json
-import os
 import re
 import shlex
 import subprocess

@@ -11,9 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, select, text
 
+from server.store.columns import metadata
 from server.store.db import Database
 from server.store.migrate import migrate
-from server.store.tables import install, metadata
+from server.store.tables import install
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ import requests
 from joserfc.jwk import ECKey, OctKey
 from sqlalchemy import select
 
+from server.app import create_app
 from server.store.db import Database
 from server.store.tables import audit
+from tests.support import houses
 from tests.support.backend import EC, RSA, Backend, jwks, post, register, sign
 from tests.support.server import Server, running
 from tests.support.site import Site, serving
@@ -317,6 +320,13 @@ def test_a8_whatever_is_wrong_with_a_key_set_ends_in_a_clean_refusal(
         refused(answer, "invalid_client", 401)
     site.status, site.body = 200, jwks(EC).encode()
     assert client.ask().status_code == 200
+
+
+def test_tokens_do_not_travel_over_plain_http_beyond_this_machine(tmp_path: Path) -> None:
+    with houses.opened(tmp_path, BASE_URL="http://hospital.example") as house:
+        answer = create_app(house).test_client().post("/oauth/token", data={"grant_type": "x"})
+    assert answer.status_code == 400
+    assert "https" in answer.get_json()["error_description"]
 
 
 def test_every_token_and_every_refusal_is_in_the_audit(server: Server) -> None:

@@ -55,7 +55,7 @@ def found(archive: Archive, grant: Grant, query: q.Query, count: int) -> list[st
 
 
 @pytest.mark.parametrize("who", GRANTS)
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(5))
 def test_searches_find_what_looking_at_each_resource_finds(
     archive: Archive, who: str, seed: int
 ) -> None:
@@ -63,7 +63,7 @@ def test_searches_find_what_looking_at_each_resource_finds(
     dice = Random(seed)
     oracle = Oracle(archive.records, archive.base, grant)
     asker = Asker(dice, oracle)
-    for _ in range(25):
+    for _ in range(30):
         kind = dice.choice(TYPES)
         pairs = asker.pairs(kind)
         query = parse(kind, pairs, strict=True, base=archive.base)
@@ -73,7 +73,7 @@ def test_searches_find_what_looking_at_each_resource_finds(
             with pytest.raises(Denied):
                 found(archive, grant, query, 7)
             continue
-        ids = found(archive, grant, query, dice.choice((1, 2, 7, 50)))
+        ids = found(archive, grant, query, dice.choice((3, 10, 50)))
         expected = oracle.answer(query)
         assert len(ids) == len(set(ids)), f"{kind}?{pairs} repeats"
         assert sorted(ids) == sorted(expected), f"{kind}?{pairs}"

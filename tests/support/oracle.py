@@ -24,6 +24,8 @@ class Oracle:
     base: str
     grant: Grant
     _rows: dict[int, list[Row]] = field(default_factory=dict)
+    _seen: dict[str, list[Record]] = field(default_factory=dict)
+    _named: set[tuple[str, str]] | None = None
 
     def rows(self, record: Record) -> list[Row]:
         """What searches see in a record."""
@@ -46,13 +48,19 @@ class Oracle:
 
     def _is_named(self, record: Record) -> bool:
         """What belongs to no patient is seen when one of the patient's own resources names it."""
-        return record.type not in COMPARTMENT and any(
-            self._is_own(other) and (record.type, record.id) in self._links(other)
-            for other in self.records
-            if not other.deleted and other.organisation == self.grant.organisation
-        )
+        if self._named is None:
+            self._named = {
+                link
+                for other in self.records
+                if not other.deleted
+                and other.organisation == self.grant.organisation
+                and self._is_own(other)
+                for link in self.links(other)
+            }
+        return record.type not in COMPARTMENT and (record.type, record.id) in self._named
 
-    def _links(self, record: Record, code: str | None = None) -> set[tuple[str, str]]:
+    def links(self, record: Record, code: str | None = None) -> set[tuple[str, str]]:
+        """What a record refers to, by type and id: by one parameter, or by any."""
         found = [row for row in self.rows(record) if isinstance(row, ReferenceRow)]
         return {(r.target_type, r.target_id) for r in found if code in (None, r.param)}
 
@@ -62,7 +70,7 @@ class Oracle:
             case q.Criterion():
                 return matches(condition, self.rows(record))
             case q.Chain(param=param, branches=branches):
-                links = self._links(record, param.code)
+                links = self.links(record, param.code)
                 return any(
                     (target.type, target.id) in links and self.meets(target, inner)
                     for kind, inner in branches
@@ -70,14 +78,16 @@ class Oracle:
                 )
             case q.Reverse(type=kind, param=param, condition=inner):
                 return any(
-                    (record.type, record.id) in self._links(source, param.code)
+                    (record.type, record.id) in self.links(source, param.code)
                     and self.meets(source, inner)
                     for source in self.visible(kind)
                 )
 
-    def visible(self, kind: str) -> Iterator[Record]:
+    def visible(self, kind: str) -> list[Record]:
         """Every record of a type that the grant sees."""
-        return (record for record in self.records if record.type == kind and self.sees(record))
+        if kind not in self._seen:
+            self._seen[kind] = [r for r in self.records if r.type == kind and self.sees(r)]
+        return self._seen[kind]
 
     def answer(self, query: q.Query) -> list[str]:
         """The ids that match, in order."""
@@ -86,7 +96,8 @@ class Oracle:
             for record in self.visible(query.type)
             if all(self.meets(record, condition) for condition in query.conditions)
         ]
-        found.sort(key=lambda record: -record.order)
+        newest_first = not query.sort or query.sort[0].descending
+        found.sort(key=lambda record: record.order, reverse=newest_first)
         for sort in reversed(query.sort):
             found = self._sorted(found, sort)
         return [record.id for record in found]
@@ -96,7 +107,8 @@ class Oracle:
         keys = {record.order: self._keys(record, sort.param) for record in found}
         least = max if sort.descending else min
         having = [record for record in found if keys[record.order]]
-        having.sort(key=lambda r: least(keys[r.order]), reverse=sort.descending)
+        values = sorted({least(keys[r.order]) for r in having}, reverse=sort.descending)
+        having.sort(key=lambda r: values.index(least(keys[r.order])))
         return having + [record for record in found if not keys[record.order]]
 
     def _keys(self, record: Record, param: Param) -> list[int | str]:
@@ -128,7 +140,7 @@ class Oracle:
             name = other.type, other.id
             if not include.reverse:
                 if name in sources and other.type == include.source:
-                    wanted = self._links(other, code)
+                    wanted = self.links(other, code)
                     yield from (
                         (one.type, one.id)
                         for one in self.records
@@ -139,7 +151,7 @@ class Oracle:
             elif other.type == include.source or include.source == "*":
                 if any(
                     target in sources and include.target in ("", target[0])
-                    for target in self._links(other, code)
+                    for target in self.links(other, code)
                 ):
                     yield name
 
@@ -214,7 +226,8 @@ class Asker:
                 return self._token(param, row, others, kind)
             case StringRow():
                 modifier = self.dice.choice(("", "", ":exact", ":contains"))
-                return modifier, [self._string(r, modifier) for r in (row, *others)]
+                strings = [r for r in (row, *others) if isinstance(r, StringRow)]
+                return modifier, [self._string(r, modifier) for r in strings]
             case ReferenceRow():
                 return self._reference(row)
             case Uris():

@@ -11,11 +11,21 @@ from server.flows.sites import HOME, House
 from server.store import index, resources
 from server.store.index import StudyKey
 from server.store.resources import Change, Owner
-from server.store.tables import resource, study
+from server.store.fhir_tables import resource
+from server.store.tables import study
 
 Json = dict[str, Any]
 
-FAMILIES = ("Müller", "MULLER", "O'Brien", "Smith", "Smithson", "García López", "Nakamura", "100%_x")
+FAMILIES = (
+    "Müller",
+    "MULLER",
+    "O'Brien",
+    "Smith",
+    "Smithson",
+    "García López",
+    "Nakamura",
+    "100%_x",
+)
 GIVENS = ("Ann", "Anna Maria", "José", "Jose", "Bob", "Zoë")
 CITIES = ("Barcelona", "Berlin", "Bern", "São Paulo")
 DAYS = ("1950", "1962-05", "1962-05-17", "1980-02-29", "2001-12-31")
@@ -269,8 +279,6 @@ def fill(archive: Archive, dice: Random, patients: int, studies: int) -> None:
         archive.put(body, filed_under=whom, hidden=dice.random() < 0.1)
     archive.put(endpoint(dice, "e0"), organisation=2)
     archive.put(patient(dice, "p0"), filed_under="p0", organisation=2)
-    archive.put(
-        imaging_study(dice, "s0", "p0", endpoints), filed_under="p0", organisation=2
-    )
+    archive.put(imaging_study(dice, "s0", "p0", endpoints), filed_under="p0", organisation=2)
     for record in dice.sample(archive.of("ImagingStudy")[:-1], studies // 10):
         archive.delete(record)

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from server.store.tables import metadata
+from server.store import fhir_tables, tables  # noqa: F401 - they fill the metadata
+from server.store.columns import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)

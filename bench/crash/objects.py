@@ -1,0 +1,91 @@
+"""The objects that the crash bench sends: small pictures of people who do not exist."""
+
+import hashlib
+import random
+from dataclasses import dataclass
+from io import BytesIO
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filewriter import write_file_meta_info
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pynetdicom.dsutils import encode
+
+from dicom.phantom import uid
+
+SOP_CLASS = str(SecondaryCaptureImageStorage)
+TRANSFER_SYNTAX = str(ExplicitVRLittleEndian)
+_SIZES = (4_000, 60_000, 1_500_000)
+_CHANCES = (70, 27, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One object: its UIDs, and its data set as it goes over the wire."""
+
+    study: str
+    series: str
+    uid: str
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the data set: of what has to come back."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def data_set(self) -> Dataset:
+        """The object as pynetdicom sends it."""
+        from pydicom.filereader import dcmread
+
+        return dcmread(BytesIO(self.file))
+
+    @property
+    def file(self) -> bytes:
+        """The object as a Part 10 file."""
+        meta = FileMetaDataset()
+        meta.FileMetaInformationVersion = b"\x00\x01"
+        meta.MediaStorageSOPClassUID = SOP_CLASS
+        meta.MediaStorageSOPInstanceUID = self.uid
+        meta.TransferSyntaxUID = TRANSFER_SYNTAX
+        meta.ImplementationClassUID = uid("crash", "bench")
+        out = BytesIO()
+        write_file_meta_info(out, meta)
+        return bytes(128) + b"DICM" + out.getvalue() + self.data
+
+
+def make(study: str, sender: str, number: int, size: int = 0) -> Made:
+    """Draw an object. A study's name decides everything that its objects have in common."""
+    dice = random.Random(f"{study}/{sender}/{number}")  # noqa: S311 - sample data
+    pixels = dice.randbytes(size or dice.choices(_SIZES, _CHANCES)[0])
+    data_set = _study(study)
+    data_set.SeriesInstanceUID = uid("crash", study, sender)
+    data_set.SOPClassUID = SOP_CLASS
+    data_set.SOPInstanceUID = uid("crash", study, sender, number)
+    data_set.Modality = "OT"
+    data_set.InstanceNumber = number
+    data_set.SamplesPerPixel, data_set.PhotometricInterpretation = 1, "MONOCHROME2"
+    data_set.Rows, data_set.Columns = len(pixels) // 100, 100
+    data_set.BitsAllocated = data_set.BitsStored = 8
+    data_set.HighBit, data_set.PixelRepresentation = 7, 0
+    data_set.PixelData = pixels
+    data = encode(data_set, is_implicit_vr=False, is_little_endian=True)
+    if data is None:
+        raise ValueError("pydicom cannot encode what we drew")
+    return Made(
+        data_set.StudyInstanceUID, data_set.SeriesInstanceUID, data_set.SOPInstanceUID, data
+    )
+
+
+def _study(name: str) -> Dataset:
+    data_set = Dataset()
+    data_set.SpecificCharacterSet = "ISO_IR 192"
+    data_set.StudyInstanceUID = uid("crash", name)
+    data_set.PatientID = f"CRASH-{name}"
+    data_set.PatientName = f"Crash^{name}"
+    data_set.PatientBirthDate = "19700101"
+    data_set.PatientSex = "O"
+    data_set.StudyDate, data_set.StudyTime = "20261124", "101500"
+    data_set.AccessionNumber = f"A-{name}"[:16]
+    data_set.ReferringPhysicianName = ""
+    data_set.StudyID = "1"
+    return data_set
