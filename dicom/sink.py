@@ -15,11 +15,13 @@ class Peer:
     """Who speaks on an association, as the peer table knows them.
 
     `may` holds the services allowed: echo, store, find, get, move, commit, worklist, mpps.
+    `issuer` is the system of the patient numbers that it sends without an issuer, if known.
     """
 
     name: str
     organisation: int
     may: frozenset[str]
+    issuer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,13 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
             f"{PREFIX}OPEN_DOORS=loopback with {PREFIX}HOST={config.host} would serve unknown "
             "senders on a reachable address: bind loopback, or register them with `peer add`"
         )
+    if not config.loopback and not config.base.startswith("https://"):
+        raise BadSetting(
+            f"{PREFIX}HOST={config.host} is reachable from elsewhere, and tokens must not travel in "
+            f"clear: set {PREFIX}BASE_URL to the https:// address of the proxy in front"
+        )
+    if not 4096 <= config.max_pdu <= 1 << 24:
+        raise BadSetting(f"{PREFIX}MAX_PDU is {config.max_pdu}: it must lie between 4K and 16M")
     return config
 
 

@@ -28,8 +28,7 @@ def dicom_door(house: House) -> Door:
         return parties.identify(house, calling.calling_ae, calling.address)
 
     def open_sink(request: StoreRequest) -> Sink:
-        issuer = parties.issuer_of(house, request.peer)
-        return _Translated(_translate(lambda: ingest.open_sink(house, request, issuer)))
+        return _Translated(_translate(lambda: ingest.open_sink(house, request)))
 
     def on_event(event: Event) -> None:
         _record(house, event)

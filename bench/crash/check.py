@@ -67,7 +67,10 @@ class Study:
 
     def _index(self) -> list[str]:
         found = self.found
-        lost = [f"LOST: {uid} was acknowledged and QIDO-RS lacks it" for uid in self.promised - set(found)]
+        lost = [
+            f"LOST: {uid} was acknowledged and QIDO-RS lacks it"
+            for uid in self.promised - set(found)
+        ]
         twins = [f"TWICE: {uid} is listed {n} times" for uid, n in found.items() if n > 1]
         strange = [f"STRANGE: {uid} was never sent" for uid in set(found) - set(self.sent)]
         return lost + twins + strange
@@ -118,8 +121,14 @@ def store(data: Path) -> list[str]:
     root = data / "blobs"
     files = {str(p.relative_to(root)): p.stat().st_size for p in root.rglob("*") if p.is_file()}
     litter = [name for name in files if name.startswith("tmp/")]
-    faults = [f"MISSING: a row names {name}, which is not there" for name in rows.keys() - files.keys()]
-    faults += [f"SHORT: {n} has not the size of its row" for n in rows.keys() & files.keys() if rows[n] != files[n]]
+    faults = [
+        f"MISSING: a row names {name}, which is not there" for name in rows.keys() - files.keys()
+    ]
+    faults += [
+        f"SHORT: {n} has not the size of its row"
+        for n in rows.keys() & files.keys()
+        if rows[n] != files[n]
+    ]
     faults += [f"UNINDEXED: {name} has no row" for name in files.keys() - rows.keys() - set(litter)]
     faults += [f"LITTER: {name}" for name in litter]
     faults += [f"{parked} jobs are parked"] if parked else []

@@ -44,6 +44,6 @@ def _import(house: House, paths: tuple[Path, ...], organisation: str, issuer: st
     """Import with a bar on stderr."""
     config = house.config
     bounds = Bounds(entries=config.max_parts, inflated=config.max_request_bytes)
-    importer = Importer(house, destination(house, organisation, issuer), issuer)
+    importer = Importer(house, destination(house, organisation, issuer))
     with click.progressbar(length=weigh(paths), label="Importing", file=sys.stderr) as bar:
         return importer.run(gather(paths, bounds), bar.update)

@@ -47,16 +47,15 @@ def destination(house: House, organisation: str, issuer: str) -> StoreRequest:
             system = parties.check_system(issuer)
             if people.own_system(connection, owner, system, now=clock.now()) != owner:
                 raise Conflict(f"the numbers of {system} belong to another organisation")
-    return StoreRequest("import", Peer("import", owner, frozenset({"store"})))
+    return StoreRequest("import", Peer("import", owner, frozenset({"store"}), issuer))
 
 
 class Importer:
     """One import: reads file after file, commits several beside each other."""
 
-    def __init__(self, house: House, request: StoreRequest, issuer: str = "") -> None:
+    def __init__(self, house: House, request: StoreRequest) -> None:
         self._house = house
         self._request = request
-        self._issuer = issuer
         self._committers = Committers()
         self._mutex = Lock()
         self._details: dict[int, dict[str, str]] = {}
@@ -81,7 +80,7 @@ class Importer:
             if entry.skip:
                 raise Skipped(entry.skip)
             chunks = _begin(entry.chunks())
-            sink = ingest.open_sink(self._house, self._request, self._issuer)
+            sink = ingest.open_sink(self._house, self._request)
             for chunk in chunks:
                 sink.write(memoryview(chunk))
         except (Skipped, Fault, DicomError, *UNREADABLE) as error:

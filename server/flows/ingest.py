@@ -8,6 +8,7 @@ acknowledged.
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from mmap import MADV_DONTNEED, mmap
 from typing import Any
 
 from sqlalchemy import Connection
@@ -30,6 +31,7 @@ from server.store.install import derived_id
 
 COERCED = 0xB000
 _SECOND = 1_000_000
+_STEP = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +39,25 @@ class Arrival:
     """One durable object that is to be indexed."""
 
     request: StoreRequest
-    source: Source
     header: files.Header
     blob: str
     size: int
     sha256: str
 
 
-def open_sink(house: House, request: StoreRequest, issuer: str = "") -> Sink:
-    """A Sink for one object. `issuer` is the system of the peer's bare numbers."""
+def open_sink(house: House, request: StoreRequest) -> Sink:
+    """A Sink for one object."""
     key = new_key(request.peer.organisation, request.peer.name, clock.now())
     writer = house.blobs.create(key)
-    return IngestSink(house, request, Source(request.peer.name, issuer), key, writer)
+    return IngestSink(house, request, key, writer)
 
 
 class IngestSink:
     """See dicom.sink.Sink. Raises the errors of dicom and server; doors translate them."""
 
-    def __init__(
-        self, house: House, request: StoreRequest, source: Source, key: str, writer: BlobWriter
-    ) -> None:
+    def __init__(self, house: House, request: StoreRequest, key: str, writer: BlobWriter) -> None:
         self._house = house
         self._request = request
-        self._source = source
         self._key = key
         self._writer = writer
         self._limit = house.config.max_object_bytes
@@ -80,7 +78,7 @@ class IngestSink:
         header, digest = self._read()
         _check_announced(self._request, header.facts)
         self._writer.publish()
-        arrival = Arrival(self._request, self._source, header, self._key, self._writer.size, digest)
+        arrival = Arrival(self._request, header, self._key, self._writer.size, digest)
         return register(self._house, arrival)
 
     def _read(self) -> tuple[files.Header, str]:
@@ -109,9 +107,17 @@ def _check_announced(request: StoreRequest, facts: InstanceFacts) -> None:
 
 
 def digest_of(data: memoryview, header: files.Header) -> str:
-    """The SHA-256 of the data set, the part of a blob that comes back unchanged."""
-    with data[header.dataset_offset :] as dataset:
-        return hashlib.sha256(dataset).hexdigest()
+    """The SHA-256 of the data set, the part of a blob that comes back unchanged.
+
+    Pages of a mapped blob are given back as they have been read: a large object passes through.
+    """
+    digest = hashlib.sha256()
+    for at in range(header.dataset_offset, len(data), _STEP):
+        with data[at : at + _STEP] as part:
+            digest.update(part)
+        if isinstance(data.obj, mmap) and len(data) > _STEP:
+            data.obj.madvise(MADV_DONTNEED)
+    return digest.hexdigest()
 
 
 def register(house: House, arrival: Arrival) -> Receipt:
@@ -153,6 +159,10 @@ def _register(house: House, connection: Connection, arrival: Arrival) -> tuple[R
     return replace(receipt, warnings=warnings), True
 
 
+def _source(arrival: Arrival) -> Source:
+    return Source(arrival.request.peer.name, arrival.request.peer.issuer)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The study row that an object belongs to, as far as this transaction needs it."""
@@ -176,7 +186,9 @@ def _claim(
                 key = StudyKey(site.organisation, facts.study.uid, row.claim)
                 index.add_key(connection, key, "accession", facts.study.accession.value)
             return Claim(row.claim, row.filed_under, row.settled, row.settling), warn
-    filing = patients.resolve(connection, site, arrival.source, facts.patient, facts.study.uid, now)
+    filing = patients.resolve(
+        connection, site, _source(arrival), facts.patient, facts.study.uid, now
+    )
     key = StudyKey(site.organisation, facts.study.uid, len(claims))
     index.add_study(connection, key, _study(site, key, facts, filing, now))
     claim = Claim(key.claim, filing.patient)

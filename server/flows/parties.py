@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from server.flows.addresses import Resolve, resolve, unmapped
 from server.flows.audit import Event
 from server.flows.sites import HOME, House
 from server.store import people
+from server.store.blobs import safe_name
 
 SERVICES = ("echo", "store", "commit", "find", "get", "move", "worklist", "mpps")
 # Every query of its clients carries all of them.
@@ -183,10 +185,15 @@ def identify(
         rows = people.peers(connection, calling_ae)
     for row in rows:
         if _is_at(row.host, address, resolve):
-            return Peer(f"{row.ae}@{row.host}", row.organisation, frozenset(row.may.split(",")))
+            return _peer(row)
     if house.config.doors_open and unmapped(address).is_loopback:
         return LOOPBACK
     return None
+
+
+def _peer(row: Any) -> Peer:
+    name, may = f"{row.ae}@{row.host}", frozenset(row.may.split(","))
+    return Peer(name, row.organisation, may, row.issuer)
 
 
 def _is_at(host: str, address: str, resolve: Resolve) -> bool:
@@ -198,11 +205,12 @@ def _is_at(host: str, address: str, resolve: Resolve) -> bool:
     return unmapped(address) in [unmapped(one) for one in known]
 
 
-def issuer_of(house: House, peer: Peer) -> str:
-    """The system of a peer's bare patient numbers; empty for its organisation's default."""
-    ae, _, host = peer.name.rpartition("@")
+def source_of(house: House, organisation: int, source: str) -> Peer:
+    """The peer whose objects have `source` in their blob keys, to file what a crash left."""
     with house.database.read() as connection:
-        return people.peer_issuer(connection, ae, host) or ""
+        rows = people.peers_of(connection, organisation)
+    found = [peer for peer in map(_peer, rows) if safe_name(peer.name) == source]
+    return found[0] if found else Peer(source, organisation, frozenset({"store"}))
 
 
 def record(house: House, connection: Connection, organisation: int, detail: str) -> None:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from dicom import files
 from dicom.errors import DicomError
-from dicom.sink import Peer, StoreRequest
+from dicom.sink import StoreRequest
 from server import clock
 from server.errors import Fault
+from server.flows import parties
 from server.flows.ingest import Arrival, digest_of, register
-from server.flows.patients import Source
 from server.flows.sites import House
 from server.store import index, install, migrate
 
@@ -64,14 +64,12 @@ def _orphans(house: House, keys: list[str]) -> list[str]:
 
 def adopt(house: House, organisation: int, key: str) -> bool:
     """Index one orphan; false when it cannot be read and only lies there, for a person to judge."""
-    source = key.split("/")[1]
-    peer = Peer(source, organisation, frozenset({"store"}))
+    peer = parties.source_of(house, organisation, key.split("/")[1])
     try:
         with house.blobs.map(key) as view, memoryview(view) as data:
             header = files.read(data)
             arrival = Arrival(
                 request=StoreRequest("recovery", peer),
-                source=Source(source),
                 header=header,
                 blob=key,
                 size=len(data),

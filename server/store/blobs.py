@@ -24,10 +24,15 @@ CHUNK = 1 << 20
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
+def safe_name(source: str) -> str:
+    """A source's name in characters that every store takes."""
+    return _UNSAFE.sub("_", source) or "_"
+
+
 def new_key(organisation: int, source: str, micros: int) -> str:
-    """A fresh key; the source's name is reduced to characters that every store takes."""
+    """A fresh key for an object of a source."""
     day = datetime.fromtimestamp(micros / 1_000_000, UTC).strftime("%Y/%m/%d")
-    return f"{organisation}/{_UNSAFE.sub('_', source) or '_'}/{day}/{uuid.uuid4().hex}"
+    return f"{organisation}/{safe_name(source)}/{day}/{uuid.uuid4().hex}"
 
 
 class BlobWriter(Protocol):

@@ -120,7 +120,6 @@ def peers(connection: Connection, ae: str) -> Sequence[Row[Any]]:
     return connection.execute(select(peer).where(peer.c.ae == ae)).fetchall()
 
 
-def peer_issuer(connection: Connection, ae: str, host: str) -> str | None:
-    """The system of a peer's bare patient numbers."""
-    query = select(peer.c.issuer).where(peer.c.ae == ae, peer.c.host == host)
-    return connection.execute(query).scalar()
+def peers_of(connection: Connection, owner: int) -> Sequence[Row[Any]]:
+    """Every peer of an organisation."""
+    return connection.execute(select(peer).where(peer.c.organisation == owner)).fetchall()

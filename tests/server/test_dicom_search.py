@@ -152,7 +152,7 @@ def found(house: House, level: str = "study", grant: Grant = STAFF, **asked: str
     ],
 )
 def test_studies_are_found_by_their_keys_newest_first(
-    house: House, asked: dict[str, str], uids: list[str]
+    house: House, asked: dict[str, Any], uids: list[str]
 ) -> None:
     assert found(house, **asked) == uids
 
@@ -178,7 +178,7 @@ def test_a_study_is_found_by_every_accession_that_one_of_its_objects_had(house: 
     ],
 )
 def test_series_are_found_within_studies_or_across_them(
-    house: House, asked: dict[str, str], uids: list[str]
+    house: House, asked: dict[str, Any], uids: list[str]
 ) -> None:
     assert found(house, "series", **asked) == uids
 
@@ -193,7 +193,7 @@ def test_series_are_found_within_studies_or_across_them(
     ],
 )
 def test_instances_are_found_in_the_order_of_their_numbers(
-    house: House, asked: dict[str, str], uids: list[str]
+    house: House, asked: dict[str, Any], uids: list[str]
 ) -> None:
     assert found(house, "instance", **asked) == uids
 

@@ -153,17 +153,19 @@ def test_adding_a_peer_again_replaces_it(house: House) -> None:
     found = parties.identify(house, "CT1", "10.0.0.7")
     assert found is not None
     assert found.may == {"echo"}
-    assert parties.issuer_of(house, found) == SYSTEM
+    assert found.issuer == SYSTEM
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.9", "::1", "::ffff:127.0.0.1"])
 def test_a_stranger_from_loopback_is_the_built_in_peer_of_home(house: House, address: str) -> None:
     assert parties.identify(house, "ANYBODY", address) == LOOPBACK
     assert LOOPBACK.may == {"echo", "store"}
-    assert parties.issuer_of(house, LOOPBACK) == ""
+    assert LOOPBACK.issuer == ""
 
 
-@pytest.mark.parametrize("settings", [{"OPEN_DOORS": "none"}, {"HOST": "198.51.100.7"}])
+@pytest.mark.parametrize(
+    "settings", [{"OPEN_DOORS": "none"}, {"HOST": "198.51.100.7", "BASE_URL": "https://t.example"}]
+)
 def test_with_the_doors_closed_a_stranger_is_nobody(
     tmp_path: Path, settings: dict[str, str]
 ) -> None:
