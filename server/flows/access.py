@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from fhir.scopes import Scope, matching
 from server.errors import Denied, Missing
-from server.store.fhir_tables import index_reference, resource
+from server.store.fhir_tables import index_reference, resource, resource_version
 from server.store.tables import study
 
 S = TypeVar("S", bound=Select[Any])
@@ -139,6 +139,13 @@ def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[boo
         link.c.rid.in_(owned),
     )
     return and_(table.c.id.in_(named))
+
+
+def versions(grant: Grant, resource_type: str) -> ColumnElement[bool]:
+    """The condition on `resource_version` rows: a version is of the patient it was filed under."""
+    if grant.everyone or resource_type not in COMPARTMENT:
+        return true()
+    return and_(resource_version.c.filed_under.in_(sorted(grant.patients)))
 
 
 def limit(statement: S, grant: Grant, resource_type: str) -> S:

@@ -48,6 +48,7 @@ resource_version = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("updated", BigInteger, nullable=False),
     Column("method", String(8), nullable=False),
+    text_column("filed_under"),
     text_column("reason"),
     Column("text", Text, nullable=False),
 )

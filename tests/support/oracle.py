@@ -148,12 +148,11 @@ class Oracle:
                         and (one.type, one.id) in wanted
                         and include.target in ("", one.type)
                     )
-            elif other.type == include.source or include.source == "*":
-                if any(
-                    target in sources and include.target in ("", target[0])
-                    for target in self.links(other, code)
-                ):
-                    yield name
+            elif (other.type == include.source or include.source == "*") and any(
+                target in sources and include.target in ("", target[0])
+                for target in self.links(other, code)
+            ):
+                yield name
 
 
 def _key(row: Row) -> int | str:

@@ -9,9 +9,9 @@ from sqlalchemy import update
 from server import clock
 from server.flows.sites import HOME, House
 from server.store import index, resources
+from server.store.fhir_tables import resource
 from server.store.index import StudyKey
 from server.store.resources import Change, Owner
-from server.store.fhir_tables import resource
 from server.store.tables import study
 
 Json = dict[str, Any]
@@ -85,8 +85,8 @@ class Archive:
             for body in bodies:
                 owner = Owner(organisation, filed_under, hidden)
                 change = Change(clock.now(), "test", self.base)
-                resources.put(connection, owner, body, change)
-                if body["resourceType"] == "ImagingStudy":
+                version = resources.put(connection, owner, body, change)
+                if body["resourceType"] == "ImagingStudy" and version == 1:
                     _put_dicom(connection, organisation, body, filed_under)
                 row = resources.current(connection, organisation, body["resourceType"], body["id"])
                 stored = {**body, "meta": body.get("meta", {}) | _meta(row)}
