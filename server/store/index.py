@@ -69,6 +69,12 @@ def claim_row(connection: Connection, key: StudyKey) -> Any:
     return connection.execute(select(study).where(*_is(study, "uid", key))).one_or_none()
 
 
+def uid_of(connection: Connection, organisation: int, id_: str) -> str:
+    """The Study Instance UID behind the id of an ImagingStudy, "" for one without pixels."""
+    query = select(study.c.uid).where(study.c.organisation == organisation, study.c.id == id_)
+    return connection.execute(query).scalar() or ""
+
+
 def _is(table: Any, uid: str, key: StudyKey) -> list[Any]:
     return [
         table.c.organisation == key.organisation,
