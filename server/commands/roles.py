@@ -101,6 +101,7 @@ def application() -> Any:
 
 
 def _tend_forever(house: House) -> None:
+    process.end_dead_connections(house.config.http_stall_seconds)
     while True:
         time.sleep(_MINUTE)
         house.auditor.tend()

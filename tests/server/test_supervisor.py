@@ -103,7 +103,9 @@ def test_sigterm_ends_serve_with_0_after_what_was_begun(tmp_path: Path) -> None:
             store = command(1, sop_class=SECONDARY_CAPTURE, sop_instance=small.uid)
             stream = message(1, store, small.data)
             writing.say(stream[:10_000])
-            until(lambda: list((server.data / "blobs" / "tmp").iterdir()), "a message that has begun")
+            until(
+                lambda: list((server.data / "blobs" / "tmp").iterdir()), "a message that has begun"
+            )
             server.process.send_signal(signal.SIGTERM)
             assert idle.aborted() is not None
             writing.say(stream[10_000:])
@@ -139,8 +141,8 @@ def test_a_killed_supervisor_leaves_no_orphan_and_its_ports_are_free(tmp_path: P
         assert len(processes(server.data)) > len(server.children())
         server.process.kill()
         server.process.wait()
-        ports = {"HTTP_PORT": str(server.http), "DIMSE_PORT": str(server.dimse)}
-        with running(server.data, **ports) as heir:
+        ports = str(server.http), str(server.dimse)
+        with running(server.data, HTTP_PORT=ports[0], DIMSE_PORT=ports[1]) as heir:
             assert (heir.http, heir.dimse) == (server.http, server.dimse)
             tree = psutil.Process(heir.process.pid)
             family = {tree.pid, *(child.pid for child in tree.children(recursive=True))}
