@@ -126,15 +126,14 @@ class Victim:
         return found.get(name, [])[:1]
 
     def kill(self, processes: list[psutil.Process]) -> None:
-        """Send SIGKILL, and see that nobody survives a dead supervisor."""
-        orphans = [p for role in self.processes().values() for p in role]
+        """Send SIGKILL, and see that no child survives its dead parent."""
+        family = [*processes, *(child for one in processes for child in _descendants(one))]
         for process in processes:
             _kill(process)
-        if any(process.pid == self._pid for process in processes):
-            assert self._process is not None  # noqa: S101 - it has a pid
+        if self._process is not None and self._process.pid in {one.pid for one in processes}:
             self._process.wait()
-            gone = (not any(_lives(p) for p in orphans) for _ in iter(int, 1))
-            until(gone, "the children of a killed supervisor have gone", 10)
+        gone = (not any(_lives(one) for one in family) for _ in iter(int, 1))
+        until(gone, "the children of a killed process have gone", 10)
 
     def _renew_token(self) -> None:
         if time.monotonic() - self._tokened > _FRESH or not self._tokened:
@@ -191,6 +190,13 @@ def _kill(process: psutil.Process) -> None:
         process.kill()
     except psutil.NoSuchProcess:
         return
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -33,9 +33,14 @@ def set_up_logging(config: Config, role: str) -> None:
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends (an orphan would keep the port)."""
+def die_with_parent(parent: int | None = None) -> None:
+    """Ask the kernel to end this process when its parent ends (an orphan would keep the port).
+
+    `parent` is who it is if it still lives: it may have ended before we asked.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent not in (None, os.getppid()):
+        os._exit(1)
 
 
 def watch_parent() -> None:
