@@ -20,7 +20,7 @@ from bench.crash.doors import HOST, Web
 _ROLES = {"supervisor": 1, "dimse": 1, "web": 1, "web worker": 2, "worker": 1}
 VICTIMS = (*_ROLES, "everything")
 PATIENCE = 90.0
-_TICK = 0.02
+_TICK = 0.1
 _FRESH = 300.0
 
 
@@ -92,11 +92,14 @@ class Victim:
                 self.restarts += 1
                 if self._process.returncode not in (-signal.SIGKILL, 1):
                     raise Trouble(f"serve ended with {self._process.returncode}")
-                return self.start()
-            roles = self.processes()
-            living = {name: sum(map(_lives, found)) for name, found in roles.items()}
-            whole = all(living.get(name, 0) >= least for name, least in _ROLES.items())
-            yield whole and self.web.is_ready() and _listens(self.dimse)
+                self.start()
+                return
+            yield _listens(self.dimse) and self.web.is_ready() and self._is_whole()
+
+    def _is_whole(self) -> bool:
+        """Whether every role has its processes."""
+        found = {name: sum(map(_lives, living)) for name, living in self.processes().items()}
+        return all(found.get(name, 0) >= least for name, least in _ROLES.items())
 
     def processes(self) -> dict[str, list[psutil.Process]]:
         """Every process of the server, by role."""
