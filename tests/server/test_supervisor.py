@@ -103,7 +103,9 @@ def test_sigterm_ends_serve_with_0_after_what_was_begun(tmp_path: Path) -> None:
             store = command(1, sop_class=SECONDARY_CAPTURE, sop_instance=small.uid)
             stream = message(1, store, small.data)
             writing.say(stream[:10_000])
-            until(lambda: list((server.data / "blobs" / "tmp").iterdir()), "a message that has begun")
+            until(
+                lambda: list((server.data / "blobs" / "tmp").iterdir()), "a message that has begun"
+            )
             server.process.send_signal(signal.SIGTERM)
             assert idle.aborted() is not None
             writing.say(stream[10_000:])
