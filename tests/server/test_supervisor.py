@@ -92,7 +92,7 @@ def test_a_child_that_is_killed_comes_back_at_its_port(server: Server) -> None:
 def test_a_second_server_on_the_same_folder_is_refused_in_a_sentence(server: Server) -> None:
     second = serve_again(server, TRIPTYCH_HTTP_PORT="0", TRIPTYCH_DIMSE_PORT="0")
     assert second.returncode == 2
-    assert "another server runs on" in second.stderr
+    assert f"another server (process {server.process.pid}) runs on" in second.stderr
     assert "TRIPTYCH_DATA" in second.stderr
     assert "Traceback" not in second.stderr
     assert requests.get(f"{server.base}/readyz", timeout=5).status_code == 200
