@@ -10,10 +10,11 @@ import hashlib
 import json
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from server import clock
@@ -259,8 +260,6 @@ def _sign(connection: Connection, writer: str, now: int) -> None:
 
 def signing_key(connection: Connection) -> Any:
     """The Ed25519 key that signs the roots, made once for the installation."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     stored = value(connection, "audit-key")
     if stored is not None:
         return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(stored))
@@ -281,15 +280,21 @@ def verify(connection: Connection) -> list[str]:
             broken.append(f"{row['writer']}: the chain breaks at {row['seq']}")
         digests[row["writer"]] = (row["seq"], row["hash"])
     broken += reconcile(connection)
+    return broken + _false_signatures(connection)
+
+
+def _false_signatures(connection: Connection) -> list[str]:
     roots = connection.execute(select(audit_root)).fetchall()
-    public = signing_key(connection).public_key() if roots else None
+    if not roots:
+        return []
+    public, false = signing_key(connection).public_key(), []
     for root in roots:
         message = f"{root.writer}|{root.seq}|{root.hash}".encode()
-        with suppress(Exception):
+        try:
             public.verify(bytes.fromhex(root.signature), message)
-            continue
-        broken.append(f"{root.writer}: the signature at {root.seq} is false")
-    return broken
+        except (InvalidSignature, ValueError):
+            false.append(f"{root.writer}: the signature at {root.seq} is false")
+    return false
 
 
 def reconcile(connection: Connection) -> list[str]:
