@@ -115,7 +115,9 @@ def studies(web: Web, memory: Memory) -> list[Study]:
 def recovered(data: Path) -> set[str]:
     """The objects that were found between file and row, and indexed at the next start."""
     with closing(_opened(data)) as database:
-        return {uid for (uid,) in database.execute("SELECT uid FROM instance WHERE door = 'recovery'")}
+        return {
+            uid for (uid,) in database.execute("SELECT uid FROM instance WHERE door = 'recovery'")
+        }
 
 
 def _opened(data: Path) -> sqlite3.Connection:
