@@ -24,8 +24,7 @@ def load(text: str) -> InstanceFacts:
 def _plain(value: Any) -> Any:
     if type(value) is tuple:
         return [_plain(part) for part in value]
-    kind: type[object] = type(value)
-    plan = _plan(kind)
+    plan = _plan(type(value))  # type: ignore[arg-type]
     if plan is None:
         return value
     return {

@@ -20,7 +20,8 @@ from typing import Protocol
 from server.errors import Busy, Fault, Full
 from server.store.combine import Combiner, Ticket
 
-CHUNK = 1 << 20
+# What a reader gets at a time. The HTTP server keeps several in hand for each that is slow.
+CHUNK = 1 << 18
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -112,7 +113,7 @@ class LocalBlobs:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def stream(self, key: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
-        """Chunks of at most 1 MiB."""
+        """Pieces of at most CHUNK bytes."""
         with open(self.path(key), "rb", buffering=0) as file:
             left = os.fstat(file.fileno()).st_size - offset if length < 0 else length
             while left > 0:
@@ -145,11 +146,14 @@ class LocalBlobs:
         return sum(_remove_if_dead(path) for path in self._tmp.iterdir())
 
     def folder(self, key: str) -> str:
-        """The folder of a blob, made if it is new, each new level synced into its parent."""
+        """The folder of a blob, made if it is new, each level synced into its parent once.
+
+        Levels that exist are synced as well: the process that made them may not have come to it.
+        """
         folder = f"{self.root}/{key.rpartition('/')[0]}"
         with self._mutex:
             if folder not in self._known:
-                _make(Path(folder))
+                _make(self.root, key.split("/")[:-1])
                 self._known.add(folder)
         return folder
 
@@ -201,11 +205,11 @@ class LocalWriter:
             os.unlink(self._path)
 
 
-def _make(folder: Path) -> None:
-    missing = [level for level in (folder, *folder.parents) if not level.exists()]
-    for level in reversed(missing):
-        level.mkdir(exist_ok=True)
-        _sync_folder(str(level.parent))
+def _make(root: Path, levels: Sequence[str]) -> None:
+    for depth in range(len(levels)):
+        folder = root.joinpath(*levels[: depth + 1])
+        folder.mkdir(exist_ok=True)
+        _sync_folder(str(folder.parent))
 
 
 def _sync_folder(folder: str) -> None:

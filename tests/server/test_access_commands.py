@@ -220,6 +220,7 @@ def test_a_token_is_refused_in_plain_words(anna: str, monkeypatch: pytest.Monkey
     assert "user/" in refusal("token", "--scope", "user/*.rs", "--patient", anna)
     assert "no such patient" in refusal("token", "--scope", "patient/*.rs", "--patient", "x|4711")
     monkeypatch.setenv("TRIPTYCH_HOST", "198.51.100.7")
+    monkeypatch.setenv("TRIPTYCH_BASE_URL", "https://t.example")
     assert "--reason" in refusal("token", "--scope", "system/*.rs")
     assert run("token", "--scope", "system/*.rs", "--reason", "ticket 12")["expires_in"] == 900
 

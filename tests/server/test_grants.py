@@ -211,7 +211,7 @@ def test_a_scripts_token_lives_900_seconds_at_most(house: House, seconds: int) -
 
 
 def test_beyond_loopback_a_script_says_why_it_needs_a_token(tmp_path: Path) -> None:
-    with houses.opened(tmp_path, HOST="198.51.100.7") as house:
+    with houses.opened(tmp_path, HOST="198.51.100.7", BASE_URL="https://t.example") as house:
         with pytest.raises(Invalid, match="--reason"):
             script(house, "system/*.rs")
         script(house, "system/*.rs", reason="ticket 4711")

@@ -163,7 +163,9 @@ def test_a_stranger_from_loopback_is_the_built_in_peer_of_home(house: House, add
     assert LOOPBACK.issuer == ""
 
 
-@pytest.mark.parametrize("settings", [{"OPEN_DOORS": "none"}, {"HOST": "198.51.100.7"}])
+@pytest.mark.parametrize(
+    "settings", [{"OPEN_DOORS": "none"}, {"HOST": "198.51.100.7", "BASE_URL": "https://t.example"}]
+)
 def test_with_the_doors_closed_a_stranger_is_nobody(
     tmp_path: Path, settings: dict[str, str]
 ) -> None:
