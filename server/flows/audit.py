@@ -21,6 +21,7 @@ from server import clock
 from server.store.combine import Combiner, Ticket
 from server.store.db import Database
 from server.store.install import keep, value
+from server.store.prepared import Prepared
 from server.store.tables import audit, audit_root, patient
 
 WINDOW = 15 * 60 * 1_000_000
@@ -28,13 +29,14 @@ _DRAIN_AT = 512
 # Actions that are closed by a second row.
 OPENED = ("read", "search")
 _FIRST = "0" * 64
-_HEAD = (
+_spell = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_HEAD = Prepared(
     select(audit.c.seq, audit.c.hash)
     .where(audit.c.writer == bindparam("writer"))
     .order_by(audit.c.seq.desc())
     .limit(1)
 )
-_ADD = insert(audit)
+_ADD = Prepared(insert(audit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,24 +227,21 @@ class Auditor:
 def _extend(connection: Connection, writer: str, rows: Sequence[tuple[dict[str, Any], int]]) -> int:
     """Append rows to a writer's chain; returns the last number."""
     seq, digest = _head(connection, writer)
-    batch = []
     for row, at in rows:
         seq += 1
         full = {"writer": writer, "seq": seq, "at": at, **row}
         digest = link(digest, full)
-        batch.append(full | {"hash": digest})
-    connection.execute(_ADD, batch)
+        _ADD.run(connection, full | {"hash": digest})
     return seq
 
 
 def link(previous: str, row: dict[str, Any]) -> str:
     """The digest that chains a row to the one before it."""
-    text = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256((previous + text).encode()).hexdigest()
+    return hashlib.sha256((previous + _spell(row)).encode()).hexdigest()
 
 
 def _head(connection: Connection, writer: str) -> tuple[int, str]:
-    row = connection.execute(_HEAD, {"writer": writer}).first()
+    row = _HEAD.row(connection, {"writer": writer})
     return (row.seq, row.hash) if row else (0, _FIRST)
 
 
