@@ -83,12 +83,14 @@ class Database:
             path = Path(parsed.database or "")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._turnstile = Turnstile(path)
-            self.reader = create_engine(url, pool_size=32, max_overflow=32)
-            self.writer = create_engine(url, pool_size=4, max_overflow=32)
+            self.reader = create_engine(url, pool_size=32, max_overflow=32, hide_parameters=True)
+            self.writer = create_engine(url, pool_size=4, max_overflow=32, hide_parameters=True)
             _prepare_sqlite(self.reader, "BEGIN")
             _prepare_sqlite(self.writer, "BEGIN IMMEDIATE")
         else:
-            self.reader = create_engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
+            self.reader = create_engine(
+                url, pool_size=16, max_overflow=16, pool_pre_ping=True, hide_parameters=True
+            )
             self.writer = self.reader
         self._combiner: Combiner[Work, Any] = Combiner(self._flush)
 

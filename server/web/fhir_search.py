@@ -28,7 +28,7 @@ from server.web.routes import Call
 _COUNT = 50
 _OAUTH = (("token", oauth.TOKEN), ("introspect", oauth.INTROSPECT), ("revoke", oauth.REVOKE))
 _PUBLISHED = datetime(2026, 11, 24, tzinfo=UTC)
-_INTERACTIONS = ("read", "vread", "history-instance", "search-type")
+INTERACTIONS = ("read", "vread", "history-instance", "search-type")
 _FORM = "application/x-www-form-urlencoded"
 _LONGEST_FORM = 1 << 20
 
@@ -122,7 +122,7 @@ def metadata(call: Call) -> Response:
         base=f"{base}/fhir",
         version=VERSION,
         date=_PUBLISHED,
-        types=tuple(ServedType(one, _INTERACTIONS) for one in TYPES),
+        types=tuple(ServedType(one, INTERACTIONS) for one in TYPES),
         oauth=tuple((name, base + path) for name, path in _OAUTH),
     )
     text = write(capability.statement(served))

@@ -10,6 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.exc import DatabaseError
 
 from server.store.columns import metadata
 from server.store.db import Database
@@ -41,6 +42,16 @@ def test_a_commit_is_synced_before_write_returns(database: Database) -> None:
     with database.write() as connection:
         modes = [connection.execute(text(f"PRAGMA {name}")).scalar() for name in PRAGMAS]
     assert modes == ["wal", 2]
+
+
+def test_an_error_of_the_database_does_not_repeat_the_values(database: Database) -> None:
+    """They may be a patient's, and errors end up in logs."""
+    with database.write() as connection:
+        connection.execute(insert(install).values(name="Liddell^Alice", value="1"))
+    for engine in (database.reader, database.writer):
+        with pytest.raises(DatabaseError) as caught, engine.begin() as connection:
+            connection.execute(insert(install).values(name="Liddell^Alice", value="1"))
+        assert "Liddell" not in str(caught.value)
 
 
 def test_raising_rolls_back_and_returning_commits(database: Database) -> None:
