@@ -172,8 +172,10 @@ def test_death_is_not_forgotten_and_its_time_not_lost_to_a_mere_yes() -> None:
 
 @pytest.mark.parametrize(
     ("code", "gender"),
-    [("M", "male"), ("f", "female"), ("A", "other"), ("N", "other"), ("U", "unknown")]
-    + [("Female", "female"), ("X", None)],
+    [
+        *(("M", "male"), ("f", "female"), ("A", "other"), ("N", "other"), ("U", "unknown")),
+        *(("Female", "female"), ("X", None)),
+    ],
 )
 def test_sex_is_told_as_the_table_says(code: str, gender: str | None) -> None:
     message = adt(f"PID|1||1|||||{code}")
