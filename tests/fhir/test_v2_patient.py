@@ -58,6 +58,10 @@ def test_a_full_pid_becomes_a_full_patient() -> None:
     assert made["_birthDate"]["extension"][0]["valueDateTime"].startswith("1867-11-07T10:15:00+")
     assert made["deceasedDateTime"] == "1934-07-04"
     assert made["multipleBirthInteger"] == 2
+
+
+def test_where_and_how_a_person_is_reached_is_told() -> None:
+    made = patient_of(adt(FULL, PD1, NK1))
     assert made["address"] == [
         {
             "use": "home",

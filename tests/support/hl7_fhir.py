@@ -8,6 +8,7 @@ from fhir.hl7_context import Context, context_of
 from fhir.hl7_times import place_in_time
 from fhir.identifiers import Site
 from fhir.service_request import OrderView
+from fhir.v2_patient import PatientView
 from hl7.adt import read_adt
 from hl7.facts import AdtFacts, OrderMessage, PatientFacts
 from hl7.orders import read_orders
@@ -45,7 +46,8 @@ def patient_of(message: AdtFacts, current: Json | None = None, **options: Any) -
     assert message.patient
     around = context(message, options.pop("site", SITE))
     main = v2_patient.main_number(message.patient, (), around)
-    return v2_patient.merge(current, message.patient, around, id="p1", main=main, **options)
+    view = PatientView("p1", main, **options)
+    return v2_patient.merge(current, message.patient, view, around)
 
 
 def facts_of(message: AdtFacts) -> PatientFacts:
