@@ -96,8 +96,11 @@ class _Envelope:
         self._fields = self._decode(message.pieces.segments[0]) if message else []
 
     def _decode(self, msh: bytes) -> list[str]:
-        """Bytes that are no text in this character set come back as they were."""
-        text = msh.rstrip(b"\r\n").decode(self._codec, "surrogateescape")
+        """Bytes that are no text in this character set come back as they were.
+
+        What would end a segment or a frame does not, or it would end the answer's.
+        """
+        text = msh.translate(None, b"\r\n\x0b\x1c").decode(self._codec, "surrogateescape")
         return text.split(self.delimiters.field)
 
     def encode(self, line: str) -> bytes:

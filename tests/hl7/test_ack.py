@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7 import ack
@@ -182,6 +182,14 @@ def test_a_message_that_could_not_be_stored_is_to_be_sent_again() -> None:
     assert code(enhanced) == "CR"
 
 
+def test_an_answer_never_holds_what_ends_a_segment_or_a_frame() -> None:
+    raw = packed("ADT^A08", PID, control="A\x1c\rB", charset="X\x1c\r\x0b")
+    answer = ack.try_again(raw, STAMP)
+    assert not set(answer) & {0x0B, 0x1C, 0x0A}
+    assert answer.count(b"\r") == 3
+    assert lines(answer)["MSA"][0].text(2) == "AB"
+
+
 @pytest.mark.parametrize("raw", [b"", b"GET / HTTP/1.1\r\n", b"PID|1\r", b"MSH|^^^^|A", b"\0\1"])
 def test_what_is_no_message_is_refused_without_a_control_id(raw: bytes) -> None:
     answer = answered(raw)
@@ -217,6 +225,7 @@ SOURCES = [
 ]
 
 
+@settings(deadline=None)
 @given(mutants(SOURCES) | st.binary(max_size=300))
 def test_no_bytes_are_left_without_a_verdict(raw: bytes) -> None:
     """Each answer can be read, carries a code, and names every fault it refuses for."""
