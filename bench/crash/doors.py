@@ -22,7 +22,11 @@ class Refused(Exception):
 
 
 class Unanswered(Exception):
-    """The connection could not be made, or ended before the answer."""
+    """The connection ended before the answer."""
+
+
+class Unreachable(Exception):
+    """No connection could be made: nothing was sent."""
 
 
 class Scu:
@@ -53,7 +57,7 @@ class Scu:
             self.close()
             self._association = self._entity.associate(HOST, self._port)
         if not self._association.is_established:
-            raise Unanswered("no association")
+            raise Unreachable("no association")
         return self._association
 
     def close(self) -> None:
@@ -122,7 +126,8 @@ class Web:
                 method, self._base + path, headers=headers, data=body, timeout=PATIENCE
             )
         except requests.RequestException as error:
-            raise Unanswered(type(error).__name__) from error
+            refused = "refused" in str(error)  # by the system: requests has no class for it
+            raise (Unreachable if refused else Unanswered)(type(error).__name__) from error
 
 
 def _body(batch: Iterable[Made], boundary: str) -> Iterator[bytes]:

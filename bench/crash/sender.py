@@ -11,11 +11,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.crash.doors import Refused, Scu, Unanswered, Web
+from bench.crash.doors import Refused, Scu, Unanswered, Unreachable, Web
 from bench.crash.journal import Journal
 from bench.crash.objects import Made, make
 
-_PAUSE = 0.05
+_PAUSE = 0.2
 # Some give up on an object that was not acknowledged, as a person would; the others send it again.
 _STUBBORN = 0.7
 _MOST_AT_ONCE = 4
@@ -54,8 +54,10 @@ class Sender:
         """Send once; gives what is to be sent again."""
         try:
             uids = self._deliver(batch)
-        except Unanswered:
+        except Unreachable:
             self._stopping.wait(_PAUSE)
+            return batch
+        except Unanswered:
             return batch if self._dice.random() < _STUBBORN else []
         except Refused as refusal:
             self._journal.refused(str(refusal))

@@ -16,7 +16,9 @@ import psutil
 
 from bench.crash.doors import HOST, Web
 
-VICTIMS = ("supervisor", "dimse", "web", "web worker", "worker", "everything")
+# Every role with the number of its processes.
+_ROLES = {"supervisor": 1, "dimse": 1, "web": 1, "web worker": 2, "worker": 1}
+VICTIMS = (*_ROLES, "everything")
 PATIENCE = 90.0
 _TICK = 0.02
 _FRESH = 300.0
@@ -92,7 +94,8 @@ class Victim:
                     raise Trouble(f"serve ended with {self._process.returncode}")
                 return self.start()
             roles = self.processes()
-            whole = all(roles.get(name) for name in VICTIMS[:-1])
+            living = {name: sum(map(_lives, found)) for name, found in roles.items()}
+            whole = all(living.get(name, 0) >= least for name, least in _ROLES.items())
             yield whole and self.web.is_ready() and _listens(self.dimse)
 
     def processes(self) -> dict[str, list[psutil.Process]]:

@@ -34,6 +34,8 @@ def worker(config: settings.Config) -> None:
 
     house = open_house(config, "worker")
     runner = Worker(house)
+    if house.database.sqlite:  # embedded: `serve` has locked the folder and runs one worker
+        runner.take_over()
     process.on_stop(runner.stop)
     process.report_ready("worker")
     runner.run()

@@ -77,9 +77,10 @@ class Supervisor:
         self._life, self._life_end = os.pipe()
 
     def start(self) -> None:
-        """Start every role and wait until each serves. Raises StartFailed."""
-        for child in self._children:
-            word = self._start(child)
+        """Start every role, then wait until each serves. Raises StartFailed."""
+        pipes = [self._spawn(child) for child in self._children]
+        for child, pipe in zip(self._children, pipes, strict=True):
+            word = _word(pipe, child)
             if child.role == "dimse":
                 self.ports["dimse"] = int(word)
         if any(child.role == "web" for child in self._children):
@@ -117,8 +118,8 @@ class Supervisor:
                 process.kill()
                 process.wait()
 
-    def _start(self, child: Child) -> str:
-        """Start a role; gives the word that it reports, or nothing for the web role."""
+    def _spawn(self, child: Child) -> int:
+        """Start a role's process; gives the pipe into which it reports that it serves."""
         reader, writer = os.pipe()
         env = os.environ | environment(self._for(child))
         env |= {PARENT_PIPE: str(self._life), READY_PIPE: str(writer)}
@@ -129,10 +130,7 @@ class Supervisor:
             stdout=sys.stderr,  # our own stdout carries the ready line and nothing before it
         )
         os.close(writer)
-        try:
-            return "" if child.role == "web" else _word(reader, child)
-        finally:
-            os.close(reader)
+        return reader
 
     def _for(self, child: Child) -> Config:
         """A restarted listener takes the port that it had."""
@@ -168,10 +166,13 @@ class Supervisor:
         return True
 
     def _restart(self, child: Child) -> None:
+        pipe = self._spawn(child)
         try:
-            self._start(child)
+            _word(pipe, child)
         except StartFailed as error:
             log.error("%s", error)
+            if child.process is not None:
+                child.process.kill()  # it may hang: the next look counts it as dead
 
 
 def _rested(child: Child, now: float) -> bool:
@@ -179,10 +180,13 @@ def _rested(child: Child, now: float) -> bool:
     return len(child.deaths) < 2 or now - child.deaths[-2] > _DEATH_WINDOW
 
 
-def _word(reader: int, child: Child) -> str:
-    """The line that a child writes when it serves."""
-    ready, _, _ = select.select([reader], [], [], _START)
-    word = os.read(reader, 64).decode().strip() if ready else ""
+def _word(pipe: int, child: Child) -> str:
+    """The line that a child writes when it serves; the web role writes none and is asked later."""
+    with open(pipe, "rb", buffering=0) as reader:
+        if child.role == "web":
+            return ""
+        ready, _, _ = select.select([reader], [], [], _START)
+        word = reader.read(64).decode().strip() if ready else ""
     if not word:
         raise StartFailed(f"{child.role} did not come up: the lines above say why")
     return word

@@ -25,6 +25,7 @@ from server.store.index import StudyKey
 _BATCH = 100
 _PREAMBLE = 128
 _MAGIC = slice(128, 132)
+_PIXEL_DATA = "7FE00010"
 
 ReadRange = Callable[[int, int], bytes]
 
@@ -153,10 +154,16 @@ class Source:
         if path not in self.bulk:
             raise Missing("the instance has no such bulk data")
         vr, offset, length = self.bulk[path]
-        word = WORDS.get(vr, 1) if self.row.transfer_syntax == EXPLICIT_BIG else 1
         steps = range(0, length, CHUNK)
         chunks = (self.read(offset + at, min(CHUNK, length - at)) for at in steps)
+        word = self._word(path, vr)
         return length, (frames.swap(chunk, word) for chunk in chunks)
+
+    def _word(self, path: str, vr: str) -> int:
+        """The width of the words that are turned round: of pixels it is known from their frames."""
+        if path == _PIXEL_DATA and self.index is not None:
+            return self.index.word
+        return WORDS.get(vr, 1) if self.row.transfer_syntax == EXPLICIT_BIG else 1
 
     def whole(self, path: str) -> bytes:
         """A bulk value in one piece: for tables, not for pixels."""

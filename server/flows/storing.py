@@ -82,6 +82,11 @@ class Storing:
         self._committers.finish()
 
     @property
+    def empty(self) -> bool:
+        """Whether there was no part at all."""
+        return not self._parts
+
+    @property
     def stored(self) -> list[Receipt]:
         """What is kept, in the order in which it came."""
         return [part.receipt for part in self._parts if part.receipt is not None]

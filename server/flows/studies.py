@@ -64,10 +64,9 @@ def settle(house: House, job: Job) -> None:
             _again(connection, key, min(row.changed + pause, last + _SLOWER * pause))
 
 
-def give_up(house: House, job: Job) -> None:
+def give_up(connection: Connection, job: Job) -> None:
     """A settle job was parked: the next instance asks for one anew."""
-    with house.database.write() as connection:
-        index.set_settling(connection, _key(job), False)
+    index.set_settling(connection, _key(job), False)
 
 
 def _key(job: Job) -> StudyKey:

@@ -4,6 +4,8 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
+from sqlalchemy import Connection
+
 from server import clock
 from server.errors import Fault
 from server.flows import grants, studies
@@ -15,7 +17,8 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[House, Job], None]
 HANDLERS: Mapping[str, Handler] = {"settle": studies.settle}
-PARKED: Mapping[str, Handler] = {"settle": studies.give_up}
+# What else happens in the transaction that parks a job.
+PARKED: Mapping[str, Callable[[Connection, Job], None]] = {"settle": studies.give_up}
 _PAUSE = 0.25
 _MINUTE = 60_000_000
 
@@ -32,9 +35,23 @@ class Worker:
     def run(self) -> None:
         """Work until `stop`; a job that was begun is finished."""
         while not self._stopping.is_set():
-            if not self.step():
-                self._tend()
+            if not self._attempt():
                 self._stopping.wait(_PAUSE)
+
+    def take_over(self) -> None:
+        """Take back what a worker before this one left undone: for the only worker of a store."""
+        with self._house.database.write() as connection:
+            jobs.release(connection, now=clock.now())
+
+    def _attempt(self) -> bool:
+        """Do something that is due; a full disk or a busy database is waited out."""
+        try:
+            if self.step():
+                return True
+            self._tend()
+        except Fault as error:
+            log.error("the worker waits: %s", error)
+        return False
 
     def stop(self) -> None:
         """Ask `run` to return after the present job."""
@@ -61,7 +78,10 @@ class Worker:
             job = jobs.claim(connection, kinds, now=clock.now())
         if job is None:
             return False
-        self._do(job)
+        if job.attempts > jobs.MAX_ATTEMPTS:
+            self._put_back(job, "its worker ended while doing it, time and again")
+        else:
+            self._do(job)
         return True
 
     def _do(self, job: Job) -> None:
@@ -77,9 +97,10 @@ class Worker:
     def _put_back(self, job: Job, reason: str) -> None:
         with self._house.database.write() as connection:
             parked = jobs.failed(connection, job, reason, now=clock.now())
+            if parked and job.kind in PARKED:
+                PARKED[job.kind](connection, job)
         if parked:
             log.error("job %s %s parked: `jobs retry` runs it again", job.kind, job.id)
-            PARKED[job.kind](self._house, job)
 
     def _tend(self) -> None:
         now = clock.now()

@@ -116,6 +116,16 @@ def abandoned(connection: Connection, kinds: tuple[str, ...], *, now: int) -> bo
     return connection.execute(query.limit(1)).first() is not None
 
 
+def release(connection: Connection, *, now: int) -> None:
+    """End every lease: for a worker that starts and knows that it is the only one.
+
+    A death weighs as much as three failures, so that a job that kills its worker is parked before
+    it has killed it often enough to end the server.
+    """
+    running = update(job).where(job.c.state == "running")
+    connection.execute(running.values(lease_until=now, attempts=job.c.attempts + 2))
+
+
 def done(connection: Connection, claimed: Job) -> None:
     """Forget a job that has been done."""
     connection.execute(job.delete().where(job.c.id == claimed.id))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import extract
 from fhir.extract import DateRow, ReferenceRow, StringRow, TokenRow, UriRow
@@ -21,6 +22,7 @@ from server.store.fhir_tables import (
     resource_version,
 )
 
+Clause = ColumnElement[bool]
 INDEX_TABLES = (index_token, index_string, index_date, index_reference, index_uri)
 
 
@@ -82,7 +84,7 @@ def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Chan
     else:
         where = (resource.c.organisation == owner.organisation) & (resource.c.rid == rid)
         connection.execute(update(resource).where(where).values(**values))
-    _keep_version(connection, owner.organisation, body, version, text, change)
+    _keep_version(connection, owner, body, version, text, change)
     _index(connection, owner.organisation, rid, json.loads(text), change.base)
     return int(version)
 
@@ -112,7 +114,7 @@ def _stamp(body: dict[str, Any], version: int, now: int) -> str:
 
 def _keep_version(
     connection: Connection,
-    organisation: int,
+    owner: Owner,
     body: dict[str, Any],
     version: int,
     text: str,
@@ -120,7 +122,8 @@ def _keep_version(
 ) -> None:
     connection.execute(
         insert(resource_version).values(
-            organisation=organisation,
+            organisation=owner.organisation,
+            filed_under=owner.filed_under,
             type=body["resourceType"],
             id=body["id"],
             version=version,
@@ -141,7 +144,7 @@ def _index(
         connection.execute(table.delete().where(where))
     rows: dict[Any, list[dict[str, Any]]] = {}
     for row in extract.rows(body, base=base):
-        table, values = _index_values(row)
+        table, values = index_values(row)
         key = {"organisation": organisation, "rid": rid}
         key["param"] = param_id(body["resourceType"], row.param)
         rows.setdefault(table, []).append(key | values)
@@ -149,7 +152,8 @@ def _index(
         connection.execute(insert(table), batch)
 
 
-def _index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:
+def index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:
+    """The table that an index row belongs to, and its columns there."""
     match row:
         case TokenRow():
             return index_token, {"system": row.system, "code": row.code, "text": row.text}
@@ -165,11 +169,11 @@ def _index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:
 
 
 def version_row(
-    connection: Connection, organisation: int, type_: str, id_: str, version: int
+    connection: Connection, organisation: int, type_: str, id_: str, version: int, allowed: Clause
 ) -> Any:
-    """One version of a resource."""
+    """One version of a resource, if it is allowed."""
     return connection.execute(
-        _versions(organisation, type_, id_).where(resource_version.c.version == version)
+        _versions(organisation, type_, id_, allowed).where(resource_version.c.version == version)
     ).one_or_none()
 
 
@@ -178,13 +182,14 @@ def history(
     organisation: int,
     type_: str,
     id_: str,
+    allowed: Clause,
     *,
-    since: int = 0,
-    before: int = 1 << 31,
-    count: int = 100,
+    since: int,
+    before: int,
+    count: int,
 ) -> Sequence[Any]:
-    """Versions below `before` written at or after `since`, newest first."""
-    query = _versions(organisation, type_, id_).where(
+    """Allowed versions below `before` written at or after `since`, newest first."""
+    query = _versions(organisation, type_, id_, allowed).where(
         resource_version.c.updated >= since, resource_version.c.version < before
     )
     return connection.execute(
@@ -193,18 +198,20 @@ def history(
 
 
 def count_versions(
-    connection: Connection, organisation: int, type_: str, id_: str, *, since: int = 0
+    connection: Connection, organisation: int, type_: str, id_: str, allowed: Clause, *, since: int
 ) -> int:
-    """How many versions were written at or after `since`."""
-    versions = _versions(organisation, type_, id_).where(resource_version.c.updated >= since)
-    return connection.execute(select(func.count()).select_from(versions.subquery())).scalar() or 0
+    """How many allowed versions were written at or after `since`."""
+    versions = _versions(organisation, type_, id_, allowed)
+    counted = versions.where(resource_version.c.updated >= since).subquery()
+    return connection.execute(select(func.count()).select_from(counted)).scalar() or 0
 
 
-def _versions(organisation: int, type_: str, id_: str) -> Any:
+def _versions(organisation: int, type_: str, id_: str, allowed: Clause) -> Any:
     return select(resource_version).where(
         resource_version.c.organisation == organisation,
         resource_version.c.type == type_,
         resource_version.c.id == id_,
+        allowed,
     )
 
 

@@ -68,6 +68,8 @@ def _pass_on(call: Call, sent: MediaType, storing: Storing) -> None:
         _check_length(call, length)
         reader.feed(data)
     reader.close()
+    if storing.empty:
+        raise Malformed("a request without an object", expected="at least one part")
 
 
 def _reader(call: Call, sent: MediaType, storing: Storing) -> Any:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fhirclient.models.endpoint import Endpoint  # type: ignore[import-untyped]
-from fhirclient.models.imagingstudy import ImagingStudy  # type: ignore[import-untyped]
-from fhirclient.models.patient import Patient  # type: ignore[import-untyped]
+from fhirclient.models.endpoint import Endpoint
+from fhirclient.models.imagingstudy import ImagingStudy
+from fhirclient.models.patient import Patient
 
 from dicom.facts import InstanceFacts
 from fhir import endpoint, imaging_study, patient

@@ -33,28 +33,35 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    folder = tmp_path_factory.mktemp("demo")
-    settings = environment(folder / "data", {})
-    with (folder / "log").open("w+") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "server", "demo"],
-            cwd=ROOT,
-            env=settings,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-        try:
-            assert process.stdout is not None
-            ready = process.stdout.readline()
-            assert ready.startswith("ready "), (folder / "log").read_text()
-            assert "token" in json.loads(process.stdout.readline())
-            lines = re.findall(r"^  (curl .+)$", (folder / "log").read_text(), re.MULTILINE)
-            yield Demo(settings, json.loads(ready.removeprefix("ready ")), lines)
-        finally:
-            process.terminate()
-            assert process.wait(60) == 0
+    settings = environment(tmp_path_factory.mktemp("demo"), {})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server", "demo"],
+        cwd=ROOT,
+        env=settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        said = until_it_invites(process)
+        ready = re.search(r"^ready (.+)$", said, re.MULTILINE)
+        assert ready is not None, said
+        yield Demo(settings, json.loads(ready[1]), re.findall(r"^  (curl .+)$", said, re.MULTILINE))
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+        if process.stdout is not None:
             process.stdout.close()
+
+
+def until_it_invites(process: subprocess.Popen[str]) -> str:
+    """Return what the demo says up to its last line for the reader, or up to its end."""
+    said = []
+    for line in process.stdout or ():
+        said.append(line)
+        if line.startswith("Ctrl-C"):
+            break
+    return "".join(said)
 
 
 def pasted(demo: Demo, *blocks: str) -> list[str]:
