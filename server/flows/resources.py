@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fhir.search_params import only
 from server.errors import Gone, Missing
 from server.flows import access
 from server.flows.access import Grant
@@ -12,6 +13,8 @@ from server.flows.sites import House
 from server.store import index, resources
 
 TYPES = ("Patient", "ImagingStudy", "Endpoint")
+# What searches, chains and includes know of; a type that is not served does not exist for them.
+TABLE = only(TYPES)
 
 
 @dataclass(frozen=True, slots=True)
