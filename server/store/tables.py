@@ -62,6 +62,7 @@ patient = Table(
     text_column("replaced_by"),
     text_column("facts"),
     text_column("issuer"),
+    text_column("told_by"),
     text_column("salt"),
     int_column("created"),
 )

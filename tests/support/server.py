@@ -27,6 +27,7 @@ class Server:
     base: str
     http: int
     dimse: int
+    mllp: int
     environment: dict[str, str]
 
     def run(self, *words: str, stdin: str | None = None, check: bool = True) -> Any:
@@ -81,6 +82,7 @@ def environment(data: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "TRIPTYCH_DATA": str(data),
         "TRIPTYCH_HTTP_PORT": "0",
         "TRIPTYCH_DIMSE_PORT": "0",
+        "TRIPTYCH_MLLP_PORT": "0",
         "TRIPTYCH_SETTLE_SECONDS": "1",
         "TRIPTYCH_MIN_FREE_BYTES": "1M",
     }
@@ -109,7 +111,8 @@ def start(data: Path, **settings: str) -> Server:
         process.wait()
         raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
     ports = json.loads(line.removeprefix("ready "))
-    return Server(process, data, log, ports["base"], ports["http"], ports["dimse"], env)
+    numbers = (ports["http"], ports["dimse"], ports["mllp"])
+    return Server(process, data, log, ports["base"], *numbers, env)
 
 
 @contextmanager
