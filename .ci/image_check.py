@@ -17,6 +17,8 @@ from pathlib import Path
 from image_build import PROJECT, Image, build
 
 READY_SECONDS = 60
+# What the image leaves to whoever runs it.
+SETTINGS = {"TRIPTYCH_BASE_URL": "https://images.example"}
 
 # What a container engine does before it starts the process.
 CONTAINER = """
@@ -56,7 +58,7 @@ def make_volumes(image: Image) -> None:
 def inside(image: Image, command: list[str]) -> list[str]:
     """Return the command that runs `command` in the image's root, as its user, in its folder."""
     script = f"cd {image.folder} && exec {shlex.join(command)}"
-    variables = [f"{name}={value}" for name, value in image.variables.items()]
+    variables = [f"{name}={value}" for name, value in (image.variables | SETTINGS).items()]
     user = f"--userspec={image.user}:{image.user}"
     return ["chroot", user, str(image.root), "env", "-i", *variables, "/bin/sh", "-c", script]
 

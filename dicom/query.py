@@ -13,6 +13,7 @@ LEVELS = ("study", "series", "instance")
 # A pattern costs more with every * in it; nobody types more than this.
 MOST_WILDCARDS = 5
 _LONGEST_NAME = 200
+_DAYS_END = "235959.999999"
 
 _DATE = re.compile(r"\d{8}", re.ASCII)
 _TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?", re.ASCII)
@@ -143,8 +144,8 @@ def _moment(key: Key, text: str) -> Match:
     if key.vr == "DA":
         return Between(low, high) if dash else OneOf((low,))
     high = high if dash else low
-    # "~" sorts behind every digit, so that 1015 includes 10:15:59.
-    return Between(low, high and f"{high}~")
+    # 1015 includes 10:15:59.
+    return Between(low, high and high + _DAYS_END[len(high) :])
 
 
 def fold(name: str) -> str:

@@ -66,6 +66,11 @@ class Grammar:
     delimiters: Delimiters
     codec: str
 
+    @property
+    def separators(self) -> tuple[str, str]:
+        """What separates components, and within them subcomponents."""
+        return self.delimiters.component, self.delimiters.subcomponent
+
     def unescape(self, text: str) -> str:
         """Replace the escape sequences of one leaf by what they stand for.
 

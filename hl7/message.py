@@ -72,54 +72,64 @@ def _segment_name(separator: bytes) -> re.Pattern[bytes]:
 class Value:
     """A field, repetition, component or subcomponent as it was sent, still escaped."""
 
-    __slots__ = ("_grammar", "_inner", "raw")
+    __slots__ = ("_grammar", "_parts", "_separators", "raw")
 
-    def __init__(self, raw: str, grammar: Grammar, inner: tuple[str, ...] = ()) -> None:
+    def __init__(self, raw: str, grammar: Grammar, separators: tuple[str, ...] = ()) -> None:
         self.raw = raw
         self._grammar = grammar
-        self._inner = inner
+        self._separators = separators
+        self._parts: list[str] | None = None
 
     def __bool__(self) -> bool:
         """Whether anything but a null was sent."""
         return bool(self.raw) and self.raw != NULL
 
-    def part(self, number: int) -> "Value":
-        """The component (of a component: the subcomponent) with this number, from 1 on."""
-        if not self._inner:
-            return Value(self.raw if number == 1 else "", self._grammar)
-        parts = self.parts()
-        raw = parts[number - 1] if number <= len(parts) else ""
-        return Value(raw, self._grammar, self._inner[1:])
-
     def parts(self) -> list[str]:
         """All components of a repetition, or all subcomponents of a component, still escaped."""
-        separator = self._inner[0] if self._inner else ""
-        return self.raw.split(separator) if separator else [self.raw]
+        if self._parts is None:
+            self._parts = _parts(self.raw, self._separators[:1])
+        return self._parts
 
-    def text(self, *path: int) -> str:
+    def part(self, number: int) -> "Value":
+        """The component (of a component: the subcomponent) with this number, from 1 on."""
+        raw = self._raw_part(number)
+        return Value(raw, self._grammar, self._separators[1:]) if raw else NOTHING
+
+    def _raw_part(self, number: int) -> str:
+        parts = self.parts()
+        return parts[number - 1] if number <= len(parts) else ""
+
+    def text(self, number: int = 1, inner: int = 1) -> str:
         """The text of one leaf; where no part is named, that is the first of the first."""
-        value = self
-        for number in path:
-            value = value.part(number)
-        while value._inner:
-            value = value.part(1)
-        return value.whole()
+        raw = self._raw_part(number) if self.raw else ""
+        if not raw:
+            return ""
+        parts = _parts(raw, self._separators[1:2])
+        leaf = parts[inner - 1] if inner <= len(parts) else ""
+        return "" if leaf == NULL else self._grammar.unescape(leaf)
 
     def whole(self) -> str:
         """All of it as text: for report lines, whose ^ and & are often just characters."""
         return "" if self.raw == NULL else self._grammar.unescape(self.raw)
 
 
+NOTHING = Value("", Grammar(Delimiters(), "ascii"))
+
+
+def _parts(raw: str, separator: tuple[str, ...]) -> list[str]:
+    return raw.split(separator[0]) if separator and separator[0] else [raw]
+
+
 class Segment:
     """One segment of a message. `position` counts the segments of the same name from 1."""
 
-    __slots__ = ("_fields", "_grammar", "name", "position", "raw")
+    __slots__ = ("_fields", "grammar", "name", "position", "raw")
 
     def __init__(self, raw: bytes, position: int, grammar: Grammar) -> None:
         self.raw = raw
         self.name = raw[:3].decode("ascii", "replace")
         self.position = position
-        self._grammar = grammar
+        self.grammar = grammar
         self._fields: list[str] | None = None
 
     def __bool__(self) -> bool:
@@ -130,7 +140,7 @@ class Segment:
     def fields(self) -> list[str]:
         """The name and then the fields, still escaped, so that fields[3] is field 3."""
         if self._fields is None:
-            grammar = self._grammar
+            grammar = self.grammar
             text = self.raw.rstrip(b"\r\n").decode(grammar.codec, "replace")
             fields = clean(text).split(grammar.delimiters.field)
             if self.name in _SELF_SEPARATED:
@@ -152,27 +162,35 @@ class Segment:
         raw = self.raw_field(number)
         if not raw or raw == NULL:
             return []
-        separator = self._grammar.delimiters.repetition
+        separator = self.grammar.delimiters.repetition
         values = raw.split(separator) if separator else [raw]
         return [self._value(value) for value in values if value and value != NULL]
 
     def field(self, number: int) -> Value:
         """The first repetition of a field."""
-        separator = self._grammar.delimiters.repetition
         raw = self.raw_field(number)
+        if not raw:
+            return NOTHING
+        separator = self.grammar.delimiters.repetition
         return self._value(raw.split(separator, 1)[0] if separator else raw)
+
+    def lines(self, number: int) -> list[str]:
+        """A field of text: each repetition is a line, an empty one a blank line (ch. 7.4.2.5)."""
+        raw = self.raw_field(number)
+        separator = self.grammar.delimiters.repetition
+        values = raw.split(separator) if separator else [raw]
+        return [Value(value, self.grammar).whole() for value in values]
 
     def unsplit(self, number: int) -> Value:
         """A field whose delimiters are content, with all that looks like repetitions."""
-        return Value(self.raw_field(number), self._grammar)
+        return Value(self.raw_field(number), self.grammar)
 
-    def text(self, number: int, *path: int) -> str:
+    def text(self, number: int, component: int = 1, inner: int = 1) -> str:
         """The text of one leaf of the first repetition: text(3, 4, 2) is field 3, 4th component."""
-        return self.field(number).text(*path)
+        return self.field(number).text(component, inner)
 
     def _value(self, raw: str) -> Value:
-        delimiters = self._grammar.delimiters
-        return Value(raw, self._grammar, (delimiters.component, delimiters.subcomponent))
+        return Value(raw, self.grammar, self.grammar.separators)
 
 
 class Message:

@@ -9,9 +9,9 @@ from hl7.message import Value
 from hl7.moments import NEVER, Moment
 
 
-def text_of(value: Value, *path: int) -> str:
+def text_of(value: Value, number: int = 1, inner: int = 1) -> str:
     """The trimmed text of one leaf."""
-    return value.text(*path).strip()
+    return value.text(number, inner).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,11 @@ class Concept:
         """Read a coded element; the third coding is that of 2.7."""
         if not value:
             return NOTHING_CODED
-        triples = ((1, 7), (4, 8), (10, 13))
+        sent = len(value.parts())
         codings = (
             Coding(*(text_of(value, number) for number in (first, first + 1, first + 2, version)))
-            for first, version in triples
+            for first, version in ((1, 7), (4, 8), (10, 13))
+            if first <= sent
         )
         return cls(
             codings=tuple(coding for coding in codings if coding.code or coding.text),

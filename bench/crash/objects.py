@@ -64,7 +64,8 @@ def make(study: str, sender: str, number: int, size: int = 0) -> Made:
     data_set.Modality = "OT"
     data_set.InstanceNumber = number
     data_set.SamplesPerPixel, data_set.PhotometricInterpretation = 1, "MONOCHROME2"
-    data_set.Rows, data_set.Columns = len(pixels) // 100, 100
+    data_set.Columns = 10_000 if len(pixels) > 1_000_000 else 100
+    data_set.Rows = len(pixels) // data_set.Columns
     data_set.BitsAllocated = data_set.BitsStored = 8
     data_set.HighBit, data_set.PixelRepresentation = 7, 0
     data_set.PixelData = pixels

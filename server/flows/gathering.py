@@ -58,7 +58,10 @@ def weigh(paths: Sequence[Path]) -> int:
 
 
 def gather(paths: Sequence[Path], bounds: Bounds) -> Iterator[Entry]:
-    """Every file under the paths, in a fixed order, archives opened."""
+    """Every file under the paths, in a fixed order, archives opened.
+
+    An entry can be read until the next one is asked for.
+    """
     for given in paths:
         start = _start(given)
         for path in _files(start):

@@ -145,13 +145,17 @@ class LocalBlobs:
         return sum(_remove_if_dead(path) for path in self._tmp.iterdir())
 
     def folder(self, path: Path) -> None:
-        """Make the blob's folder, each new level synced into its parent, once."""
+        """Make the blob's folder, each level synced into its parent, once in a process.
+
+        Levels that exist are synced as well: the process that made them may not have come to it.
+        """
         parent = path.parent
         with self._mutex:
             if parent in self._known:
                 return
-            missing = [p for p in (parent, *parent.parents) if not p.exists()]
-            for folder in reversed(missing):
+            levels = parent.relative_to(self.root).parts
+            for depth in range(len(levels)):
+                folder = self.root.joinpath(*levels[: depth + 1])
                 folder.mkdir(exist_ok=True)
                 _sync_folder(folder.parent)
             self._known.add(parent)

@@ -1,21 +1,17 @@
 """Searches over the DICOM index: every filter, the order and the page are in the SQL."""
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Integer,
     Row,
     Select,
     and_,
     exists,
     func,
     literal,
-    or_,
     select,
     tuple_,
 )
@@ -24,6 +20,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import Join
 
 from dicom.query import Between, Match, OneOf, Wild
+from server.store.dicom_match import combined, fits, issued, start_of
 from server.store.tables import instance, instance_json, series, study, study_key
 
 _DATE, _TIME, _ISSUER, _MODALITIES = "00080020", "00080030", "00100021", "00080061"
@@ -51,7 +48,6 @@ _COLUMNS: Mapping[str, Any] = {
 _UIDS = frozenset({"0020000D", "0020000E", "00080018"})
 _PROBED = frozenset({"00080050", "00080061", "00080090", "00100010", "00100020", "00100030"})
 FEW = 1000
-_LAST = "\U0010ffff"
 _STUDY = (
     "patient_number",
     "patient_issuer",
@@ -123,7 +119,7 @@ def statement(connection: Connection, search: Search) -> Select[Any]:
     date, time = matches.get(_DATE), matches.get(_TIME)
     if isinstance(date, Between) and isinstance(time, Between):
         del matches[_TIME]
-        query = query.where(_combined(date, time))
+        query = query.where(combined(date, time))
     for tag, match in matches.items():
         if tag in _ROLES or (tag == _MODALITIES and tag in sharp):
             keys = _keys(connection, search, tag, match)
@@ -143,7 +139,7 @@ def _sharp(connection: Connection, search: Search) -> frozenset[str]:
         tag
         for tag, match in search.matches.items()
         if tag in _PROBED
-        and (not isinstance(match, Wild) or _start(match.pattern))
+        and (not isinstance(match, Wild) or start_of(match.pattern))
         and _count(connection, _keys(connection, search, tag, match)) < FEW
     )
 
@@ -165,8 +161,8 @@ def _keys(connection: Connection, search: Search, tag: str, match: Match) -> Sel
     else:
         table, column = study, _COLUMNS[tag]
         found = select(table.c.uid, table.c.claim)
-    fits = _fits(connection, column, match)
-    return found.where(table.c.organisation == search.organisation, fits)
+    mine = table.c.organisation == search.organisation
+    return found.where(mine, fits(connection, column, match))
 
 
 def _level(level: str, newest: list[Any]) -> Select[Any]:
@@ -224,69 +220,10 @@ def _named(search: Search) -> list[ColumnElement[bool]]:
 
 def _condition(connection: Connection, tag: str, match: Match) -> ColumnElement[bool]:
     if tag == _MODALITIES:
-        return exists().where(_inside(series), _fits(connection, series.c.modality, match))
+        return exists().where(_inside(series), fits(connection, series.c.modality, match))
     if tag == _ISSUER:
-        return _issued(connection, match)
-    return _fits(connection, _COLUMNS[tag], match)
-
-
-def _issued(connection: Connection, match: Match) -> ColumnElement[bool]:
-    """The namespace of a number's issuer, which stands first in a JSON list."""
-    texts = (match.pattern,) if isinstance(match, Wild) else _values(match)
-    starts = [json.dumps([text])[:-1] + ",*" for text in texts]
-    return or_(*(_like(connection, study.c.patient_issuer, start) for start in starts))
-
-
-def _values(match: Match) -> tuple[str, ...]:
-    return match.values if isinstance(match, OneOf) else ()
-
-
-def _fits(connection: Connection, column: Any, match: Match) -> ColumnElement[bool]:
-    """One column against one match."""
-    if isinstance(match, Wild):
-        return _like(connection, column, match.pattern)
-    if isinstance(match, OneOf):
-        numeric = isinstance(column.type, Integer)
-        values = [int(value) if numeric else value for value in match.values]
-        return column.in_(values)  # type: ignore[no-any-return]
-    # An open range must not match what is unknown: "" sorts before every date.
-    ends = [column != ""]
-    if match.low:
-        ends.append(column >= match.low)
-    if match.high:
-        ends.append(column <= match.high)
-    return and_(*ends)
-
-
-def _like(connection: Connection, column: Any, pattern: str) -> ColumnElement[bool]:
-    """Case matters and only * and ? are wild (PS3.4 C.2.2.2.4): SQLite spells that GLOB.
-
-    SQLite is given the pattern's literal beginning as a range, so that an index serves it.
-    """
-    if connection.dialect.name != "sqlite":
-        escaped = re.sub(r"([\\%_])", r"\\\1", pattern)
-        wild = escaped.replace("*", "%").replace("?", "_")
-        return column.like(wild, escape="\\")  # type: ignore[no-any-return]
-    fits = column.op("GLOB", is_comparison=True)(pattern.replace("[", "[[]"))
-    start = _start(pattern)
-    return and_(column >= start, column < start + _LAST, fits) if start else and_(fits)
-
-
-def _start(pattern: str) -> str:
-    """What a pattern begins with, before its first * or ?."""
-    return re.split(r"[*?]", pattern, maxsplit=1)[0]
-
-
-def _combined(date: Between, time: Between) -> ColumnElement[bool]:
-    """Date and time ranges given together are one range of moments (PS3.4 C.2.2.2.5.4)."""
-    ends = [study.c.date != ""]
-    if date.low:
-        late = (study.c.date == date.low) & (study.c.time >= time.low)
-        ends.append((study.c.date >= date.low) & ((study.c.date > date.low) | late))
-    if date.high:
-        early = (study.c.date == date.high) & (study.c.time <= (time.high or _LAST))
-        ends.append((study.c.date <= date.high) & ((study.c.date < date.high) | early))
-    return and_(*ends)
+        return issued(connection, match)
+    return fits(connection, _COLUMNS[tag], match)
 
 
 def wholes(

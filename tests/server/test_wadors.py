@@ -11,7 +11,7 @@ from dicomweb_client import DICOMwebClient
 from dicomweb_client.session_utils import create_session
 from pydicom import dcmread
 from pydicom.encaps import get_frame
-from pydicom.pixels import pixel_array
+from pydicom.pixels.utils import pixel_array
 
 from tests.support.scenes import (
     ALICES,

@@ -90,14 +90,17 @@ def environment(data: Path, settings: Mapping[str, str]) -> dict[str, str]:
     return plain | own | dict(settings)
 
 
-def start(data: Path, **settings: str) -> Server:
-    """Start `serve` and wait for its ready line. Settings are named without TRIPTYCH_."""
+def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str) -> Server:
+    """Start `serve WORDS`, perhaps under another program, and wait for its ready line.
+
+    Settings are named without TRIPTYCH_.
+    """
     data.mkdir(parents=True, exist_ok=True)
     env = environment(data, {f"TRIPTYCH_{name}": value for name, value in settings.items()})
     log = data / "server.log"
     with log.open("a") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "server", "serve"],
+            [*under, sys.executable, "-m", "server", "serve", *words],
             cwd=ROOT,
             env=env,
             stdout=subprocess.PIPE,
@@ -111,14 +114,16 @@ def start(data: Path, **settings: str) -> Server:
         process.wait()
         raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
     ports = json.loads(line.removeprefix("ready "))
-    numbers = (ports["http"], ports["dimse"], ports["mllp"])
-    return Server(process, data, log, ports["base"], *numbers, env)
+    doors = (ports.get(name, 0) for name in ("http", "dimse", "mllp"))
+    return Server(process, data, log, ports["base"], *doors, env)
 
 
 @contextmanager
-def running(data: Path, **settings: str) -> Iterator[Server]:
+def running(
+    data: Path, *words: str, under: tuple[str, ...] = (), **settings: str
+) -> Iterator[Server]:
     """A server for the length of a block."""
-    server = start(data, **settings)
+    server = start(data, *words, under=under, **settings)
     try:
         yield server
     finally:

@@ -1,0 +1,1 @@
+"""Speed claims, measured: `python -m bench` (and `python -m bench.crash` for durability)."""

@@ -1,0 +1,56 @@
+"""Patient administration: ADT of any event to facts (HL7 2.5.1 ch. 3.3)."""
+
+from collections.abc import Iterator
+
+from hl7.facts import AdtFacts, Merge, PatientFacts
+from hl7.header import read_header
+from hl7.message import Message, Segment
+from hl7.moments import Moment
+from hl7.patient import every, read_patient, read_prior, read_visit
+from hl7.types import Person
+
+
+def read_adt(message: Message) -> AdtFacts:
+    """Read who it is about, the visit, and for merges each pair of PID and MRG."""
+    evn = message.first("EVN")
+    pid, pv1 = message.first("PID"), message.first("PV1")
+    return AdtFacts(
+        header=read_header(message),
+        recorded=Moment.read(evn.field(2)),
+        planned=Moment.read(evn.field(3)),
+        occurred=Moment.read(evn.field(6)),
+        reason=evn.text(4).strip(),
+        operators=every(evn, 5, Person.read),
+        patient=_patient(message, pid) if pid else None,
+        visit=read_visit(pv1, message.first("PV2")),
+        merges=tuple(
+            Merge(_patient(message, survivor), read_prior(mrg), read_visit(visit, message.absent()))
+            for survivor, mrg, visit in pairs(message)
+        ),
+    )
+
+
+def _patient(message: Message, pid: Segment) -> PatientFacts:
+    """PD1 and NK1 stand behind their PID; where there are several, they belong to none of them."""
+    if sum(1 for _ in message.all("PID")) > 1:
+        return read_patient(pid, message.absent(), ())
+    return read_patient(pid, message.first("PD1"), message.all("NK1"))
+
+
+def pairs(message: Message) -> Iterator[tuple[Segment, Segment, Segment]]:
+    """Each MRG with the PID before it and the PV1 after it, up to the next pair."""
+    absent = message.absent()
+    pid, waiting, visit = absent, absent, absent
+    for segment in message.segments:
+        if segment.name in {"PID", "MRG"}:
+            if waiting:
+                yield pid, waiting, visit
+            waiting, visit = absent, absent
+        if segment.name == "PID":
+            pid = segment
+        elif segment.name == "MRG":
+            waiting = segment
+        elif segment.name == "PV1" and waiting:
+            visit = segment
+    if waiting:
+        yield pid, waiting, visit

@@ -1,0 +1,432 @@
+"""Reports become facts: all of the text, what it concludes, its documents, results and ties."""
+
+from base64 import b64encode
+
+import pytest
+
+from hl7 import events
+from hl7.facts import Numeric
+from hl7.message import parse
+from hl7.report_facts import Mark, ReportFacts, ReportMessage, Section
+from hl7.types import OrderNumber
+from tests.support.hl7_builder import PID, built, obr, obx
+from tests.support.hl7_samples import hl7_sample
+
+STUDY = "1.3.6.1.4.1.5962.1.2.4.20040826185059.5457"
+OBR = obr(f3="F1", f4="71250^CT CHEST^C4", f25="F")
+PDF = b"%PDF-1.4 a signed page"
+
+
+def read(*segments: str) -> ReportMessage:
+    facts = events.read(built("ORU^R01^ORU_R01", PID, *segments))
+    assert isinstance(facts, ReportMessage)
+    return facts
+
+
+def reports(*segments: str) -> tuple[ReportFacts, ...]:
+    return tuple(one for patient in read(*segments).patients for one in patient.reports)
+
+
+def report(*results: str) -> ReportFacts:
+    (one,) = reports(OBR, *results)
+    return one
+
+
+def sample(folder: str, name: str) -> ReportMessage:
+    facts = events.read(parse(hl7_sample(folder, name)))
+    assert isinstance(facts, ReportMessage)
+    return facts
+
+
+def test_a_final_report_has_sections_conclusion_and_reader() -> None:
+    facts = sample("hl7v2-fhir-bridge", "oru_r01_final")
+    (one,) = facts.patients[0].reports
+    assert (one.status, one.status_implied) == ("F", False)
+    assert [(section.kind, section.title) for section in one.sections] == [
+        ("description", "Findings"),
+        ("impression", "Impression"),
+    ]
+    assert one.sections[0].text.splitlines()[1].startswith("No consolidation")
+    assert one.conclusion.startswith("IMPRESSION: 6 mm right upper lobe nodule.")
+    assert one.text.count("Impression") == 0, "the text has its own heading"
+    assert one.interpreters[0].name.family == "READER"
+    assert one.orders[0].placer.value == "ORD1001"
+    assert one.orders[0].accession == OrderNumber("ACC2001")
+    assert one.uids.studies == ("2.25.22985022959815203166575865546637898544",)
+    assert facts.patients[0].visit is not None
+    assert facts.warnings == ()
+
+
+def test_formatted_text_keeps_its_lines_and_literal_delimiters() -> None:
+    (one,) = sample("hl7v2-fhir-bridge", "oru_r01_ft_escapes").patients[0].reports
+    assert "T2^weighted" in one.text
+    assert "(image 3|41)" in one.text
+    assert one.sections[0].text.startswith("EXAM: CT chest low-dose screening\n\nTECHNIQUE:")
+    assert one.conclusion.startswith("IMPRESSION:\nLung-RADS 2: benign appearance.")
+    assert [(code.question.code, code.answer.code) for code in one.conclusion_codes] == [
+        ("LRADS", "LR2")
+    ]
+    assert one.observations == ()
+    assert one.text.endswith("Lung-RADS category: Lung-RADS 2")
+
+
+def test_the_report_that_pairs_with_the_mr_sample_names_its_study() -> None:
+    (one,) = sample("holg-hl7v2", "order-oru").patients[0].reports
+    assert (one.status, one.status_implied) == ("F", True), "OBR-25 is empty, F stands in OBR-26"
+    assert one.uids.studies == (STUDY,)
+    assert [(o.code.code, o.values) for o in one.observations] == [
+        ("NSER", (Numeric("1"),)),
+        ("NIMG", (Numeric("1"),)),
+    ]
+
+
+def test_a_dental_report_has_text_and_measurements() -> None:
+    (one,) = sample("holg-hl7v2", "opg_report_ORU_R01").patients[0].reports
+    assert one.text.startswith("Diagnostic imaging study\nOPG vom 16.09.2026.")
+    assert "Angulation 38 zur Laengsachse 37 (Winter): 42 deg" in one.text
+    assert "Pell-Gregory 38\nB/II" in one.text
+    assert len(one.observations) == 4
+    assert (one.issued.clock, one.issued.offset) == ("095000", "+0200")
+
+
+def test_an_answer_to_an_order_is_no_report() -> None:
+    facts = sample("ansforge-teleradiologie", "03-ORU_R01_ORU_R01-exemples")
+    assert facts.patients[0].reports == ()
+    assert [order.control for order in facts.patients[0].responses] == ["OK"]
+
+
+def test_a_report_as_dcm4che_writes_it_keeps_every_line_under_its_name() -> None:
+    """Shaped like its SR sample: UIDs first, no LOINC suffix, codes among the text."""
+    one = report(
+        obx("ST", "113014^DICOM Study^DCM", "1.2.3.7", status=""),
+        obx("ST", "^Series Instance UID", "1.2.3.7.1", status=""),
+        obx("ST", "^SR Instance UID", "1.2.3.7.1.1"),
+        obx("TX", "859776-5^Procedure Findings^LN", "The right kidney is enlarged", sub_id="1"),
+        obx("TX", "859776-5^Procedure Findings^LN", "There is a small mass.", sub_id="2"),
+        obx("TX", "300332007^Liver Mass^SCT", "4mmx6mm", sub_id="1"),
+        obx("TX", "300332007^Liver Mass^SCT", "5mmx7mm", sub_id="2"),
+        obx("CE", "309088003^Renal Mass^SCT", "C65.2^Malignant neoplasm^ICD-10", sub_id="1"),
+        obx("TX", "18783-1^Study recommendation^LN", "Follow-up with CT."),
+        obx("CE", "18783-1^Study recommendation^LN", "CT10^CT of pelvis follow-up^C-110"),
+    )
+    assert one.uids.studies == ("1.2.3.7",)
+    assert one.uids.series == ("1.2.3.7.1",)
+    assert one.uids.instances == ("1.2.3.7.1.1",)
+    assert one.sections == (
+        Section(
+            "findings", "Procedure Findings", "The right kidney is enlarged\nThere is a small mass."
+        ),
+        Section("", "Liver Mass", "4mmx6mm\n5mmx7mm"),
+        Section("results", "", "Renal Mass: Malignant neoplasm"),
+        Section(
+            "recommendation", "Study recommendation", "Follow-up with CT.\nCT of pelvis follow-up"
+        ),
+    )
+    assert [o.code.code for o in one.observations] == ["309088003", "18783-1"]
+    assert one.conclusion == ""
+
+
+def test_one_report_may_cover_several_studies() -> None:
+    one = report(
+        obx("ST", "113014^DICOM Study^DCM", "1.2.1"),
+        obx("ST", "113014^DICOM Study^DCM", "1.2.2"),
+        obx("TX", "IMP", "Same as before."),
+    )
+    assert one.uids.studies == ("1.2.1", "1.2.2")
+    assert one.uids.conflicts == ()
+
+
+SECTIONS = [
+    ("71020&IMP^Chest", "impression"),
+    ("&IMP^Impression", "impression"),
+    ("IMP", "impression"),
+    ("19005-8^Radiology Imaging study [Impression]^LN", "impression"),
+    ("X^IMPRESSION:^L", "impression"),
+    ("X^Conclusion^L", "impression"),
+    ("59776-5^Findings^LN", "findings"),
+    ("X^Procedure Findings^L", "findings"),
+    ("71020&FND", "findings"),
+    ("18782-3^^LN", "findings"),
+    ("55111-9^^LN", "procedure"),
+    ("X^Technique^L", "procedure"),
+    ("18834-2^^LN", "comparison"),
+    ("11329-0^^LN", "history"),
+    ("X^Clinical History^L", "history"),
+    ("55115-0^^LN", "order"),
+    ("18785-6^^LN", "indication"),
+    ("18783-0^^LN", "recommendation"),
+    ("18783-1^Study recommendation^LN", "recommendation"),
+    ("71020&REC", "recommendation"),
+    ("71020&GDT^Text", "description"),
+    ("71020&ANT", "anatomy"),
+    ("71020&ADT", "addendum"),
+    ("X^ADDENDUM^L", "addendum"),
+    ("71020^Chest X-ray^C4", ""),
+    ("X^Impressionist findings report^L", ""),
+]
+
+
+@pytest.mark.parametrize(("question", "kind"), SECTIONS)
+def test_a_section_is_told_by_suffix_code_or_name(question: str, kind: str) -> None:
+    assert report(obx("TX", question, "words")).lines[0].kind == kind
+
+
+def test_the_conclusion_is_the_impressions_alone() -> None:
+    one = report(
+        obx("TX", "&GDT^Findings", "Clear lungs."),
+        obx("TX", "&IMP^Impression", "1. Normal."),
+        obx("TX", "&IMP^Impression", "2. No change."),
+        obx("TX", "&REC", "None."),
+        obx("CE", "&IMP^Impression", "^Stable overall"),
+    )
+    assert one.conclusion == "1. Normal.\n2. No change.\n\nStable overall"
+    assert one.text == (
+        "Findings\nClear lungs.\n\nImpression\n1. Normal.\n2. No change.\n\n"
+        "Recommendation\nNone.\n\nImpression\nStable overall"
+    )
+    assert one.conclusion_codes == ()
+
+
+def test_a_coded_impression_is_conclusion_and_code() -> None:
+    one = report(obx("CWE", "&IMP^Impression", "R91.1^Solitary pulmonary nodule^I10"))
+    assert one.conclusion == "Solitary pulmonary nodule"
+    assert one.conclusion_codes[0].answer.code == "R91.1"
+
+
+@pytest.mark.parametrize("name", ["BI-RADS", "Lung-RADS category", "LIRADS", "PI RADS", "BIRADS"])
+def test_a_category_of_a_known_scale_is_a_conclusion_code(name: str) -> None:
+    one = report(obx("CE", f"X^{name}^L", "4^Suspicious^L"))
+    assert one.conclusion_codes[0].answer.code == "4"
+    assert one.observations == ()
+    assert one.text == f"{name}: Suspicious"
+
+
+def test_lines_repetitions_and_blank_lines_are_kept() -> None:
+    one = report(
+        obx("TX", "R^Report^L", "first~second~~fourth"),
+        obx("TX", "", ""),
+        obx("TX", "R^Report^L", "sixth  "),
+        obx("FT", "R^Report^L", r"a\.br\b"),
+        obx("", "R^Report^L", "typeless"),
+    )
+    assert one.sections == (
+        Section("", "Report", "first\nsecond\n\nfourth\n\nsixth\na\nb\ntypeless"),
+    )
+
+
+def test_text_is_not_split_at_its_carets_and_ampersands() -> None:
+    assert report(obx("TX", "R^Report^L", "T2^weighted A&E")).lines[0].text == "T2^weighted A&E"
+
+
+def test_lines_of_one_name_are_sorted_by_number_and_others_left_alone() -> None:
+    one = report(
+        obx("TX", "R^Report^L", "two", sub_id="2"),
+        obx("TX", "Q^Other^L", "b", sub_id="1.2"),
+        obx("TX", "R^Report^L", "one", sub_id="1"),
+        obx("TX", "Q^Other^L", "a", sub_id="1.1"),
+    )
+    assert [line.text for line in one.lines] == ["one", "b", "two", "a"]
+
+
+def test_numbers_are_results_and_lines_of_the_text() -> None:
+    one = report(
+        obx("NM", "8302-2^Height^LN", "170", units="cm^centimetre^UCUM"),
+        obx("SN", "X^Size^L", "<^0.8", units="mm"),
+        obx("SN", "X^Range^L", "^1^-^5"),
+        obx("SN", "X^Ratio^L", "^1^:^128"),
+        obx("SN", "X^All in one^L", "<0.10"),
+        obx("NM", "X^No number^L", "<5"),
+        obx("DT", "X^Date^L", "20260101"),
+        obx("CE", "X^Code^L", "1^one^L"),
+        obx("TM", "X^Time^L", "1030"),
+    )
+    values = [o.values[0] for o in one.observations]
+    assert values[:6] == [
+        Numeric("170"),
+        Numeric("0.8", "<"),
+        Numeric("1", "", "-", "5"),
+        Numeric("1", "", ":", "128"),
+        Numeric("0.10", "<"),
+        "<5",
+    ]
+    assert one.text.splitlines() == [
+        "Height: 170 cm",
+        "Size: < 0.8 mm",
+        "Range: 1-5",
+        "Ratio: 1:128",
+        "All in one: < 0.10",
+        "No number: <5",
+        "Date: 20260101",
+        "Code: one",
+        "Time: 1030",
+    ]
+
+
+def test_a_number_that_is_none_is_told() -> None:
+    facts = read(OBR, obx("NM", "X^Size^L", "<5"), obx("SN", "X^S^L", "^a^-^b"))
+    assert [str(fault.where) for fault in facts.warnings] == ["OBX-5", "OBX[2]-5"]
+    assert {fault.severity for fault in facts.warnings} == {"warning"}
+
+
+def test_types_that_are_not_read_are_told_and_kept_with_the_message() -> None:
+    facts = read(OBR, obx("XPN", "X^Name^L", "Sample^Ann"))
+    assert facts.patients[0].reports[0].observations == ()
+    assert [str(fault.where) for fault in facts.warnings] == ["OBX-2"]
+
+
+def test_documents_stand_beside_the_text() -> None:
+    one = report(
+        obx("TX", "&IMP", "Normal."),
+        obx("ED", "PDF^Signed report^L", f"^AP^PDF^Base64^{b64encode(PDF).decode()}"),
+        obx("RP", "X^Viewer^L", "https://pacs.example/1^PACS"),
+    )
+    (document,) = one.attachments
+    assert (document.data, document.content_type) == (PDF, "application/pdf")
+    assert (document.title, document.status) == ("Signed report", "F")
+    assert one.pointers[0].address == "https://pacs.example/1"
+    assert one.text == "Impression\nNormal."
+
+
+def test_a_document_that_does_not_decode_is_left_out_with_a_warning() -> None:
+    facts = read(OBR, obx("TX", "&IMP", "Normal."), obx("ED", "PDF", "^AP^PDF^Base64^???"))
+    assert facts.patients[0].reports[0].attachments == ()
+    assert [str(fault.where) for fault in facts.warnings] == ["OBX[2]-5"]
+
+
+def test_restrictions_are_honoured_as_such_and_are_no_text() -> None:
+    """Shaped like the French documents: flags of the table MetaDMPMSS."""
+    one = report(
+        obx("CE", "MASQUE_PS^Masqué^MetaDMPMSS", "N^^expandedYes-NoIndicator"),
+        obx("CE", "INVISIBLE_PATIENT^Non visible^MetaDMPMSS", "Y^^expandedYes-NoIndicator"),
+        obx("TX", "&IMP", "Normal."),
+    )
+    assert one.restrictions == ("INVISIBLE_PATIENT",)
+    assert one.text == "Impression\nNormal."
+
+
+def test_what_is_withdrawn_is_told_and_not_shown() -> None:
+    one = report(
+        obx("TX", "R^Report^L", "stays"),
+        obx("TX", "R^Report^L", "deleted", status="D", sub_id="2"),
+        obx("NM", "S^Size^L", "5", status="W"),
+        obx("TX", "O^Order detail^L", "ordered", status="O"),
+        obx("TX", "U^Earlier^L", "", status="U", sub_id="7"),
+    )
+    assert one.text == "Report\nstays"
+    assert one.observations == ()
+    assert [(mark.status, mark.sub_id) for mark in one.marks] == [("D", "2"), ("W", ""), ("U", "7")]
+    assert one.wrong
+    assert isinstance(one.marks[0], Mark)
+
+
+def test_notes_of_results_are_not_lost() -> None:
+    one = report(
+        "NTE|1||about the report",
+        obx("TX", "&IMP", "Normal."),
+        "NTE|1||seen by two~readers",
+        obx("NM", "S^Size^L", "5"),
+        "NTE|1||estimated",
+    )
+    assert one.notes[0].text == "about the report"
+    assert one.conclusion == "Normal.\nseen by two\nreaders"
+    assert one.observations[0].notes[0].text == "estimated"
+    assert one.text.endswith("Size: 5\nestimated")
+
+
+def test_an_addendum_alone_is_known_as_one() -> None:
+    assert report(obx("TX", "71020&ADT", "Late remark.")).addendum_only
+    assert not report(obx("TX", "71020&ADT", "x"), obx("TX", "&IMP", "y")).addendum_only
+    assert not report().addendum_only
+
+
+def test_each_filler_number_is_a_report() -> None:
+    found = reports(
+        obr(f3="F1", f25="F"), obx("TX", "R", "one"), obr(f3="F2", f25="P"), obx("TX", "R", "two")
+    )
+    assert [(one.orders[0].filler.value, one.status) for one in found] == [("F1", "F"), ("F2", "P")]
+
+
+def test_linked_orders_share_one_report() -> None:
+    (one,) = reports(
+        "ORC|RE|P1|F1",
+        obr(f3="F1", f4="A", f18="ACC1", f25="F"),
+        obx("TX", "R^Report^L", "both knees"),
+        "ORC|RE|P2|F2",
+        obr(f3="F2", f4="B", f18="ACC2", f25="F"),
+        "ZDS|1.2.9",
+    )
+    assert [order.filler.value for order in one.orders] == ["F1", "F2"]
+    assert [order.accession.value for order in one.orders] == ["ACC1", "ACC2"]
+    assert one.uids.studies == ("1.2.9",)
+    assert one.code.code == "A"
+
+
+def test_text_under_the_last_of_linked_orders_is_theirs_too() -> None:
+    (one,) = reports(obr(f3="F1", f25="F"), obr(f3="F2", f4="B", f25="F"), obx("TX", "R", "words"))
+    assert [order.filler.value for order in one.orders] == ["F1", "F2"]
+    assert one.code.code == "B"
+
+
+def test_an_order_without_results_but_with_a_status_of_its_own_is_a_report() -> None:
+    found = reports(obr(f3="F1", f25="F"), obx("TX", "R", "words"), obr(f3="F2", f25="X"))
+    assert [one.status for one in found] == ["F", "X"]
+
+
+def test_one_number_is_one_report_wherever_its_groups_stand() -> None:
+    (one, other) = reports(
+        obr(f3="F1", f25="F"),
+        obx("TX", "R", "one"),
+        obr(f3="F2", f25="F"),
+        obx("TX", "R", "two"),
+        obr(f3="F1", f25="F"),
+        obx("TX", "R", "three"),
+    )
+    assert one.text == "one\nthree"
+    assert other.orders[0].filler.value == "F2"
+
+
+def test_reports_about_several_patients_stay_apart() -> None:
+    facts = read(
+        OBR, obx("TX", "R", "a"), "PID|2||200^^^HOSP", obr(f3="F2", f25="F"), obx("TX", "R", "b")
+    )
+    told = [
+        (patient.patient and patient.patient.identifiers[0].value, patient.reports[0].lines[0].text)
+        for patient in facts.patients
+    ]
+    assert told == [("100", "a"), ("200", "b")]
+
+
+IMPLIED = [
+    (("F", "F"), "F"),
+    (("F", "P"), "P"),
+    (("R", "F"), "P"),
+    (("F", "C"), ""),
+    (("", ""), ""),
+]
+
+
+@pytest.mark.parametrize(("codes", "status"), IMPLIED)
+def test_a_missing_status_is_implied_by_its_lines(codes: tuple[str, ...], status: str) -> None:
+    (one,) = reports(obr(f3="F1"), *(obx("TX", "R", "x", status=code) for code in codes))
+    assert (one.status, one.status_implied) == (status, True)
+
+
+def test_a_report_keeps_who_and_when() -> None:
+    line = obr(
+        f3="F1",
+        f7="202601010900",
+        f8="202601010930",
+        f22="20260101100000+0100",
+        f25="C",
+        f32="1&Reader&Ann~2&Other&Bob",
+        f33="3&Resident&Cy",
+        f34="4&Tech&Di",
+        f35="5&Typist&Ed",
+        f51="OG1^RIS",
+    )
+    (one,) = reports(line, obx("TX", "R", "x"))
+    assert [person.name.family for person in one.interpreters] == ["Reader", "Other"]
+    people = (one.assistants, one.technicians, one.transcriptionists)
+    assert [person[0].number.value for person in people] == ["3", "4", "5"]
+    assert (one.started.clock, one.ended.clock, one.issued.offset) == ("0900", "0930", "+0100")
+    assert (one.number.value, one.status) == ("OG1", "C")
