@@ -47,7 +47,7 @@ def feed_add(
     with opened() as house:
         feeds.put_feed(house, made, organisation, now=clock.now())
     lists = {"owns": sorted(owns), "processing": sorted(wanted)}
-    show({"feed": name, "organisation": organisation} | more | lists)
+    show({"feed": name, "organisation": organisation, **more, **lists})
 
 
 @click.group()

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from typing import Any
 
 from sqlalchemy import Connection
 
+from fhir import identifiers
 from hl7.facts import Header
 from hl7.types import Authority
 from server.errors import Invalid
 from server.flows import parties
 from server.flows.addresses import unmapped
+from server.flows.patients import Site
 from server.flows.sites import HOME, House
 from server.store import feeds
 
@@ -113,6 +115,15 @@ def load(connection: Connection, organisation: int, name: str) -> Feed:
     return _feed(row)
 
 
+def mapping(site: Site, feed: Feed) -> identifiers.Site:
+    """The organisation's mapping of numbers and times, with what the feed says of its own."""
+    return replace(
+        site.mapping,
+        default=feed.issuer or site.mapping.default,
+        zone=feed.zone or site.mapping.zone,
+    )
+
+
 def calling(house: House, address: str) -> list[Feed]:
     """The feeds that may call from an address; none means that the caller is a stranger."""
     with house.database.read() as connection:
@@ -154,4 +165,3 @@ def organisation_of(house: House, name: str) -> int:
     """The id of an organisation by name. Raises Missing."""
     with house.database.read() as connection:
         return parties.named(connection, name)
-

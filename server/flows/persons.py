@@ -10,17 +10,16 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from dicom.facts import Issuer, Number
+from dicom.facts import Number
 from dicom.facts import PatientFacts as Header
+from fhir.hl7_identifiers import is_shared, number_of
 from hl7.facts import PatientFacts
-from hl7.types import Identifier, PersonName
+from hl7.types import PersonName
 from server.flows import patients
 from server.flows.feeds import Feed
 from server.flows.patients import Site, Source
 from server.store import identities, people
 
-# Table 0203: numbers that an organisation gives to its own patients. All others are shared.
-_OWN_KINDS = frozenset({"", "MR", "MRT", "PI", "PT", "PE", "RI", "EI", "U"})
 # Events by which the source of a record corrects what it said of the person before.
 _CORRECTING = frozenset({"ADT^A08", "ADT^A31", "ADT^A28", "ADT^A01", "ADT^A04", "ADT^A05"})
 
@@ -48,18 +47,12 @@ def _person_name(name: PersonName) -> str:
     return "^".join(part.replace("^", " ").replace("=", " ") for part in parts).rstrip("^")
 
 
-def _number(one: Identifier) -> Number:
-    authority = one.authority
-    issuer = Issuer(authority.namespace, authority.universal_id, authority.universal_type)
-    return Number(one.value, issuer, one.kind)
-
-
 def own_numbers(person: PatientFacts, site: Site) -> list[Number]:
     """The numbers that may name a record, the medical record number first."""
     found = [
-        _number(one)
+        number_of(one)
         for one in person.named_by
-        if one.kind in _OWN_KINDS and not site.placeholders.number(one.value)
+        if not is_shared(one) and not site.placeholders.number(one.value)
     ]
     return sorted(found, key=lambda number: number.kind != "MR")
 
@@ -160,7 +153,12 @@ def remember(
     identities.set_facts(connection, site.organisation, id_, text, told_by=feed.name)
 
 
+def told(connection: Connection, site: Site, id_: str) -> bool:
+    """Whether a feed has said who the person of a record is."""
+    row = people.patient_row(connection, site.organisation, id_)
+    return bool(row and row.told_by)
+
+
 def numbers_of(connection: Connection, organisation: int, id_: str) -> set[str]:
     """The bare values of all numbers that name a record."""
     return identities.values_of(connection, organisation, id_)
-

@@ -92,7 +92,7 @@ last_word = Table(
     key("type", 40),
     key("id"),
     text_column("sender"),
-    text_column("sent"),
+    Column("sent", BigInteger),
     int_column("message"),
 )
 

@@ -33,7 +33,7 @@ def append(connection: Connection, organisation: int, values: dict[str, Any]) ->
     ).scalar()
     id_ = max(values["received"], (last or 0) + 1)
     connection.execute(insert(message).values(organisation=organisation, id=id_, **values))
-    return id_
+    return int(id_)
 
 
 def enter(connection: Connection, organisation: int, id_: int, lanes: Iterable[str]) -> None:

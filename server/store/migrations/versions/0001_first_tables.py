@@ -226,7 +226,7 @@ def upgrade() -> None:
     sa.Column('type', sa.String(length=40), nullable=False),
     sa.Column('id', sa.String(length=64), nullable=False),
     sa.Column('sender', sa.Text(), server_default='', nullable=False),
-    sa.Column('sent', sa.Text(), server_default='', nullable=False),
+    sa.Column('sent', sa.BigInteger(), nullable=True),
     sa.Column('message', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'type', 'id', name=op.f('pk_last_word'))
     )

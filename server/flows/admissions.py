@@ -1,0 +1,53 @@
+"""Patient administration applied: the Patient, whose word the feed is, and the Encounter."""
+
+from fhir import v2_patient
+from hl7.facts import AdtFacts, PatientFacts
+from server.flows import persons
+from server.flows.writing import Work
+
+
+def apply(work: Work, facts: AdtFacts) -> None:
+    """Apply an ADT event that neither merges nor moves."""
+    if facts.patient is None:
+        return work.hold("message", str(work.message), {"rule": "the message has no patient"})
+    settle_patient(work, facts.patient, authoritative=True)
+    return None
+
+
+def settle_patient(work: Work, person: PatientFacts, *, authoritative: bool) -> str:
+    """The id of the Patient that a message names, written as it says; "" when that is held.
+
+    Orders and reports only make a Patient where there is none; the word of ADT replaces it.
+    """
+    named = persons.find(
+        work.connection, work.site, work.feed, person, work.header.kind, work.now
+    )
+    if named.held:
+        _hold(work, named)
+        return ""
+    current = work.body("Patient", named.patient)
+    if current is not None and not authoritative:
+        return named.patient
+    if authoritative and not work.has_last_word("Patient", named.patient):
+        return named.patient
+    provisional = not persons.told(work.connection, work.site, named.patient)
+    main = v2_patient.main_number(person, work.feed.owns, work.context)
+    body = v2_patient.merge(
+        current,
+        person,
+        work.context,
+        id=named.patient,
+        main=main,
+        provisional=provisional and authoritative,
+    )
+    work.write(body, named.patient, f"the patient of {work.header.kind}")
+    work.outcome.notes += v2_patient.warnings(person)
+    if authoritative:
+        persons.remember(work.connection, work.site, work.feed, named.patient, person)
+    return named.patient
+
+
+def _hold(work: Work, named: persons.Named) -> None:
+    evidence = {"rule": named.held, "patient": named.patient, "kind": work.header.kind}
+    work.hold("identity", f"message {work.message}", evidence)
+
