@@ -19,9 +19,8 @@ def settle_patient(work: Work, person: PatientFacts, *, authoritative: bool) -> 
 
     Orders and reports only make a Patient where there is none; the word of ADT replaces it.
     """
-    named = persons.find(
-        work.connection, work.site, work.feed, person, work.header.kind, work.now
-    )
+    kind, own = work.header.kind, f"message {work.message}"
+    named = persons.find(work.connection, work.site, work.feed, person, kind, own, work.now)
     if named.held:
         _hold(work, named)
         return ""
@@ -50,4 +49,3 @@ def settle_patient(work: Work, person: PatientFacts, *, authoritative: bool) -> 
 def _hold(work: Work, named: persons.Named) -> None:
     evidence = {"rule": named.held, "patient": named.patient, "kind": work.header.kind}
     work.hold("identity", f"message {work.message}", evidence)
-

@@ -69,4 +69,3 @@ def _work(
 def _unmapped(_connection: Connection, _site: Site, _now: int) -> Outcome:
     """Kept and acknowledged: nothing is made of this kind of message yet."""
     return Outcome(messages.UNMAPPED, notes=["nothing is made of messages of this kind"])
-

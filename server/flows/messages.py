@@ -7,7 +7,6 @@ reason to refuse.
 
 import hashlib
 import json
-import logging
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,14 +21,11 @@ from hl7.judge import Verdict, judge
 from hl7.message import Message, parse
 from hl7.profiles import Profile
 from server import clock
-from server.errors import Fault
 from server.flows import feeds, lanes
 from server.flows.audit import Event
 from server.flows.feeds import Feed
 from server.flows.sites import HOME, House
 from server.store import messages as store
-
-log = logging.getLogger(__name__)
 
 DOOR = "mllp"
 _LONGEST_ID, _LONGEST_KIND = 255, 32
@@ -44,6 +40,12 @@ class Caller:
 
     address: str
     candidates: tuple[Feed, ...]
+
+    @property
+    def organisation(self) -> int:
+        """The organisation that it can only belong to, else the one that runs the server."""
+        owners = {feed.organisation for feed in self.candidates}
+        return owners.pop() if len(owners) == 1 else HOME
 
 
 def greet(house: House, address: str) -> Caller | None:
@@ -82,23 +84,20 @@ def _values(message: Message, *places: tuple[str, Sequence[int]]) -> Iterable[st
 def receive(house: House, caller: Caller, raw: bytes) -> bytes:
     """Take one message and give its answer; when that says yes, the message is on disk.
 
-    An empty answer is none: to a message that is itself an answer, or wants none.
+    An empty answer is none: to a message that is itself an answer, or wants none. What could not
+    be stored raises: the door then asks the sender to send it again.
     """
-    stamp = _stamp()
     feed, verdict = _judge(house, caller, raw)
-    reply = ack.answer(verdict, stamp)
+    reply = ack.answer(verdict, stamp())
     if feed is None or verdict.message is None or not verdict.accepted or verdict.is_answer:
         return _refuse(house, caller, feed, reply)
     kept = _Kept(caller, feed, verdict.message, verdict.header, reply)
-    try:
-        house.database.apply(lambda connection: _keep(house, connection, kept, clock.now()))
-    except Fault:
-        log.exception("a message was not stored: its sender keeps it")
-        return ack.try_again(raw, stamp)
+    house.database.apply(lambda connection: _keep(house, connection, kept, clock.now()))
     return reply
 
 
-def _stamp() -> Stamp:
+def stamp() -> Stamp:
+    """The date and control id of an answer."""
     return Stamp(clock.moment(clock.now()), secrets.token_hex(10))
 
 
@@ -168,7 +167,7 @@ def _values_of(kept: _Kept, now: int) -> dict[str, Any]:
 def _event(caller: Caller, feed: Feed | None, action: str, size: int, id_: int = 0) -> Event:
     refused = action == "refuse"
     return Event(
-        organisation=feed.organisation if feed else HOME,
+        organisation=feed.organisation if feed else caller.organisation,
         door=DOOR,
         action=action,
         outcome="4" if refused else "0",

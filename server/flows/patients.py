@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select
 from dicom.facts import Issuer, Number, PatientFacts
 from fhir import identifiers
 from fhir.identifiers import Placeholders
+from server.store import identities
 from server.store.install import derived_id
 from server.store.jobs import insert_for
 from server.store.tables import authority, patient, patient_number, patient_unissued, review
@@ -34,11 +35,15 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """Where a header belongs. `unconfirmed` marks a record that a contradiction set apart."""
+    """Where a header belongs. `unconfirmed` marks a record that a contradiction set apart.
+
+    `subject` is the record that `patient` has become part of, if it has.
+    """
 
     patient: str
     system: str = ""
     unconfirmed: bool = False
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ def _unissued(
         )
     ).scalar()
     if found is not None:
-        return Filing(found)
+        return Filing(found, subject=identities.heir(connection, site.organisation, found))
     kind = "unidentified" if bare else "unissued"
     made = _create(connection, site, header, kind, f"unissued|{key}", "", now)
     connection.execute(

@@ -71,16 +71,25 @@ def keys(
 
 
 def find(
-    connection: Connection, site: Site, feed: Feed, person: PatientFacts, kind: str, now: int
+    connection: Connection,
+    site: Site,
+    feed: Feed,
+    person: PatientFacts,
+    kind: str,
+    own: str,
+    now: int,
 ) -> Named:
-    """Find or make the record of a message's patient. `kind` is the message's, as ADT^A08."""
+    """Find or make the record of a message's patient.
+
+    `kind` is the message's, as ADT^A08; `own` names the record of one whom nothing else names.
+    """
     numbers = own_numbers(person, site)
     header = header_of(person, numbers)
     known = list(keys(connection, site, feed, numbers, now))
     if not known:
         bare = replace(header, number=Number(header.number.value))
         source = Source(f"feed {feed.name}")
-        filing = patients.resolve(connection, site, source, bare, "", now)
+        filing = patients.resolve(connection, site, source, bare, own, now)
         return Named(identities.heir(connection, site.organisation, filing.patient))
     held_by = {
         identities.bearer(connection, site.organisation, system, number.value)

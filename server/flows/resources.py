@@ -54,6 +54,8 @@ def vread(
         found = resources.version_row(connection, grant.organisation, row.type, id_, version)
     if found is None:
         raise Missing("this resource has no such version")
+    if found.method == "DELETE":
+        raise Gone("this version is the deletion of the resource")
     return _version(found), _cover(house, grant, row)
 
 

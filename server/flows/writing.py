@@ -3,6 +3,7 @@ is the last.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +12,13 @@ from sqlalchemy import Connection
 from fhir.hl7_context import Context, sender_of
 from fhir.hl7_times import place_in_time
 from hl7.facts import Header
-from hl7.moments import NEVER, Moment
-from server.flows import patients
+from server.flows import joining, patients
 from server.flows.feeds import Feed
 from server.flows.lanes import Outcome
 from server.flows.patients import Site
-from server.store import last_words, resources
+from server.store import last_words, links, resources
+from server.store.last_words import Word
+from server.store.links import Key
 from server.store.messages import Effect
 from server.store.resources import Change, Owner
 
@@ -36,6 +38,7 @@ class Work:
     now: int
     base: str
     outcome: Outcome = field(default_factory=Outcome)
+    touched: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def organisation(self) -> int:
@@ -57,19 +60,42 @@ class Work:
         effect = Effect(body["resourceType"], body["id"], version, why)
         self.outcome.effects.append(effect)
 
-    def has_last_word(self, type_: str, id_: str, at: Moment = NEVER) -> bool:
+    def word(self) -> Word:
+        """What this message is among others of its sender."""
+        sent = place_in_time(self.header.sent, self.context.zones)
+        return Word(sender_of(self.header), sent, self.message)
+
+    def last_word(self, type_: str, id_: str) -> Word | None:
+        """The last word about a resource so far."""
+        return last_words.get(self.connection, self.organisation, type_, id_)
+
+    def has_last_word(self, type_: str, id_: str) -> bool:
         """Whether nothing newer was said of a resource; if so, this message's word is kept.
 
         Times count between messages of one sender only; otherwise what came later is newer.
         """
-        told = place_in_time(at or self.header.sent, self.context.zones)
-        word = last_words.Word(sender_of(self.header), told, self.message)
-        before = last_words.get(self.connection, self.organisation, type_, id_)
+        word, before = self.word(), self.last_word(type_, id_)
         if before is not None and before.is_newer_than(word):
             self.outcome.notes.append(f"{type_}: something newer was said before")
             return False
         last_words.keep(self.connection, self.organisation, type_, id_, word)
         return True
+
+    def keep_keys(self, type_: str, id_: str, keys: Iterable[Key]) -> None:
+        """Keep what a resource is found by; `join` then looks at all that shares it."""
+        links.keep(self.connection, self.organisation, type_, id_, keys)
+        self.touched.append((type_, id_))
+
+    def join(self) -> None:
+        """Join anew all that hangs together with what this message touched."""
+        change = Change(self.now, "joined", self.base)
+        self.outcome.effects += joining.join(self.connection, self.site, self.touched, change)
+
+    def question(self, kind: str, key: str, evidence: Json) -> None:
+        """Put something before a person; the message is applied all the same."""
+        evidence |= {"message": self.message, "feed": self.feed.name}
+        self.outcome.notes.append(str(evidence["rule"]))
+        patients.add_review(self.connection, self.site, kind, key, "", evidence, self.now)
 
     def hold(self, kind: str, key: str, evidence: Json) -> None:
         """Put something before a person, with this message."""

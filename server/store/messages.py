@@ -169,6 +169,27 @@ def effects(connection: Connection, organisation: int, id_: int) -> list[Effect]
     return [Effect(*one) for one in rows]
 
 
+def last_writer(connection: Connection, organisation: int, type_: str, id_: str) -> int:
+    """The message that wrote the last version of a resource, 0 if none did."""
+    query = select(func.max(message_effect.c.message)).where(
+        message_effect.c.organisation == organisation,
+        message_effect.c.type == type_,
+        message_effect.c.id == id_,
+    )
+    return int(connection.execute(query).scalar() or 0)
+
+
+def wrote(connection: Connection, organisation: int, id_: int, type_: str, resource: str) -> bool:
+    """Whether a message has written a version of a resource."""
+    query = select(message_effect.c.version).where(
+        message_effect.c.organisation == organisation,
+        message_effect.c.message == id_,
+        message_effect.c.type == type_,
+        message_effect.c.id == resource,
+    )
+    return connection.execute(query).first() is not None
+
+
 def listing(
     connection: Connection,
     organisation: int,

@@ -87,6 +87,27 @@ def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Chan
     return int(version)
 
 
+def withdraw(connection: Connection, owner: Owner, body: dict[str, Any], change: Change) -> None:
+    """Delete a resource: it answers 410 and no search finds it; its versions stay."""
+    old = current(connection, owner.organisation, body["resourceType"], body["id"])
+    version, organisation = old.version + 1, owner.organisation
+    where = (resource.c.organisation == organisation) & (resource.c.rid == old.rid)
+    values = {"version": version, "updated": change.now, "deleted": True}
+    connection.execute(update(resource).where(where).values(**values))
+    _keep_version(connection, organisation, body, version, "", change, method="DELETE")
+    _unindex(connection, organisation, old.rid)
+
+
+def forget(connection: Connection, organisation: int, type_: str, id_: str) -> None:
+    """Remove a resource with every version: for placeholders that turned out to be another's."""
+    old = current(connection, organisation, type_, id_)
+    if old is not None:
+        _unindex(connection, organisation, old.rid)
+        for table in (resource, resource_version):
+            where = (table.c.organisation == organisation) & (table.c.id == id_)
+            connection.execute(table.delete().where(where, table.c.type == type_))
+
+
 def _same(old: Any, owner: Owner, body: dict[str, Any]) -> bool:
     """Whether a body equals the stored one but for its version and time, and its owner too."""
     if (old.filed_under, old.hidden) != (owner.filed_under, owner.hidden):
@@ -117,6 +138,7 @@ def _keep_version(
     version: int,
     text: str,
     change: Change,
+    method: str = "",
 ) -> None:
     connection.execute(
         insert(resource_version).values(
@@ -125,7 +147,7 @@ def _keep_version(
             id=body["id"],
             version=version,
             updated=change.now,
-            method="POST" if version == 1 else "PUT",
+            method=method or ("POST" if version == 1 else "PUT"),
             reason=change.reason,
             text=text,
         )
@@ -136,9 +158,7 @@ def _index(
     connection: Connection, organisation: int, rid: int, body: dict[str, Any], base: str
 ) -> None:
     """Replace the index rows of a resource."""
-    for table in INDEX_TABLES:
-        where = (table.c.organisation == organisation) & (table.c.rid == rid)
-        connection.execute(table.delete().where(where))
+    _unindex(connection, organisation, rid)
     rows: dict[Any, list[dict[str, Any]]] = {}
     for row in extract.rows(body, base=base):
         table, values = _index_values(row)
@@ -147,6 +167,12 @@ def _index(
         rows.setdefault(table, []).append(key | values)
     for table, batch in rows.items():
         connection.execute(insert(table), batch)
+
+
+def _unindex(connection: Connection, organisation: int, rid: int) -> None:
+    for table in INDEX_TABLES:
+        where = (table.c.organisation == organisation) & (table.c.rid == rid)
+        connection.execute(table.delete().where(where))
 
 
 def _index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:

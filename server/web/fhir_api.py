@@ -85,10 +85,13 @@ def _next(page: Sequence[Version]) -> str:
     return f"{request.base_url}?{urlencode(words)}"
 
 
+_STATUS = {"POST": "201", "PUT": "200", "DELETE": "204"}
+
+
 def _entries(page: Sequence[Version], base: str) -> list[Done]:
     return [
         Done(
-            status="201" if version.method == "POST" else "200",
+            status=_STATUS[version.method],
             body=version.text,
             full_url=f"{base}/{version.type}/{version.id}",
             method=version.method,
