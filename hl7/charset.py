@@ -58,12 +58,13 @@ _ESCAPE = b"\x1b"
 class Charset:
     """The codec that reads a message. `finding` says why it is not the declared one, or is a guess.
 
-    `wrong` is true where the declaration is unknown or contradicts the bytes.
+    `wrong` is true where the declaration is unknown (`unknown`) or contradicts the bytes.
     """
 
     codec: str
     finding: str = ""
     wrong: bool = False
+    unknown: bool = False
 
 
 def codec_of(name: str) -> str:
@@ -86,7 +87,8 @@ def detect(raw: bytes, declared: tuple[str, ...], fallback: str = "") -> Charset
         codec = _JAPANESE
     if not codec:
         guess = _undeclared(raw, codec_of(fallback)).codec
-        return Charset(guess, "MSH-18 names no character set that is read here", wrong=True)
+        finding = "MSH-18 names no character set that is read here"
+        return Charset(guess, finding, wrong=True, unknown=True)
     return _declared(raw, codec, codec_of(fallback))
 
 

@@ -30,7 +30,7 @@ def check(message: Message, event: Event, limit: int, *, lenient: bool) -> Itera
     names = {segment.name for segment in message.segments}
     for name in event.needs:
         if name not in names:
-            yield Fault(SEQUENCE, Where(name), f"{event.kind} needs {name}")
+            yield Fault(SEQUENCE, Where(name), f"this message needs {name}")
     for pid in message.all("PID"):
         if not any(pid.repetitions(field) for field in (3, 2, 4)):
             yield Fault(REQUIRED, at(pid, 3), "a patient has a number")

@@ -35,6 +35,21 @@ class Delimiters:
         rest = self.escape + self.subcomponent + self.truncation
         return self.component + self.repetition + rest
 
+    def escaped(self, text: str) -> str:
+        """Text of our own as a leaf: no character of it is taken for a delimiter."""
+        names = {
+            self.field: "F",
+            self.component: "S",
+            self.subcomponent: "T",
+            self.repetition: "R",
+            self.escape: "E",
+        }
+        mark = self.escape
+        return "".join(
+            (f"{mark}{names[letter]}{mark}" if mark else " ") if letter in names else letter
+            for letter in text
+        )
+
 
 @lru_cache(maxsize=64)
 def read_delimiters(opening: bytes) -> Delimiters:

@@ -54,6 +54,9 @@ class Header:
         return f"{self.code}^{self.event}" if self.event else self.code
 
 
+UNREAD = Header()
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """NTE: `text` has a line for each repetition of NTE-3."""

@@ -1,7 +1,7 @@
 """Escape sequences become what they stand for, once, and nothing of the text is dropped."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7.delimiters import Delimiters, Grammar
@@ -56,6 +56,7 @@ def test_other_delimiters_are_meant_by_the_same_letters() -> None:
     assert grammar.unescape("a@F@b@E@c\\F\\") == "a$b@c\\F\\"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab\\.XFESbr41N é", max_size=40))
 def test_what_is_not_understood_stays(text: str) -> None:
     """Every character outside of a known sequence is found again, in its order."""

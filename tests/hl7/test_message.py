@@ -4,7 +4,7 @@ import re
 from itertools import zip_longest
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7 import batch
@@ -21,12 +21,14 @@ def joined(raw: bytes) -> bytes:
     return pieces.lead + b"".join(pieces.segments) + pieces.trail
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([b"", b"MSH|^~\\&|", HEAD]), st.binary(max_size=99))
 def test_every_byte_of_any_input_is_in_exactly_one_piece(a: bytes, b: bytes, c: bytes) -> None:
     assert joined(a + b + c) == a + b + c
     assert b"".join(part.raw for part in batch.unwrap(a + b + c)) == a + b + c
 
 
+@settings(deadline=None)
 @given(contents())
 def test_every_segment_and_every_leaf_reads_as_it_was_written(content: Content) -> None:
     raw = content.pack()

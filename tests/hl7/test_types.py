@@ -1,7 +1,7 @@
 """Data types become facts: nothing guessed, nothing rounded, null and absence are both empty."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hl7 import types
@@ -54,6 +54,7 @@ def test_a_time_that_does_not_exist_is_flawed(raw: str, date: str) -> None:
     assert Moment.of(raw) == Moment(raw, date, flawed=True)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30) | st.from_regex(r"\d{4,14}(\.\d+)?([+-]\d{4})?"))
 def test_no_text_breaks_the_reader_of_times(raw: str) -> None:
     moment = Moment.of(raw)
