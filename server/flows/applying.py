@@ -9,7 +9,7 @@ from fhir.hl7_context import context_of
 from hl7 import events
 from hl7.facts import Header
 from hl7.message import parse
-from server.flows import admissions, feeds, lanes
+from server.flows import admissions, feeds, lanes, orders, reports
 from server.flows.feeds import Feed
 from server.flows.lanes import Application, Outcome
 from server.flows.patients import Site
@@ -22,6 +22,8 @@ Apply = Callable[[Work, Any], None]
 _BY_FAMILY: Mapping[str, Apply] = {
     "person": admissions.apply,
     "visit": admissions.apply,
+    "order": orders.apply,
+    "report": reports.apply,
 }
 
 

@@ -62,7 +62,8 @@ def test_a_feed_is_told_by_what_its_messages_say_of_their_sender(tmp_path: Path)
 def test_kill_9_loses_and_doubles_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         acknowledged: list[str] = []
-        port = str(server.mllp)
+        # The systems of numbers that name no URI begin with our own address.
+        ports = {"HTTP_PORT": str(server.http), "MLLP_PORT": str(server.mllp)}
 
         def stream(number: int) -> None:
             try:
@@ -85,7 +86,7 @@ def test_kill_9_loses_and_doubles_nothing_that_was_acknowledged(tmp_path: Path) 
         server.process.wait()
         for thread in threads:
             thread.join()
-        with running(server.data, MLLP_PORT=port) as heir:
+        with running(server.data, **ports) as heir:
             until(lambda: not any(m["state"] == "pending" for m in messages(heir)), "all applied")
             _hold(heir, acknowledged)
 
