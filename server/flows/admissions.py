@@ -39,7 +39,8 @@ def settle_patient(work: Work, person: PatientFacts, *, authoritative: bool) -> 
         main=main,
         provisional=provisional and authoritative,
     )
-    work.write(body, named.patient, f"the patient of {work.header.kind}")
+    why = f"the patient of {work.header.kind}"
+    work.write(body, named.patient, why, first=authoritative and provisional)
     work.outcome.notes += v2_patient.warnings(person)
     if authoritative:
         persons.remember(work.connection, work.site, work.feed, named.patient, person)

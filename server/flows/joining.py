@@ -210,8 +210,8 @@ def _link_study(
     found = orders_of(study, nodes)
     row = resources.current(connection, site.organisation, IMAGES, study.id)
     body = json.loads(row.text)
-    shown = [one["reference"] for one in body.get("basedOn", []) if "reference" in one]
-    if sorted(shown) == sorted(link.to.reference for link in found):
+    shown = {one["reference"] for one in body.get("basedOn", []) if "reference" in one}
+    if shown == {link.to.reference for link in found}:
         return []
     where = placeholders.claim_of(connection, site.organisation, study.id)
     if where:

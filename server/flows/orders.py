@@ -77,8 +77,9 @@ def place(work: Work, whose: Whose, order: OrderFacts, report_status: str = "") 
     id_ = id_ or _new_id(work, keys)
     if not id_:
         return ""
+    first = not report_status and work.last_word(ORDER, id_) is None
     if report_status or work.has_last_word(ORDER, id_):
-        _write(work, id_, Whose(owner, whose.encounter), order, report_status)
+        _write(work, id_, Whose(owner, whose.encounter), order, report_status, first)
     note_studies(work, ORDER, id_, owner, order.uids)
     work.keep_keys(ORDER, id_, keys)
     return id_
@@ -113,7 +114,9 @@ def _new_id(work: Work, keys: set[Key]) -> str:
     return ""
 
 
-def _write(work: Work, id_: str, whose: Whose, order: OrderFacts, report_status: str) -> None:
+def _write(
+    work: Work, id_: str, whose: Whose, order: OrderFacts, report_status: str, first: bool
+) -> None:
     current = work.body(ORDER, id_)
     old = str(current["status"]) if current else ""
     if report_status:
@@ -130,7 +133,7 @@ def _write(work: Work, id_: str, whose: Whose, order: OrderFacts, report_status:
         reported=bool(report_status),
     )
     body = service_request.merge(current, order, view, work.context)
-    work.write(body, whose.patient, f"the order of {work.header.kind}")
+    work.write(body, whose.patient, f"the order of {work.header.kind}", first=first)
 
 
 def note_studies(work: Work, type_: str, id_: str, patient: str, uids: Uids) -> None:

@@ -49,10 +49,13 @@ class Work:
         row = resources.current(self.connection, self.organisation, type_, id_)
         return None if row is None or row.deleted else json.loads(row.text)
 
-    def write(self, body: Json, filed_under: str, why: str) -> None:
-        """Store a body under the patient that it belongs to, unless only its source is new."""
+    def write(self, body: Json, filed_under: str, why: str, *, first: bool = False) -> None:
+        """Store a body under the patient that it belongs to, unless only its source is new.
+
+        The `first` word of the one whose word counts is a new version even then.
+        """
         old = self.body(body["resourceType"], body["id"])
-        if old is not None and same_but_for_source(old, body):
+        if old is not None and not first and same_but_for_source(old, body):
             return
         change = Change(self.now, why, self.base)
         owner = Owner(self.organisation, filed_under)

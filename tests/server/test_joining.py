@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ ORU = report(TEXT, SAME)
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    with opened(tmp_path) as made:
+    with opened(tmp_path, SETTLE_SECONDS="0") as made:
         yield made
 
 
@@ -127,8 +128,12 @@ def test_one_examination_is_one_patient_order_study_and_report_linked_both_ways(
 def test_all_orders_of_arrival_lead_to_the_same_graph(tmp_path: Path) -> None:
     steps = {"adt": ADT, "order": ORDER, "report": ORU, "images": b""}
     graphs = {}
+    empty = tmp_path / "empty"
+    with opened(empty):
+        pass  # copies of it share the install key, and so the ids of what they derive
     for number, arrival in enumerate(itertools.permutations(steps)):
-        with opened(tmp_path / str(number)) as house:
+        folder = Path(shutil.copytree(empty, tmp_path / str(number)))
+        with opened(folder, SETTLE_SECONDS="0") as house:
             for name in arrival:
                 store(house) if name == "images" else send(house, steps[name])
             graphs[arrival] = graph(house)
