@@ -19,6 +19,8 @@ RFC_3986 = "urn:ietf:rfc:3986"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:\S+", re.IGNORECASE | re.ASCII)
 
+_ORDER_KINDS = ("PLAC", "FILL", "ACSN")
+
 Json = dict[str, Any]
 
 
@@ -135,6 +137,17 @@ def distinct(identifiers: Iterable[Json]) -> list[Json]:
     return [
         one for (kind, system, value), one in kept.items() if system or (kind, value) not in issued
     ]
+
+
+def in_order(identifiers: Iterable[Json]) -> list[Json]:
+    """Identifiers of an order or report: placer, filler, accession, then all others."""
+
+    def rank(one: Json) -> tuple[int, str, str]:
+        kind = _type_code(one)
+        place = _ORDER_KINDS.index(kind) if kind in _ORDER_KINDS else len(_ORDER_KINDS)
+        return place, one.get("system", ""), one["value"]
+
+    return sorted(identifiers, key=rank)
 
 
 def _type_code(identifier: Json) -> str:

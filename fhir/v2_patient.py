@@ -5,6 +5,7 @@ replaces it. Identifiers only ever grow: a merge or a move takes them away, neve
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from fhir.codes import TAGS, coded
@@ -77,22 +78,23 @@ def main_number(patient: PatientFacts, owned: Iterable[str], context: Context) -
     return next(iter(ranked), NO_NUMBER)
 
 
-def merge(
-    current: Json | None,
-    patient: PatientFacts,
-    context: Context,
-    *,
-    id: str,
-    main: Identifier = NO_NUMBER,
-    provisional: bool = False,
-    tags: tuple[str, ...] | None = None,
-) -> Json:
-    """The Patient after a message; `current` is None for a new one.
+@dataclass(frozen=True, slots=True)
+class PatientView:
+    """What was decided about a Patient: its id and the number that names it here.
 
-    `main` is the number that names the patient here. A `provisional` one was made from an image
-    or an order: of it only numbers and links count. `tags`, if given, replace those of ours.
+    A `provisional` one was made from an image or an order: of it only numbers and links count.
+    `tags`, if given, replace those of ours.
     """
-    old = _standing(current or {}, provisional)
+
+    id: str
+    main: Identifier = NO_NUMBER
+    provisional: bool = False
+    tags: tuple[str, ...] | None = None
+
+
+def merge(current: Json | None, patient: PatientFacts, view: PatientView, context: Context) -> Json:
+    """The Patient after a message; `current` is None for a new one."""
+    old = _standing(current or {}, view.provisional)
 
     def sent(name: str, field: str, value: Any) -> Any:
         """What was sent; else what was known, unless the field was sent as null."""
@@ -100,10 +102,10 @@ def merge(
 
     fields = {
         "resourceType": "Patient",
-        "id": id,
-        "meta": _meta(old, patient, context, tags),
+        "id": view.id,
+        "meta": _meta(old, patient, view, context),
         "extension": _extensions(old, patient, context),
-        "identifier": _identifiers(old, patient, context, main),
+        "identifier": _identifiers(old, patient, view, context),
         "active": old.get("active", True),
         "name": _names(old, patient),
         "telecom": _telecom(old, patient),
@@ -148,7 +150,7 @@ def _choice(old: Json, stem: str, patient: PatientFacts, *fields: str) -> Json:
     return {key: value for key, value in old.items() if key.removeprefix("_").startswith(stem)}
 
 
-def _meta(old: Json, patient: PatientFacts, context: Context, tags: tuple[str, ...] | None) -> Json:
+def _meta(old: Json, patient: PatientFacts, view: PatientView, context: Context) -> Json:
     meta = dict(old.get("meta", {}))
     if context.source:
         meta["source"] = context.source
@@ -156,9 +158,9 @@ def _meta(old: Json, patient: PatientFacts, context: Context, tags: tuple[str, .
         labels = [one for one in meta.get("security", []) if one != RESTRICTED]
         protected = patient.protection.upper() == "Y"
         meta["security"] = [*labels, RESTRICTED] if protected else labels
-    if tags is not None:
+    if view.tags is not None:
         others = [one for one in meta.get("tag", []) if one.get("system") != TAGS]
-        meta["tag"] = [*others, *(coded(TAGS, code) for code in tags)]
+        meta["tag"] = [*others, *(coded(TAGS, code) for code in view.tags)]
     return {key: value for key, value in meta.items() if value}
 
 
@@ -181,13 +183,13 @@ def _identifier(number: Identifier, context: Context, use: str = "") -> Json:
 
 
 def _identifiers(
-    old: Json, patient: PatientFacts, context: Context, main: Identifier
+    old: Json, patient: PatientFacts, view: PatientView, context: Context
 ) -> list[Json]:
     """Every number that was sent, the main one first, then those known before."""
-    numbers = sorted(patient.named_by, key=lambda number: number != main)
+    numbers = sorted(patient.named_by, key=lambda number: number != view.main)
     site = context.site
     made = [
-        _identifier(number, context, "usual" if number == main else "")
+        _identifier(number, context, "usual" if number == view.main else "")
         for number in numbers
         if site.social_security_system or number.kind.upper() != "SS"
     ]

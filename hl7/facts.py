@@ -97,6 +97,7 @@ class PatientFacts:
     races: tuple[Concept, ...] = ()
     ethnic_groups: tuple[Concept, ...] = ()
     addresses: tuple[Address, ...] = ()
+    county: str = ""
     home_phones: tuple[Contact, ...] = ()
     work_phones: tuple[Contact, ...] = ()
     other_contacts: tuple[Contact, ...] = ()
@@ -235,7 +236,8 @@ class Numeric:
 class ObservationFacts:
     """A discrete result: OBX with what its notes say.
 
-    `values` are the repetitions of OBX-5: Numeric, Concept, Moment, or text. `kind` is OBX-2.
+    `values` are the repetitions of OBX-5: Numeric, Concept, Moment, or text. `kind` is OBX-2,
+    `access` OBX-13 and `release` the category of OBX-26 (2.8).
     """
 
     code: Concept
@@ -247,6 +249,7 @@ class ObservationFacts:
     flags: tuple[Concept, ...] = ()
     status: str = ""
     access: str = ""
+    release: str = ""
     observed: Moment = NEVER
     analysed: Moment = NEVER
     performers: tuple[Person, ...] = ()

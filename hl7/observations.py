@@ -80,6 +80,7 @@ def read_observation(
         flags=every(obx, 8, Concept.read),
         status=obx.text(11).strip().upper(),
         access=obx.text(13).strip(),
+        release=obx.text(26).strip(),
         observed=Moment.read(field(14)),
         analysed=Moment.read(field(19)),
         performers=every(obx, 16, Person.read),

@@ -85,8 +85,14 @@ def _read_report(
         attachments=tuple(content.attachments),
         pointers=tuple(content.pointers),
         uids=uids,
-        restrictions=tuple(dict.fromkeys(content.restrictions)),
-        access=tuple(dict.fromkeys(content.access)),
+        restrictions=_said(content.restrictions),
+        access=_said(content.access),
+        releases=_said(content.releases),
         marks=tuple(content.marks),
         notes=tuple(note for order in report.orders for note in notes_of_order(order)),
     )
+
+
+def _said(values: list[str]) -> tuple[str, ...]:
+    """Each value once."""
+    return tuple(dict.fromkeys(filter(None, values)))

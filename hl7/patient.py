@@ -50,6 +50,7 @@ def read_patient(pid: Segment, pd1: Segment, contacts: Iterable[Segment]) -> Pat
         races=every(pid, 10, Concept.read),
         ethnic_groups=every(pid, 22, Concept.read),
         addresses=every(pid, 11, Address.read),
+        county=text_of(field(12)),
         home_phones=every(pid, 13, Contact.read),
         work_phones=every(pid, 14, Contact.read),
         other_contacts=every(pid, 40, Contact.read),

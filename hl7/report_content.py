@@ -41,6 +41,7 @@ class Content:
         self.pointers: list[Pointer] = []
         self.restrictions: list[str] = []
         self.access: list[str] = []
+        self.releases: list[str] = []
         self.marks: list[Mark] = []
         self.warnings: list[Fault] = []
         self._limit = limit
@@ -59,8 +60,8 @@ class Content:
             self.marks.append(Mark(status, question, obx.text(4).strip()))
         if status in WITHOUT_CONTENT:
             return
-        if access := obx.text(13).strip():
-            self.access.append(access)
+        self.access.append(obx.text(13).strip())
+        self.releases.append(obx.text(26).strip())
         self._dispatch(obx, question, tuple(notes))
 
     def _dispatch(self, obx: Segment, question: Concept, notes: tuple[Note, ...]) -> None:

@@ -84,7 +84,7 @@ class ReportFacts:
     """One report and the orders it answers, of which the first is the main one.
 
     `status` is OBR-25 as sent, and where that is empty what OBX-11 implies: F or P. `restrictions`
-    name the privacy flags that are set. `access` are the values of OBX-13.
+    name the privacy flags that are set, `access` and `releases` all values of OBX-13 and OBX-26.
     """
 
     orders: tuple[OrderFacts, ...]
@@ -107,6 +107,7 @@ class ReportFacts:
     uids: Uids = NO_UIDS
     restrictions: tuple[str, ...] = ()
     access: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
     notes: tuple[Note, ...] = ()
 

@@ -58,6 +58,10 @@ def test_a_full_pid_becomes_a_full_patient() -> None:
     assert made["_birthDate"]["extension"][0]["valueDateTime"].startswith("1867-11-07T10:15:00+")
     assert made["deceasedDateTime"] == "1934-07-04"
     assert made["multipleBirthInteger"] == 2
+
+
+def test_where_and_how_a_person_is_reached_is_told() -> None:
+    made = patient_of(adt(FULL, PD1, NK1))
     assert made["address"] == [
         {
             "use": "home",
@@ -172,8 +176,10 @@ def test_death_is_not_forgotten_and_its_time_not_lost_to_a_mere_yes() -> None:
 
 @pytest.mark.parametrize(
     ("code", "gender"),
-    [("M", "male"), ("f", "female"), ("A", "other"), ("N", "other"), ("U", "unknown")]
-    + [("Female", "female"), ("X", None)],
+    [
+        *(("M", "male"), ("f", "female"), ("A", "other"), ("N", "other"), ("U", "unknown")),
+        *(("Female", "female"), ("X", None)),
+    ],
 )
 def test_sex_is_told_as_the_table_says(code: str, gender: str | None) -> None:
     message = adt(f"PID|1||1|||||{code}")

@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from fhir import v2_patient
+from fhir import diagnostic_report, order_status, report_status, service_request, v2_patient
+from fhir.diagnostic_report import ReportView
 from fhir.hl7_context import Context, context_of
+from fhir.hl7_times import place_in_time
 from fhir.identifiers import Site
+from fhir.service_request import OrderView
+from fhir.v2_patient import PatientView
 from hl7.adt import read_adt
 from hl7.facts import AdtFacts, OrderMessage, PatientFacts
-from hl7.message import Message, parse
 from hl7.orders import read_orders
 from hl7.oru import read_reports
 from hl7.report_facts import ReportMessage
@@ -43,7 +46,8 @@ def patient_of(message: AdtFacts, current: Json | None = None, **options: Any) -
     assert message.patient
     around = context(message, options.pop("site", SITE))
     main = v2_patient.main_number(message.patient, (), around)
-    return v2_patient.merge(current, message.patient, around, id="p1", main=main, **options)
+    view = PatientView("p1", main, **options)
+    return v2_patient.merge(current, message.patient, view, around)
 
 
 def facts_of(message: AdtFacts) -> PatientFacts:
@@ -52,6 +56,38 @@ def facts_of(message: AdtFacts) -> PatientFacts:
     return message.patient
 
 
-def opened(raw: bytes) -> Message:
-    """A sample message."""
-    return parse(raw)
+def order_of(
+    message: OrderMessage, current: Json | None = None, *, site: Site = SITE, **options: Any
+) -> Json:
+    """The ServiceRequest after an order message, its status by the table."""
+    order = message.orders[0]
+    old = (current or {}).get("status", "")
+    status = order_status.next_status(old, order.control, order.status).status
+    view = OrderView("s1", status, "Patient/p1", **options)
+    return service_request.merge(current, order, view, context(message, site))
+
+
+def report_of(
+    message: ReportMessage, current: Json | None = None, *, sent: int | None = None, **options: Any
+) -> Json:
+    """The DiagnosticReport after a report message, as the server would decide."""
+    (report,) = message.patients[0].reports
+    around = context(message)
+    decision = report_status.next_status(
+        diagnostic_report.held(current, sent=sent),
+        report,
+        issued=place_in_time(report.issued, around.zones),
+        sent=place_in_time(message.header.sent, around.zones),
+    )
+    if not decision.applies and current is not None:
+        return diagnostic_report.restated(current, decision.status)
+    documents = tuple(f"Binary/b{number}" for number, _ in enumerate(report.attachments, 1))
+    view = ReportView(
+        "r1",
+        decision.status,
+        "Patient/p1",
+        documents=documents,
+        alone=decision.alone,
+        **options,
+    )
+    return diagnostic_report.merge(current, report, view, around)
