@@ -4,6 +4,7 @@ Decimals keep their spelling ("72.50" stays so), because precision is part of th
 """
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
@@ -12,6 +13,8 @@ from typing import Any
 from fhir.errors import Malformed
 
 Json = dict[str, Any]
+
+_WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 
 def read(text: bytes | str) -> Json:
@@ -38,6 +41,21 @@ def write(resource: Any) -> str:
         return json.dumps(resource, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except TypeError:  # json cannot write a Decimal as it is spelled
         return "".join(_pieces(resource))
+
+
+def pretty(text: str) -> str:
+    """JSON text with a line for each member; strings and numbers stay as they are spelled."""
+    lines: list[str] = []
+    depth = 0
+    for word in _WORD.findall(text):
+        if word in ("}", "]"):
+            depth -= 1
+            lines.append("" if lines[-1] in ("{", "[") else "\n" + "  " * depth)
+        elif lines and lines[-1] in ("{", "[", ","):
+            lines.append("\n" + "  " * depth)
+        depth += word in ("{", "[")
+        lines += [word, " "] if word == ":" else [word]
+    return "".join(lines)
 
 
 def _pieces(value: Any) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Wires the route table to Flask: guard, handler, errors, audit, in one place."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, Response, request
@@ -11,7 +12,18 @@ from fhir.errors import FhirError
 from server import errors
 from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
-from server.web import cors, dicomweb, discovery, fhir_api, guard, health, oauth, replies, stow
+from server.web import (
+    cors,
+    dicomweb,
+    discovery,
+    egress,
+    fhir_api,
+    guard,
+    health,
+    oauth,
+    replies,
+    stow,
+)
 from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
@@ -26,16 +38,17 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
-def create_app(house: House) -> Flask:
+def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     """The WSGI application over one house."""
     app = Flask("triptych", static_folder=None)
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    for route in ROUTES:
+    for route in routes:
         _register(app, house, route)
     app.register_error_handler(HTTPException, _unrouted)
     app.after_request(replies.secure)
     cors.install(app, house)
+    app.wsgi_app = egress.Counter(app.wsgi_app, house.auditor)  # type: ignore[method-assign]
     return app
 
 
@@ -51,7 +64,10 @@ def _answer(house: House, route: Route, path: dict[str, str]) -> Response:
     grant = None
     try:
         grant = guard.admit(house, route, path)
-        return route.handler(Call(house, route, grant, path))
+        call = Call(house, route, grant, path)
+        response = route.handler(call)
+        egress.mark(call, response)
+        return response
     except (Fault, DicomError, FhirError) as error:
         fault = _fault(error)
         guard.refused(house, route, grant, fault)
@@ -69,7 +85,8 @@ def _fault(error: Exception) -> Fault:
         return error
     if isinstance(error, DicomError):
         return errors.from_dicom(error)
-    return Invalid(str(error), expression=getattr(error, "expression", ""))
+    code, where = getattr(error, "code", ""), getattr(error, "expression", "")
+    return Invalid(str(error), expression=where, issue=code)
 
 
 def _door(path: str) -> str:

@@ -33,14 +33,20 @@ class Answer:
 
 
 class Fault(Exception):
-    """The root. `expression` is a FHIRPath, a parameter or a tag; `retry` is in seconds."""
+    """The root. `expression` is a FHIRPath, a parameter or a tag; `retry` is in seconds.
+
+    `issue` is an R4 issue type that says more than the one of the table.
+    """
 
     answer = Answer(500, "exception", 0x0110, "Something went wrong on our side. Please try again.")
 
-    def __init__(self, message: str, *, expression: str = "", retry: int = 0) -> None:
+    def __init__(
+        self, message: str, *, expression: str = "", retry: int = 0, issue: str = ""
+    ) -> None:
         super().__init__(message)
         self.expression = expression
         self.retry = retry
+        self.issue = issue or self.answer.issue
 
 
 class Invalid(Fault):

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, exists, false, select, true
+from sqlalchemy import Select, and_, false, select, true
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir.scopes import Scope, matching
 from server.errors import Denied, Missing
-from server.store.fhir_tables import index_reference, resource
+from server.store.fhir_tables import index_reference, resource, resource_version
 from server.store.tables import study
 
 S = TypeVar("S", bound=Select[Any])
@@ -47,12 +47,27 @@ class Grant:
     address: str = ""
 
 
-def may(grant: Grant, resource_type: str, letter: str) -> None:
-    """Raise Denied unless a scope of the grant allows the interaction (c r u d s) on the type."""
+def has_scope(grant: Grant, resource_type: str, letter: str) -> bool:
+    """Whether a scope of the grant allows the interaction (c r u d s) on the type."""
     scopes = matching(grant.scopes, grant.context, resource_type, letter)
     # A scope with a query allows only part of a type; until that part is enforced, it allows none.
-    if all(scope.query for scope in scopes):
+    return not all(scope.query for scope in scopes)
+
+
+def may(grant: Grant, resource_type: str, letter: str) -> None:
+    """Raise Denied unless a scope of the grant allows the interaction."""
+    if not has_scope(grant, resource_type, letter):
         raise Denied(f"this token has no scope for {resource_type}.{letter}")
+
+
+def includable(grant: Grant, types: Iterable[str]) -> list[str]:
+    """The types that an include may add for this grant: those that it may read.
+
+    An Endpoint comes with the ImagingStudy that names it: SMART Imaging Access lets an app with
+    no other scope than ImagingStudy.rs ask for both at once.
+    """
+    studies = has_scope(grant, "ImagingStudy", "r")
+    return [one for one in types if has_scope(grant, one, "r") or (one == "Endpoint" and studies)]
 
 
 def admits_patient(grant: Grant, patient: str) -> bool:
@@ -116,22 +131,21 @@ def _narrowed(grant: Grant, resource_type: str, table: Any) -> ColumnElement[boo
 
 def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
     """Rows that one of the patient's own resources refers to."""
-    source = resource.alias()
-    return exists(
-        select(index_reference.c.rid)
-        .join(
-            source,
-            (source.c.organisation == index_reference.c.organisation)
-            & (source.c.rid == index_reference.c.rid),
-        )
-        .where(
-            index_reference.c.organisation == grant.organisation,
-            index_reference.c.target_type == resource_type,
-            index_reference.c.target == table.c.id,
-            source.c.deleted == false(),
-            _owned(grant, source, source.c.hidden),
-        )
+    own, link = resource.alias(), index_reference.alias()
+    owned = select(own.c.rid).where(own.c.deleted == false(), _owned(grant, own, own.c.hidden))
+    named = select(link.c.target).where(
+        link.c.organisation == grant.organisation,
+        link.c.target_type == resource_type,
+        link.c.rid.in_(owned),
     )
+    return and_(table.c.id.in_(named))
+
+
+def versions(grant: Grant, resource_type: str) -> ColumnElement[bool]:
+    """The condition on `resource_version` rows: a version is of the patient it was filed under."""
+    if grant.everyone or resource_type not in COMPARTMENT:
+        return true()
+    return and_(resource_version.c.filed_under.in_(sorted(grant.patients)))
 
 
 def limit(statement: S, grant: Grant, resource_type: str) -> S:

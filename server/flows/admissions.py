@@ -1,6 +1,8 @@
 """Patient administration applied: the Patient, whose word the feed is, and the Encounter."""
 
 from fhir import v2_patient
+from fhir.imaging_study import UNIDENTIFIED
+from fhir.v2_patient import PatientView
 from hl7.facts import AdtFacts, PatientFacts
 from server.flows import persons
 from server.flows.writing import Work
@@ -31,20 +33,18 @@ def settle_patient(work: Work, person: PatientFacts, *, authoritative: bool) -> 
         return named.patient
     provisional = not persons.told(work.connection, work.site, named.patient)
     main = v2_patient.main_number(person, work.feed.owns, work.context)
-    body = v2_patient.merge(
-        current,
-        person,
-        work.context,
-        id=named.patient,
-        main=main,
-        provisional=provisional and authoritative,
-    )
+    view = PatientView(named.patient, main, provisional and authoritative, _tags(named))
+    body = v2_patient.merge(current, person, view, work.context)
     why = f"the patient of {work.header.kind}"
     work.write(body, named.patient, why, first=authoritative and provisional)
     work.outcome.notes += v2_patient.warnings(person)
     if authoritative:
         persons.remember(work.connection, work.site, work.feed, named.patient, person)
     return named.patient
+
+
+def _tags(named: persons.Named) -> tuple[str, ...]:
+    return (UNIDENTIFIED,) if named.unidentified else ()
 
 
 def _hold(work: Work, named: persons.Named) -> None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from server import clock
 from server.store.combine import Combiner, Ticket
@@ -24,6 +24,8 @@ from server.store.tables import audit, audit_root, patient
 
 WINDOW = 15 * 60 * 1_000_000
 _DRAIN_AT = 512
+# Actions that are closed by a second row.
+OPENED = ("read", "search")
 _FIRST = "0" * 64
 _HEAD = (
     select(audit.c.seq, audit.c.hash)
@@ -38,8 +40,8 @@ _ADD = insert(audit)
 class Event:
     """One thing that happened. `patient` is a Patient id; the row keeps only a salted digest.
 
-    `action` is read, search, create, update, delete, refuse, login, execute or close; `outcome`
-    is 0 (success), 4 (refused or wrong input), 8 (our failure), as R4 AuditEvent.outcome.
+    `action` is read, search, create, update, delete, refuse, login, execute, close or egress;
+    `outcome` is 0 (success), 4 (refused or wrong input), 8 (our failure), as R4 AuditEvent.outcome.
     """
 
     organisation: int
@@ -101,6 +103,7 @@ class Auditor:
         self._mutex = threading.Lock()
         self._windows: dict[Event, _Open] = {}
         self._draining: list[_Open] = []
+        self._egress: dict[tuple[int, str], int] = {}
         self._salts: dict[tuple[int, str], str] = {}
         self._combiner: Combiner[tuple[Event, int], int] = Combiner(self._flush, most=512)
 
@@ -135,6 +138,12 @@ class Auditor:
             self._drain()
         return Reading(_Open(opened, clock.now(), busy=1), self._mutex, self._draining)
 
+    def left(self, organisation: int, door: str, size: int) -> None:
+        """Count bytes that left by a door, seen at the door and not by whoever sent them."""
+        key = (organisation, door)
+        with self._mutex:
+            self._egress[key] = self._egress.get(key, 0) + size
+
     def tend(self) -> None:
         """Close windows that have ended and sign the head of the chain: call once a minute."""
         now = clock.now()
@@ -161,11 +170,31 @@ class Auditor:
         self._close(closing)
 
     def _close(self, windows: Sequence[_Open]) -> None:
+        """Write what events came to, and with it what the doors counted.
+
+        A request ends after its bytes were counted at the door: so no chain ever holds more
+        bytes in closed events than its doors have seen.
+        """
+        with self._mutex:
+            egress, self._egress = self._egress, {}
         events = [replace(w.event, action="close", count=w.count, bytes=w.bytes) for w in windows]
-        if events:
+        events += [Event(org, door, "egress", bytes=size) for (org, door), size in egress.items()]
+        if not events:
+            return
+        try:
             with self._database.write() as connection:
                 rows = [(self._row(connection, event), clock.now()) for event in events]
                 _extend(connection, self.writer, rows)
+        except Exception:
+            self._keep(windows, egress)
+            raise
+
+    def _keep(self, windows: Sequence[_Open], egress: dict[tuple[int, str], int]) -> None:
+        """Try again later with what could not be written."""
+        with self._mutex:
+            self._draining += windows
+        for (organisation, door), size in egress.items():
+            self.left(organisation, door, size)
 
     def _flush(self, tickets: Sequence[Ticket[tuple[Event, int], int]]) -> None:
         with self._database.write() as connection:
@@ -251,6 +280,7 @@ def verify(connection: Connection) -> list[str]:
         if row["seq"] != seq + 1 or link(digest, full) != row["hash"]:
             broken.append(f"{row['writer']}: the chain breaks at {row['seq']}")
         digests[row["writer"]] = (row["seq"], row["hash"])
+    broken += reconcile(connection)
     public = signing_key(connection).public_key()
     for root in connection.execute(select(audit_root)):
         message = f"{root.writer}|{root.seq}|{root.hash}".encode()
@@ -259,3 +289,36 @@ def verify(connection: Connection) -> list[str]:
             continue
         broken.append(f"{root.writer}: the signature at {root.seq} is false")
     return broken
+
+
+def reconcile(connection: Connection) -> list[str]:
+    """Where the bytes of closed events are not those that left by a door, in words.
+
+    Never more may be told than was seen; as much, when a writer has no event open. A process that
+    was killed leaves its last events open: what they sent stays unknown.
+    """
+    return [
+        f"{writer}: {told} bytes in closed events, {seen} bytes left by {door}"
+        for (writer, _, door), (told, seen, is_open) in sorted(_balance(connection).items())
+        if told > seen or (told < seen and not is_open)
+    ]
+
+
+def _balance(connection: Connection) -> dict[tuple[str, int, str], tuple[int, int, bool]]:
+    """By writer, organisation and door: bytes told, bytes seen, and whether events are open."""
+    key = (audit.c.writer, audit.c.organisation, audit.c.door)
+    query = select(*key, audit.c.action, func.sum(audit.c.bytes), func.count()).where(
+        audit.c.action.in_((*OPENED, "close", "egress"))
+    )
+    sums: dict[tuple[str, int, str], dict[str, tuple[int, int]]] = {}
+    for *names, action, size, count in connection.execute(query.group_by(*key, audit.c.action)):
+        sums.setdefault((names[0], names[1], names[2]), {})[action] = (int(size or 0), count)
+    none = (0, 0)
+    return {
+        door: (
+            found.get("close", none)[0],
+            found.get("egress", none)[0],
+            sum(found.get(action, none)[1] for action in OPENED) > found.get("close", none)[1],
+        )
+        for door, found in sums.items()
+    }

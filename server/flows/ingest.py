@@ -19,9 +19,10 @@ from dicom.facts import InstanceFacts, Issuer, Number, PatientFacts
 from dicom.facts_json import dump
 from dicom.sink import Receipt, Sink, StoreRequest
 from server import clock
-from server.errors import TooLarge
+from server.errors import Full, TooLarge
 from server.flows import patients
 from server.flows.audit import Event
+from server.flows.likeness import same_object
 from server.flows.patients import Filing, Site, Source
 from server.flows.sites import House
 from server.store import index, jobs
@@ -79,7 +80,11 @@ class IngestSink:
         _check_announced(self._request, header.facts)
         self._writer.publish()
         arrival = Arrival(self._request, header, self._key, self._writer.size, digest)
-        return register(self._house, arrival)
+        try:
+            return register(self._house, arrival)
+        except Full:  # nothing was committed: the sender is told, and will send again
+            self._house.blobs.delete(self._key)
+            raise
 
     def _read(self) -> tuple[files.Header, str]:
         """The header, and the SHA-256 of the data set: of the part that comes back unchanged."""
@@ -122,14 +127,32 @@ def digest_of(data: memoryview, header: files.Header) -> str:
 
 def register(house: House, arrival: Arrival) -> Receipt:
     """Index a durable object, in a transaction shared with whoever else waits."""
-    receipt, keep = house.database.apply(lambda c: _register(house, c, arrival))
-    if not keep:
+    done = house.database.apply(lambda c: _register(house, c, arrival, None))
+    if done.rivals:
+        twins = {r.sha256 for r in done.rivals if same_object(house, r.blob, arrival.blob)}
+        done = house.database.apply(lambda c: _register(house, c, arrival, twins))
+    if not done.keep:
         house.blobs.delete(arrival.blob)
-    return receipt
+    return done.receipt
 
 
-def _register(house: House, connection: Connection, arrival: Arrival) -> tuple[Receipt, bool]:
-    """The rows of one object; the second value tells whether its blob is needed."""
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    """What became of an arrival, and whether its blob is needed.
+
+    Nothing became of it while there are rivals: rows with other bytes for the same UID, which may
+    be the same object all the same. That takes a look at the bytes, outside of the transaction.
+    """
+
+    receipt: Receipt
+    keep: bool = True
+    rivals: tuple[Any, ...] = ()
+
+
+def _register(
+    house: House, connection: Connection, arrival: Arrival, twins: set[str] | None
+) -> _Registered:
+    """The rows of one object. `twins` are digests of the same object, None before a look."""
     now = clock.now()
     organisation = arrival.request.peer.organisation
     facts = arrival.header.facts
@@ -141,14 +164,18 @@ def _register(house: House, connection: Connection, arrival: Arrival) -> tuple[R
         series=facts.series.uid,
         findings=facts.warnings,
     )
-    equal = [row for row in known if row.sha256 == arrival.sha256]
+    equal = [row for row in known if row.sha256 in {arrival.sha256, *(twins or ())}]
     if equal:
         # The row may be of this very blob: a start-up sweep and a writer met over it.
-        return replace(receipt, duplicate=True), any(r.blob == arrival.blob for r in equal)
+        keep = any(row.blob == arrival.blob for row in equal)
+        return _Registered(replace(receipt, duplicate=True), keep)
+    rivals = [row for row in known if row.transfer_syntax == facts.transfer_syntax]
+    if rivals and twins is None:
+        return _Registered(receipt, rivals=tuple(rivals))
     site = house.site(connection, organisation, now)
     if known:
         warning = _other_content(connection, site, arrival, known, now)
-        return replace(receipt, warnings=(warning,)), True
+        return _Registered(replace(receipt, warnings=(warning,)))
     claim, warnings = _claim(connection, site, arrival, now)
     key = StudyKey(organisation, facts.study.uid, claim.claim)
     index.add_instance(connection, _instance(arrival, key, 0, now), arrival.header.json)
@@ -156,7 +183,7 @@ def _register(house: House, connection: Connection, arrival: Arrival) -> tuple[R
     if not claim.settling:
         _ask_to_settle(connection, key, claim, house.config.settle_seconds * _SECOND, now)
     house.auditor.append(connection, _event(arrival, claim))
-    return replace(receipt, warnings=warnings), True
+    return _Registered(replace(receipt, warnings=warnings))
 
 
 def _source(arrival: Arrival) -> Source:

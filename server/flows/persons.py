@@ -29,7 +29,7 @@ class Named:
     """Who a message names: the record, or why it has to be decided by a person."""
 
     patient: str = ""
-    made: bool = False
+    unidentified: bool = False
     held: str = ""
 
 
@@ -90,7 +90,8 @@ def find(
         bare = replace(header, number=Number(header.number.value))
         source = Source(f"feed {feed.name}")
         filing = patients.resolve(connection, site, source, bare, own, now)
-        return Named(identities.heir(connection, site.organisation, filing.patient))
+        id_ = identities.heir(connection, site.organisation, filing.patient)
+        return Named(id_, unidentified=not numbers)
     held_by = {
         identities.bearer(connection, site.organisation, system, number.value)
         for number, system in known
@@ -100,7 +101,7 @@ def find(
     if not held_by:
         made = patients.make(connection, site, header, known[0][1], known[0][0].value, now)
         _bind(connection, site, feed, known, made, now)
-        return Named(made, made=True)
+        return Named(made)
     return _known(connection, site, feed, held_by.pop(), header, known, kind, now)
 
 

@@ -9,7 +9,7 @@ from server.flows import access
 from server.flows.access import Grant
 from server.flows.audit import Event, Reading
 from server.flows.sites import House
-from server.store import resources
+from server.store import index, resources
 
 TYPES = ("Patient", "ImagingStudy", "Endpoint")
 
@@ -39,51 +39,70 @@ def read(house: House, grant: Grant, resource_type: str, id_: str) -> tuple[Vers
     The Reading that comes with it counts what is sent: the caller ends it.
     """
     with house.database.read() as connection:
-        row = _reached(connection, grant, resource_type, id_)
+        row, study = _reached(connection, grant, resource_type, id_)
     if row.deleted:
         raise Gone("this resource was deleted")
-    return Version(row.type, row.id, row.version, row.updated, row.text), _cover(house, grant, row)
+    return Version(row.type, row.id, row.version, row.updated, row.text), _cover(
+        house, grant, row, study
+    )
 
 
 def vread(
     house: House, grant: Grant, resource_type: str, id_: str, version: int
 ) -> tuple[Version, Reading]:
-    """One version of a resource that the grant reaches now."""
+    """One version of a resource that the grant reaches now, and reached then."""
     with house.database.read() as connection:
-        row = _reached(connection, grant, resource_type, id_)
-        found = resources.version_row(connection, grant.organisation, row.type, id_, version)
+        row, study = _reached(connection, grant, resource_type, id_)
+        which = (connection, grant.organisation, row.type, id_)
+        found = resources.version_row(*which, version, access.versions(grant, row.type))
     if found is None:
         raise Missing("this resource has no such version")
     if found.method == "DELETE":
         raise Gone("this version is the deletion of the resource")
-    return _version(found), _cover(house, grant, row)
+    return _version(found), _cover(house, grant, row, study)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A page of versions, the newest first, and one more if there are more.
+
+    `total` says how many there are in all pages, `newest` what the latest is numbered.
+    """
+
+    versions: Sequence[Version]
+    total: int
+    newest: int
 
 
 def history(
     house: House, grant: Grant, resource_type: str, id_: str, *, since: int, before: int, count: int
-) -> tuple[Sequence[Version], int, Reading]:
-    """Versions from the newest on, one more than `count` if there are more, and how many exist."""
+) -> tuple[History, Reading]:
+    """Versions below `before` that were written at `since` or later, as far as the grant reaches."""
     with house.database.read() as connection:
-        row = _reached(connection, grant, resource_type, id_)
-        which = (connection, grant.organisation, row.type, id_)
+        row, study = _reached(connection, grant, resource_type, id_)
+        which = (connection, grant.organisation, row.type, id_, access.versions(grant, row.type))
         found = resources.history(*which, since=since, before=before, count=count + 1)
         total = resources.count_versions(*which, since=since)
-    return [_version(one) for one in found], total, _cover(house, grant, row)
+    page = History([_version(one) for one in found], total, row.version)
+    return page, _cover(house, grant, row, study)
 
 
-def _reached(connection: Any, grant: Grant, resource_type: str, id_: str) -> Any:
+def _reached(connection: Any, grant: Grant, resource_type: str, id_: str) -> tuple[Any, str]:
+    """A row behind the gate, and the UID of the study that it describes, for the audit."""
     row = resources.current(connection, grant.organisation, served(resource_type), id_)
     if row is None:
         raise Missing("there is no such resource here")
     access.reaches(connection, grant, row)
-    return row
+    if row.type != "ImagingStudy":
+        return row, ""
+    return row, index.uid_of(connection, grant.organisation, row.id)
 
 
 def _version(row: Any) -> Version:
     return Version(row.type, row.id, row.version, row.updated, row.text, row.method)
 
 
-def _cover(house: House, grant: Grant, row: Any) -> Reading:
+def _cover(house: House, grant: Grant, row: Any, study: str = "") -> Reading:
     """Cover the read by an open event, durable before the answer leaves."""
     return house.auditor.reading(
         Event(
@@ -93,6 +112,7 @@ def _cover(house: House, grant: Grant, row: Any) -> Reading:
             grant=grant.id,
             client=grant.client,
             patient=row.filed_under,
+            study=study,
             purpose=grant.purpose,
             address=grant.address,
         )

@@ -1,8 +1,5 @@
 """Searching FHIR resources behind the gate: one page, its includes, its total."""
 
-import base64
-import binascii
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +7,47 @@ from typing import Any
 from sqlalchemy import Connection
 
 from fhir import query as q
-from server.errors import Invalid
-from server.flows import access
+from fhir.search_params import TABLE
+from server.flows import access, cursors
 from server.flows.access import Grant
 from server.flows.audit import Event, Reading
 from server.flows.resources import Version
 from server.flows.sites import House
 from server.store.search import Search
+from server.store.search_conditions import Allowed
+from server.store.search_includes import Includes
 
 _INCLUDES = 1000
 _ROUNDS = 3
-_QUIET = ("name", "family", "given", "phonetic", "identifier", "address", "phone", "email", "birth")
+# So many patients' resources may be read and sorted for one page.
+_FEW_PATIENTS = 1000
+_COUNTED = ("accurate", "estimate")
+# Parameters whose values the audit keeps: none of them can name a person.
+_SAID = frozenset(
+    [
+        "modality",
+        "status",
+        "started",
+        "bodysite",
+        "dicom-class",
+        "connection-type",
+        "payload-type",
+        "active",
+        "gender",
+        "_lastUpdated",
+        "_tag",
+        "_profile",
+        "_include",
+        "_include:iterate",
+        "_revinclude",
+        "_revinclude:iterate",
+        "_sort",
+        "_count",
+        "_total",
+        "_summary",
+        "_elements",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +66,34 @@ class Page:
 def search(house: House, grant: Grant, query: q.Query, *, count: int) -> tuple[Page, Reading]:
     """Answer a search; a patient named in it that the grant does not hold is refused first."""
     access.named(grant, patients_named(query))
-    after, offset = _place(query.cursor)
+    for resource_type in types_asked(query):
+        access.may(grant, resource_type, "s")
+    after = cursors.read(query)
     with house.database.read() as connection:
-        store = _store(connection, grant)
-        total = store.total(query) if query.total == "accurate" or not count else None
-        rows = store.page(query, count=count, after=after, offset=offset) if count else []
-        page, more = rows[:count], len(rows) > count
-        included = _include(store, grant, query, page)
+        store = Search(connection, grant.organisation, *_gate(grant))
+        total = store.total(query) if query.total in _COUNTED or not count else None
+        found = store.page(query, count=count, after=after) if count else []
+        page, more = found[:count], len(found) > count
+        rows = [one.row for one in page]
+        included = _include(connection, grant, query, rows)
     if total is None and not query.cursor and not more and query.total != "none":
         total = len(page)
-    found = Page(
-        matches=tuple(map(_version, page)),
+    answer = Page(
+        matches=tuple(map(_version, rows)),
         included=tuple(map(_version, included)),
         total=total,
-        next=_cursor(query, page, offset + count) if more else "",
+        next=cursors.write(page[-1].place) if more else "",
     )
-    return found, _record(house, grant, query)
+    return answer, _record(house, grant, query)
 
 
-def _store(connection: Connection, grant: Grant) -> Search:
+def _gate(grant: Grant) -> tuple[Allowed, bool]:
+    """What the grant reaches, as a condition on rows, and whether that is little."""
+
     def allowed(resource_type: str, table: Any) -> Any:
         return access.resources(grant, resource_type, table)
 
-    return Search(connection, grant.organisation, allowed)
+    return allowed, not grant.everyone and len(grant.patients) <= _FEW_PATIENTS
 
 
 def patients_named(query: q.Query) -> Iterator[str]:
@@ -84,21 +116,44 @@ def _named(kind: str, condition: q.Condition) -> Iterator[str]:
                 yield from _named(target, inner)
 
 
-def _include(store: Search, grant: Grant, query: q.Query, page: Sequence[Any]) -> Sequence[Any]:
-    """What the includes add, each resource once; :iterate follows what was added, three times."""
+def types_asked(query: q.Query) -> Iterator[str]:
+    """The other types that chains and `_has` search through: each needs a scope of its own."""
+    for condition in query.conditions:
+        yield from _types(condition)
+
+
+def _types(condition: q.Condition) -> Iterator[str]:
+    match condition:
+        case q.Chain(branches=branches):
+            for target, inner in branches:
+                yield target
+                yield from _types(inner)
+        case q.Reverse(type=source, condition=inner):
+            yield source
+            yield from _types(inner)
+
+
+def _include(
+    connection: Connection, grant: Grant, query: q.Query, page: Sequence[Any]
+) -> Sequence[Any]:
+    """What the includes add, each resource once; :iterate follows what was added, three times.
+
+    Types that the grant has no scope to read are left out.
+    """
+    allowed, _ = _gate(grant)
+    types = access.includable(grant, TABLE)
+    follow = Includes(connection, grant.organisation, allowed, types).follow
     seen = {row.rid for row in page}
     added: list[Any] = []
     for number, includes in enumerate(_rounds(query.includes)):
         sources = [*page, *added] if number else page
-        fresh: list[Any] = []
+        before = len(added)
         for include in includes:
-            for row in store.included(include, sources, _INCLUDES):
-                if row.rid not in seen and len(added) + len(fresh) < _INCLUDES:
-                    _require(grant, row.type)
+            for row in follow(include, sources, _INCLUDES):
+                if row.rid not in seen and len(added) < _INCLUDES:
                     seen.add(row.rid)
-                    fresh.append(row)
-        added += fresh
-        if not fresh and number:
+                    added.append(row)
+        if number and len(added) == before:
             break
     return added
 
@@ -111,37 +166,13 @@ def _rounds(includes: Iterable[q.Include]) -> Iterator[list[q.Include]]:
         yield [i for i in every if i.iterate]
 
 
-def _require(grant: Grant, resource_type: str) -> None:
-    """An include needs the scope to read what it adds, as a read of its own would."""
-    access.may(grant, resource_type, "r")
-
-
 def _version(row: Any) -> Version:
     return Version(row.type, row.id, row.version, row.updated, row.text)
 
 
-def _cursor(query: q.Query, page: Sequence[Any], offset: int) -> str:
-    """Where the next page begins: after a row, or in a sorted search after so many rows."""
-    place = {"o": offset} if query.sort else {"r": page[-1].rid}
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
-
-
-def _place(cursor: str) -> tuple[int | None, int]:
-    if not cursor:
-        return None, 0
-    try:
-        place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        after, offset = place.get("r"), place.get("o", 0)
-        if isinstance(offset, int) and isinstance(after, int | None) and offset >= 0:
-            return after, offset
-    except (binascii.Error, ValueError, AttributeError):
-        pass
-    raise Invalid("this is no page of ours: start the search again", expression="_cursor")
-
-
 def _record(house: House, grant: Grant, query: q.Query) -> Reading:
-    """Every search is an event of its own; values that identify a person stay out of it."""
-    words = "&".join(name if _tells(name) else f"{name}={text}" for name, text in query.used)
+    """Every search is an event of its own; of values that could name a person it holds none."""
+    words = "&".join(f"{name}={text}" if name in _SAID else name for name, text in query.used)
     return house.auditor.single(
         Event(
             organisation=grant.organisation,
@@ -155,7 +186,3 @@ def _record(house: House, grant: Grant, query: q.Query) -> Reading:
             detail=f"{query.type}?{words}"[:2000],
         )
     )
-
-
-def _tells(name: str) -> bool:
-    return any(word in name for word in _QUIET)

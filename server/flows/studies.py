@@ -153,7 +153,6 @@ def _store(
         owner = Owner(organisation, person["id"], _hidden(seen))
         resources.put(connection, owner, person, change)
     owner = Owner(organisation, seen.row.filed_under, seen.row.held)
-    _replace_placeholder(connection, owner, study["id"])
     resources.put(connection, owner, study, change)
     if not seen.row.held:
         links.keep(connection, organisation, "ImagingStudy", study["id"], _keys(site, seen))
@@ -167,13 +166,6 @@ def _store(
             "revision": seen.row.revision + settled,
         },
     )
-
-
-def _replace_placeholder(connection: Connection, owner: Owner, id_: str) -> None:
-    """Forget a placeholder that a message made for another patient than the images are of."""
-    old = resources.current(connection, owner.organisation, "ImagingStudy", id_)
-    if old is not None and old.filed_under != owner.filed_under:
-        resources.forget(connection, owner.organisation, "ImagingStudy", id_)
 
 
 def _keys(site: Site, seen: Snapshot) -> set[Key]:

@@ -19,6 +19,12 @@ def text_column(name: str) -> "Column[str]":
     return Column(name, Text, nullable=False, server_default="")
 
 
+def ordered_text(name: str) -> "Column[str]":
+    """Text in the order of its bytes, so that what begins with a text is a range of an index."""
+    type_ = Text().with_variant(Text(collation="C"), "postgresql")
+    return Column(name, type_, nullable=False, server_default="")
+
+
 def int_column(name: str) -> "Column[int]":
     return Column(name, BigInteger, nullable=False, server_default="0")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -9,6 +10,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     exists,
     func,
     literal,
@@ -230,20 +232,8 @@ def wholes(
     connection: Connection, organisation: int, uids: Sequence[str]
 ) -> dict[tuple[str, int], Whole]:
     """What the series of these studies add up to, by UID and claim."""
-    query = (
-        select(
-            series.c.study,
-            series.c.claim,
-            series.c.modality,
-            func.count().label("series"),
-            func.sum(series.c.instances).label("instances"),
-        )
-        .where(series.c.organisation == organisation, series.c.study.in_(uids))
-        .group_by(series.c.study, series.c.claim, series.c.modality)
-        .order_by(series.c.modality)
-    )
     found: dict[tuple[str, int], Whole] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(_wholes(), {"organisation": organisation, "uids": uids}):
         known = found.get((row.study, row.claim), Whole())
         found[row.study, row.claim] = Whole(
             known.modalities + ((row.modality,) if row.modality else ()),
@@ -251,6 +241,22 @@ def wholes(
             known.instances + int(row.instances),
         )
     return found
+
+
+@cache
+def _wholes() -> Select[Any]:
+    columns = (series.c.study, series.c.claim, series.c.modality)
+    return (
+        select(
+            *columns, func.count().label("series"), func.sum(series.c.instances).label("instances")
+        )
+        .where(
+            series.c.organisation == bindparam("organisation"),
+            series.c.study.in_(bindparam("uids", expanding=True)),
+        )
+        .group_by(*columns)
+        .order_by(series.c.modality)
+    )
 
 
 def samples(
@@ -299,9 +305,14 @@ def _first(table: Any, uid: Any) -> Any:
 
 def models(connection: Connection, organisation: int, uids: Sequence[str]) -> dict[str, str]:
     """The stored DICOM JSON of instances, by SOP Instance UID."""
-    query = select(instance_json.c.uid, instance_json.c.json).where(
-        instance_json.c.organisation == organisation,
-        instance_json.c.uid.in_(uids),
+    rows = connection.execute(_models(), {"organisation": organisation, "uids": uids})
+    return {row.uid: row.json for row in rows}
+
+
+@cache
+def _models() -> Select[Any]:
+    return select(instance_json.c.uid, instance_json.c.json).where(
+        instance_json.c.organisation == bindparam("organisation"),
+        instance_json.c.uid.in_(bindparam("uids", expanding=True)),
         instance_json.c.copy == 0,
     )
-    return {row.uid: row.json for row in connection.execute(query)}

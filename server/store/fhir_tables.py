@@ -4,7 +4,15 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, String, Table, Text
 
-from server.store.columns import flag, int_column, key, metadata, org, text_column
+from server.store.columns import (
+    flag,
+    int_column,
+    key,
+    metadata,
+    ordered_text,
+    org,
+    text_column,
+)
 
 # FHIR resources: the text as it is served, every version, and the typed search index.
 resource = Table(
@@ -24,7 +32,13 @@ resource = Table(
 Index("ux_resource_id", resource.c.organisation, resource.c.type, resource.c.id, unique=True)
 Index(None, resource.c.organisation, resource.c.type, resource.c.rid)
 Index(None, resource.c.organisation, resource.c.type, resource.c.updated, resource.c.rid)
-Index("ix_resource_filed", resource.c.organisation, resource.c.filed_under, resource.c.type)
+Index(
+    "ix_resource_filed",
+    resource.c.organisation,
+    resource.c.filed_under,
+    resource.c.type,
+    resource.c.rid,
+)
 resource_version = Table(
     "resource_version",
     metadata,
@@ -34,6 +48,7 @@ resource_version = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("updated", BigInteger, nullable=False),
     Column("method", String(8), nullable=False),
+    text_column("filed_under"),
     text_column("reason"),
     Column("text", Text, nullable=False),
 )
@@ -47,8 +62,15 @@ resource_key = Table(
 )
 
 
-def _index_table(name: str, *columns: "Column[Any]", lookup: tuple[str, ...]) -> Table:
-    """An index table with its two ways in: by value, and by resource."""
+# Columns of index tables that no usual search compares.
+_SHOWN = frozenset({"text", "exact", "url"})
+
+
+def _index_table(name: str, *columns: "Column[Any]", order: str) -> Table:
+    """An index table with its two ways in: by value, in order, and by resource.
+
+    Both hold every column that a condition compares, so that the table itself is seldom read.
+    """
     table = Table(
         name,
         metadata,
@@ -57,31 +79,39 @@ def _index_table(name: str, *columns: "Column[Any]", lookup: tuple[str, ...]) ->
         Column("rid", BigInteger, nullable=False),
         *columns,
     )
-    value = [table.c[column] for column in lookup]
-    Index(f"ix_{name}_value", table.c.organisation, table.c.param, *value, table.c.rid)
-    Index(f"ix_{name}_rid", table.c.organisation, table.c.rid, table.c.param)
+    _index_by(table, order)
+    compared = [table.c[column.name] for column in columns if column.name not in _SHOWN]
+    Index(f"ix_{name}_rid", table.c.organisation, table.c.rid, table.c.param, *compared)
     return table
+
+
+def _index_by(table: Table, order: str) -> None:
+    """The way in by one column, in whose order a sorted search walks; the others come along."""
+    known = {"organisation", "param", "rid", order, *_SHOWN}
+    others = [column for column in table.c if column.name not in known]
+    leading = table.c.organisation, table.c.param, table.c[order], table.c.rid
+    Index(f"ix_{table.name}_{order}", *leading, *others)
 
 
 index_token = _index_table(
     "index_token",
-    text_column("code"),
+    ordered_text("code"),
     text_column("system"),
     text_column("text"),
-    lookup=("code", "system"),
+    order="code",
 )
 index_string = _index_table(
-    "index_string", text_column("norm"), text_column("exact"), lookup=("norm",)
+    "index_string", ordered_text("norm"), text_column("exact"), order="norm"
 )
-index_date = _index_table(
-    "index_date", int_column("low"), int_column("high"), lookup=("low", "high")
-)
+# By their beginnings and by their ends: a search may give a bound on either.
+index_date = _index_table("index_date", int_column("low"), int_column("high"), order="low")
+_index_by(index_date, "high")
 index_reference = _index_table(
     "index_reference",
     text_column("target_type"),
     text_column("target"),
     text_column("url"),
-    lookup=("target", "target_type"),
+    order="target",
 )
 Index(None, index_reference.c.organisation, index_reference.c.target, index_reference.c.target_type)
-index_uri = _index_table("index_uri", text_column("value"), lookup=("value",))
+index_uri = _index_table("index_uri", ordered_text("value"), order="value")

@@ -69,6 +69,12 @@ def claim_row(connection: Connection, key: StudyKey) -> Any:
     return connection.execute(select(study).where(*_is(study, "uid", key))).one_or_none()
 
 
+def uid_of(connection: Connection, organisation: int, id_: str) -> str:
+    """The Study Instance UID behind the id of an ImagingStudy, "" for one without pixels."""
+    query = select(study.c.uid).where(study.c.organisation == organisation, study.c.id == id_)
+    return connection.execute(query).scalar() or ""
+
+
 def _is(table: Any, uid: str, key: StudyKey) -> list[Any]:
     return [
         table.c.organisation == key.organisation,
@@ -155,27 +161,36 @@ def visible(
     connection: Connection, key: StudyKey, series_uid: str = "", uid: str = ""
 ) -> Sequence[Any]:
     """Where the visible instances of a study lie, or of one series, or one instance, in order."""
+    named = {"series": series_uid, "uid": uid}
+    given = {name: value for name, value in named.items() if value}
+    values = {"organisation": key.organisation, "study": key.uid, "claim": key.claim, **given}
+    return connection.execute(_visible(tuple(given)), values).fetchall()
+
+
+@cache
+def _visible(given: tuple[str, ...]) -> Any:
     names = ("series", "uid", "number", "sop_class", "transfer_syntax", "blob", "size")
     more = ("dataset_offset", "preamble_clean", "deflated", "sha256", "frames")
-    query = select(*(instance.c[name] for name in (*names, *more))).where(
-        *_is(instance, "study", key), instance.c.copy == 0
+    keys = ("organisation", "study", "claim", *given)
+    return (
+        select(*(instance.c[name] for name in (*names, *more)))
+        .where(*(instance.c[name] == bindparam(name) for name in keys), instance.c.copy == 0)
+        .order_by(instance.c.series, instance.c.number, instance.c.uid)
     )
-    if series_uid:
-        query = query.where(instance.c.series == series_uid)
-    if uid:
-        query = query.where(instance.c.uid == uid)
-    order = (instance.c.series, instance.c.number, instance.c.uid)
-    return connection.execute(query.order_by(*order)).fetchall()
 
 
 def places(connection: Connection, organisation: int, uid: str) -> Any:
-    """The bulk values and the frame index of one visible instance."""
-    query = select(instance.c.bulk, instance.c.frame_index, instance.c.facts)
-    return connection.execute(
-        query.where(
-            instance.c.organisation == organisation, instance.c.uid == uid, instance.c.copy == 0
-        )
-    ).one()
+    """The bulk values, the frame index and the facts of one visible instance."""
+    return connection.execute(_places(), {"organisation": organisation, "uid": uid}).one()
+
+
+@cache
+def _places() -> Any:
+    return select(instance.c.bulk, instance.c.frame_index, instance.c.facts).where(
+        instance.c.organisation == bindparam("organisation"),
+        instance.c.uid == bindparam("uid"),
+        instance.c.copy == 0,
+    )
 
 
 def known_blobs(connection: Connection, organisation: int, keys: list[str]) -> set[str]:

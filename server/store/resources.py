@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import extract
 from fhir.extract import DateRow, ReferenceRow, StringRow, TokenRow, UriRow
@@ -21,6 +22,7 @@ from server.store.fhir_tables import (
     resource_version,
 )
 
+Clause = ColumnElement[bool]
 INDEX_TABLES = (index_token, index_string, index_date, index_reference, index_uri)
 
 
@@ -82,7 +84,7 @@ def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Chan
     else:
         where = (resource.c.organisation == owner.organisation) & (resource.c.rid == rid)
         connection.execute(update(resource).where(where).values(**values))
-    _keep_version(connection, owner.organisation, body, version, text, change)
+    _keep_version(connection, owner, body, version, text, change)
     _index(connection, owner.organisation, rid, json.loads(text), change.base)
     return int(version)
 
@@ -94,18 +96,8 @@ def withdraw(connection: Connection, owner: Owner, body: dict[str, Any], change:
     where = (resource.c.organisation == organisation) & (resource.c.rid == old.rid)
     values = {"version": version, "updated": change.now, "deleted": True}
     connection.execute(update(resource).where(where).values(**values))
-    _keep_version(connection, organisation, body, version, "", change, method="DELETE")
+    _keep_version(connection, owner, body, version, "", change, method="DELETE")
     _unindex(connection, organisation, old.rid)
-
-
-def forget(connection: Connection, organisation: int, type_: str, id_: str) -> None:
-    """Remove a resource with every version: for placeholders that turned out to be another's."""
-    old = current(connection, organisation, type_, id_)
-    if old is not None:
-        _unindex(connection, organisation, old.rid)
-        for table in (resource, resource_version):
-            where = (table.c.organisation == organisation) & (table.c.id == id_)
-            connection.execute(table.delete().where(where, table.c.type == type_))
 
 
 def _same(old: Any, owner: Owner, body: dict[str, Any]) -> bool:
@@ -133,7 +125,7 @@ def _stamp(body: dict[str, Any], version: int, now: int) -> str:
 
 def _keep_version(
     connection: Connection,
-    organisation: int,
+    owner: Owner,
     body: dict[str, Any],
     version: int,
     text: str,
@@ -142,7 +134,8 @@ def _keep_version(
 ) -> None:
     connection.execute(
         insert(resource_version).values(
-            organisation=organisation,
+            organisation=owner.organisation,
+            filed_under=owner.filed_under,
             type=body["resourceType"],
             id=body["id"],
             version=version,
@@ -161,7 +154,7 @@ def _index(
     _unindex(connection, organisation, rid)
     rows: dict[Any, list[dict[str, Any]]] = {}
     for row in extract.rows(body, base=base):
-        table, values = _index_values(row)
+        table, values = index_values(row)
         key = {"organisation": organisation, "rid": rid}
         key["param"] = param_id(body["resourceType"], row.param)
         rows.setdefault(table, []).append(key | values)
@@ -175,7 +168,8 @@ def _unindex(connection: Connection, organisation: int, rid: int) -> None:
         connection.execute(table.delete().where(where))
 
 
-def _index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:
+def index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:
+    """The table that an index row belongs to, and its columns there."""
     match row:
         case TokenRow():
             return index_token, {"system": row.system, "code": row.code, "text": row.text}
@@ -191,11 +185,11 @@ def _index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:
 
 
 def version_row(
-    connection: Connection, organisation: int, type_: str, id_: str, version: int
+    connection: Connection, organisation: int, type_: str, id_: str, version: int, allowed: Clause
 ) -> Any:
-    """One version of a resource."""
+    """One version of a resource, if it is allowed."""
     return connection.execute(
-        _versions(organisation, type_, id_).where(resource_version.c.version == version)
+        _versions(organisation, type_, id_, allowed).where(resource_version.c.version == version)
     ).one_or_none()
 
 
@@ -204,13 +198,14 @@ def history(
     organisation: int,
     type_: str,
     id_: str,
+    allowed: Clause,
     *,
-    since: int = 0,
-    before: int = 1 << 31,
-    count: int = 100,
+    since: int,
+    before: int,
+    count: int,
 ) -> Sequence[Any]:
-    """Versions below `before` written at or after `since`, newest first."""
-    query = _versions(organisation, type_, id_).where(
+    """Allowed versions below `before` written at or after `since`, newest first."""
+    query = _versions(organisation, type_, id_, allowed).where(
         resource_version.c.updated >= since, resource_version.c.version < before
     )
     return connection.execute(
@@ -219,18 +214,20 @@ def history(
 
 
 def count_versions(
-    connection: Connection, organisation: int, type_: str, id_: str, *, since: int = 0
+    connection: Connection, organisation: int, type_: str, id_: str, allowed: Clause, *, since: int
 ) -> int:
-    """How many versions were written at or after `since`."""
-    versions = _versions(organisation, type_, id_).where(resource_version.c.updated >= since)
-    return connection.execute(select(func.count()).select_from(versions.subquery())).scalar() or 0
+    """How many allowed versions were written at or after `since`."""
+    versions = _versions(organisation, type_, id_, allowed)
+    counted = versions.where(resource_version.c.updated >= since).subquery()
+    return connection.execute(select(func.count()).select_from(counted)).scalar() or 0
 
 
-def _versions(organisation: int, type_: str, id_: str) -> Any:
+def _versions(organisation: int, type_: str, id_: str, allowed: Clause) -> Any:
     return select(resource_version).where(
         resource_version.c.organisation == organisation,
         resource_version.c.type == type_,
         resource_version.c.id == id_,
+        allowed,
     )
 
 

@@ -7,6 +7,7 @@ from flask import Response, request
 
 from server.flows import query
 from server.web import rendered, wado
+from server.web.replies import closing_on_error, covered
 from server.web.routes import Call, Handler, Route, Scoped
 
 
@@ -18,17 +19,13 @@ def searching(level: str) -> Handler:
         within = call.path.get("study", ""), call.path.get("series", "")
         parameters = request.args.items(multi=True)
         answer = query.search(call.house, call.who, level, parameters, *within)
-        try:
+        with closing_on_error(answer.reading):
             body = json.dumps(answer.items, ensure_ascii=False, separators=(",", ":"))
             response = Response(body, content_type=kind)
             service = f"{call.house.config.base}/dicomweb"
             for warning in _warnings(answer):
                 response.headers.add("Warning", f"299 {service}: {warning}")
-            if request.method != "HEAD":
-                answer.reading.sent(response.content_length or 0, count=len(answer.items))
-            return response
-        finally:
-            answer.reading.end()
+            return covered(answer.reading, response, count=len(answer.items))
 
     return search
 

@@ -9,14 +9,15 @@ from werkzeug.http import http_date
 from fhir import bundle
 from fhir.bundle import Done
 from fhir.datetimes import search_range
+from fhir.errors import BadDate
 from server.clock import moment
-from server.errors import Invalid
+from server.errors import Invalid, Missing
 from server.flows import resources
 from server.flows.audit import Reading
-from server.flows.resources import Version
+from server.flows.resources import History, Version
 from server.web import fhir_search, fhir_shape
 from server.web.fhir_shape import negotiate
-from server.web.replies import fhir_json
+from server.web.replies import closing_on_error, covered, fhir_json
 from server.web.routes import Call, Public, Route, Scoped
 
 _MOST = 1000
@@ -32,24 +33,23 @@ def read(call: Call) -> Response:
 def vread(call: Call) -> Response:
     """One version of a resource."""
     negotiate()
-    number = _number(call.path["version"], "the version")
-    which = (call.path["type"], call.path["id"], number)
+    version = call.path["version"]
+    if not version.isascii() or not version.isdigit() or len(version) > 9:
+        raise Missing("this resource has no such version")
+    which = (call.path["type"], call.path["id"], int(version))
     return _one(*resources.vread(call.house, call.who, *which))
 
 
 def _one(version: Version, reading: Reading) -> Response:
     """A resource as an answer, with its version in the headers, or 304 if the caller has it."""
-    try:
+    with closing_on_error(reading):
         etag = f'W/"{version.version}"'
         response = fhir_json(fhir_shape.of_read(version.text))
         if etag in request.headers.get("If-None-Match", ""):
             response = Response(status=304)
         response.headers["ETag"] = etag
         response.headers["Last-Modified"] = http_date(moment(version.updated))
-        reading.sent(response.content_length or 0, count=1)
-        return response
-    finally:
-        reading.end()
+        return covered(reading, response, count=1)
 
 
 def history(call: Call) -> Response:
@@ -57,32 +57,46 @@ def history(call: Call) -> Response:
     negotiate()
     count = min(_number(request.args.get("_count", "100"), "_count"), _MOST)
     before = _number(request.args.get("_before", str(_LATEST)), "_before")
-    since, _ = search_range(request.args["_since"]) if "_since" in request.args else (0, 0)
-    found, total, reading = resources.history(
+    found, reading = resources.history(
         call.house,
         call.who,
         call.path["type"],
         call.path["id"],
-        since=since,
+        since=_since(),
         before=before,
         count=count,
     )
-    try:
-        page = found[:count]
-        links = {"self": request.url}
-        if len(found) > count and page:
-            links["next"] = _next(page)
+    with closing_on_error(reading):
+        page = found.versions[:count]
         base = call.house.config.fhir_base
-        response = fhir_json(bundle.history(_entries(page, base), links=links, total=total))
-        reading.sent(response.content_length or 0, count=len(page))
-        return response
-    finally:
-        reading.end()
+        links = _links(call, found, before, count)
+        response = fhir_json(bundle.history(_entries(page, base), links=links, total=found.total))
+        return covered(reading, response, count=len(page))
 
 
-def _next(page: Sequence[Version]) -> str:
-    words = request.args.to_dict() | {"_before": str(page[-1].version)}
-    return f"{request.base_url}?{urlencode(words)}"
+def _since() -> int:
+    """The moment of `_since`; what was written at it belongs to the answer."""
+    try:
+        return search_range(request.args["_since"])[0] if "_since" in request.args else 0
+    except BadDate as error:
+        raise Invalid(str(error), expression="_since", issue="value") from error
+
+
+def _links(call: Call, found: History, before: int, count: int) -> dict[str, str]:
+    """This page and its neighbours. Versions are numbered without gaps, so pages fit together."""
+    base, path = call.house.config.fhir_base, call.path
+    address = f"{base}/{path['type']}/{path['id']}/_history"
+    words = request.args.to_dict()
+
+    def at(place: int) -> str:
+        return f"{address}?{urlencode(words | {'_before': str(place)})}"
+
+    links = {"self": f"{address}?{urlencode(words)}" if words else address}
+    if count and before <= found.newest:
+        links["previous"] = at(before + count)
+    if 0 < count < len(found.versions):
+        links["next"] = at(found.versions[count - 1].version)
+    return links
 
 
 _STATUS = {"POST": "201", "PUT": "200", "DELETE": "204"}
@@ -105,7 +119,7 @@ def _entries(page: Sequence[Version], base: str) -> list[Done]:
 
 def _number(text: str, what: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 10:
-        raise Invalid(f"{what} must be a whole number", expression=what)
+        raise Invalid(f"{what} must be a whole number", expression=what, issue="value")
     return int(text)
 
 
@@ -145,6 +159,14 @@ ROUTES = (
         "Read a version",
     ),
     Route("/fhir/<type>", ("GET",), "fhir", Scoped("*", "s"), fhir_search.search, "Search"),
+    Route(
+        "/fhir/Patient/<id>/ImagingStudy",
+        ("GET",),
+        "fhir",
+        Scoped("ImagingStudy", "s"),
+        fhir_search.of_patient,
+        "Search in a patient's compartment",
+    ),
     Route(
         "/fhir/<type>/_search",
         ("POST",),

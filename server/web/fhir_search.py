@@ -1,5 +1,6 @@
 """FHIR search and CapabilityStatement over HTTP (R4 3.1.1, 3.1.0.6)."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode
@@ -13,14 +14,15 @@ from fhir.capability import Served, ServedType
 from fhir.outcome import Issue, outcome
 from fhir.search import parse
 from fhir.wire import write
-from server import VERSION
+from server import VERSION, clock
+from server.clock import moment
 from server.errors import BadMedia, Invalid
 from server.flows import searching
 from server.flows.resources import TYPES, Version, served
 from server.flows.searching import Page
 from server.web import fhir_shape, oauth
 from server.web.fhir_shape import negotiate
-from server.web.replies import fhir_json
+from server.web.replies import closing_on_error, covered, fhir_json
 from server.web.routes import Call
 
 _COUNT = 50
@@ -28,25 +30,31 @@ _OAUTH = (("token", oauth.TOKEN), ("introspect", oauth.INTROSPECT), ("revoke", o
 _PUBLISHED = datetime(2026, 11, 24, tzinfo=UTC)
 _INTERACTIONS = ("read", "vread", "history-instance", "search-type")
 _FORM = "application/x-www-form-urlencoded"
+_LONGEST_FORM = 1 << 20
 
 
 def search(call: Call) -> Response:
     """One page of what matches (GET, or POST to _search)."""
-    negotiate()
-    base = call.house.config.fhir_base
-    query = parse(served(call.path["type"]), pairs(), strict=strict(), base=base)
+    return _search(call, call.path["type"], pairs())
+
+
+def of_patient(call: Call) -> Response:
+    """The ImagingStudies of a Patient's compartment: a search by `patient` (R4 3.1.1.2)."""
+    return _search(call, "ImagingStudy", [("patient", f"Patient/{call.path['id']}"), *pairs()])
+
+
+def _search(call: Call, resource_type: str, words: list[tuple[str, str]]) -> Response:
+    negotiate(dict(words).get("_format"))
+    base, now = call.house.config.fhir_base, moment(clock.now())
+    query = parse(served(resource_type), words, strict=strict(), base=base, now=now)
     counted = query.summary == "count"
     count = 0 if counted else _COUNT if query.count is None else query.count
     page, reading = searching.search(call.house, call.who, query, count=count)
-    try:
-        body = bundle.searchset(
-            _entries(query, page, base), links=_links(query, page, base), total=page.total
-        )
-        response = fhir_json(body)
-        reading.sent(response.content_length or 0, count=len(page.matches) + len(page.included))
-        return response
-    finally:
-        reading.end()
+    with closing_on_error(reading):
+        links = _links(query, page, base)
+        body = bundle.searchset(_entries(query, page, base), links=links, total=page.total)
+        response = fhir_json(fhir_shape.spaced(body, dict(words).get("_pretty")))
+        return covered(reading, response, count=len(page.matches) + len(page.included))
 
 
 def pairs() -> list[tuple[str, str]]:
@@ -55,6 +63,7 @@ def pairs() -> list[tuple[str, str]]:
     if request.method == "POST":
         if request.mimetype not in (_FORM, ""):
             raise BadMedia(f"POST _search takes {_FORM}")
+        request.max_content_length = _LONGEST_FORM
         text = "&".join(filter(None, (text, request.get_data(as_text=True))))
     try:
         return parse_qsl(text, keep_blank_values=True, max_num_fields=1000)
@@ -116,6 +125,11 @@ def metadata(call: Call) -> Response:
         types=tuple(ServedType(one, _INTERACTIONS) for one in TYPES),
         oauth=tuple((name, base + path) for name, path in _OAUTH),
     )
-    response = fhir_json(fhir_shape.of_read(write(capability.statement(served))))
+    text = write(capability.statement(served))
+    etag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'
+    response = fhir_json(fhir_shape.of_read(text))
+    if etag in request.headers.get("If-None-Match", ""):
+        response = Response(status=304)
+    response.headers["ETag"] = etag
     response.headers["Cache-Control"] = "max-age=60"
     return response

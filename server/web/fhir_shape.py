@@ -1,26 +1,30 @@
 """The form of a FHIR answer: is JSON wanted, all of it or a summary, compact or pretty."""
 
-import json
-
 from flask import request
 
 from fhir import shape
-from fhir.wire import read, write
+from fhir.wire import pretty, read, write
 from server.errors import Invalid, NotAcceptable
 
 _SPOKEN = ("application/fhir+json", "application/json", "text/json")
 _FORMATS = frozenset({*_SPOKEN, "json"})
+_TAKEN = frozenset({*_SPOKEN, "*/*", "application/*"})
 _SUMMARIES = ("true", "text", "data", "false")
 
 
-def negotiate() -> None:
-    """Raise NotAcceptable unless the caller takes JSON; `_format` wins over Accept (R4 3.1.0.1.11)."""
-    wanted = request.args.get("_format")
+def negotiate(wanted: str | None = None) -> None:
+    """Raise NotAcceptable unless the caller takes JSON; `_format` wins over Accept (R4 3.1.0.1.11).
+
+    `wanted` is the `_format` of a form, where there is one.
+    """
+    wanted = request.args.get("_format", wanted)
     if wanted is not None:
         taken = wanted.split(";")[0].strip().replace(" ", "+").lower() in _FORMATS
     else:
         accept = request.accept_mimetypes
-        taken = not accept or any(accept[kind] > 0 for kind in _SPOKEN)
+        # Parameters, such as charset and fhirVersion, do not make another type of it.
+        kinds = {kind.partition(";")[0].strip().lower() for kind, quality in accept if quality > 0}
+        taken = not accept or bool(kinds & _TAKEN)
     if not taken:
         raise NotAcceptable("this server speaks FHIR as JSON: ask for application/fhir+json")
 
@@ -40,12 +44,11 @@ def of_read(text: str) -> str:
         raise Invalid(f"expected one of {', '.join(_SUMMARIES)}", expression="_summary")
     if summary not in ("", "false") and elements:
         raise Invalid("_summary and _elements exclude each other", expression="_elements")
-    shaped = of_search(text, summary, elements)
-    return json.dumps(json.loads(shaped), indent=2, ensure_ascii=False) if _pretty() else shaped
+    return spaced(of_search(text, summary, elements), request.args.get("_pretty"))
 
 
-def _pretty() -> bool:
-    wanted = request.args.get("_pretty", "false")
-    if wanted not in ("true", "false"):
+def spaced(text: str, wanted: str | None) -> str:
+    """JSON on many lines if `_pretty` is true, as it is if it is false or was not said."""
+    if wanted not in ("true", "false", None):
         raise Invalid("_pretty is true or false", expression="_pretty")
-    return wanted == "true"
+    return pretty(text) if wanted == "true" else text

@@ -1,6 +1,8 @@
 """How answers are written: JSON, OperationOutcome for errors, and the headers all of them carry."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Response, request
@@ -8,6 +10,7 @@ from flask import Response, request
 from fhir.outcome import Issue, outcome
 from fhir.wire import write
 from server.errors import Answer, Fault
+from server.flows.audit import Reading
 
 FHIR_JSON = "application/fhir+json; charset=utf-8"
 JSON = "application/json; charset=utf-8"
@@ -22,6 +25,24 @@ def fhir_json(body: dict[str, Any] | str, status: int = 200) -> Response:
 def plain_json(body: Any, status: int = 200) -> Response:
     """A JSON document that is not FHIR."""
     return Response(json.dumps(body, ensure_ascii=False), status, content_type=JSON)
+
+
+def covered(reading: Reading, response: Response, count: int) -> Response:
+    """An answer whose event is open already: it counts what is sent, and ends with it."""
+    if request.method != "HEAD" and response.status_code == 200:
+        reading.sent(len(response.get_data()), count=count)
+    response.call_on_close(reading.end)
+    return response
+
+
+@contextmanager
+def closing_on_error(reading: Reading) -> Iterator[None]:
+    """End an open event if the answer that it covers cannot be made."""
+    try:
+        yield
+    except BaseException:
+        reading.end()
+        raise
 
 
 class OAuthRefusal(Fault):
@@ -60,7 +81,7 @@ def failure(error: Fault, door: str) -> Response:
         response = _oauth_error(error)
     else:
         where = (error.expression,) if error.expression else ()
-        body = outcome(Issue(answer.issue, str(error), expression=where))
+        body = outcome(Issue(error.issue, str(error), expression=where))
         response = fhir_json(body, answer.http)
     if answer.http == 401:
         code = getattr(error, "code", "invalid_token")

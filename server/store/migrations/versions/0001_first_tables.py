@@ -105,8 +105,9 @@ def upgrade() -> None:
     sa.Column('high', sa.BigInteger(), server_default='0', nullable=False)
     )
     with op.batch_alter_table('index_date', schema=None) as batch_op:
-        batch_op.create_index('ix_index_date_rid', ['organisation', 'rid', 'param'], unique=False)
-        batch_op.create_index('ix_index_date_value', ['organisation', 'param', 'low', 'high', 'rid'], unique=False)
+        batch_op.create_index('ix_index_date_high', ['organisation', 'param', 'high', 'rid', 'low'], unique=False)
+        batch_op.create_index('ix_index_date_low', ['organisation', 'param', 'low', 'rid', 'high'], unique=False)
+        batch_op.create_index('ix_index_date_rid', ['organisation', 'rid', 'param', 'low', 'high'], unique=False)
 
     op.create_table('index_reference',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
@@ -118,40 +119,40 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('index_reference', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_index_reference_organisation_target_target_type'), ['organisation', 'target', 'target_type'], unique=False)
-        batch_op.create_index('ix_index_reference_rid', ['organisation', 'rid', 'param'], unique=False)
-        batch_op.create_index('ix_index_reference_value', ['organisation', 'param', 'target', 'target_type', 'rid'], unique=False)
+        batch_op.create_index('ix_index_reference_rid', ['organisation', 'rid', 'param', 'target_type', 'target'], unique=False)
+        batch_op.create_index('ix_index_reference_target', ['organisation', 'param', 'target', 'rid', 'target_type'], unique=False)
 
     op.create_table('index_string',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
     sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
-    sa.Column('norm', sa.Text(), server_default='', nullable=False),
+    sa.Column('norm', sa.Text().with_variant(sa.Text(collation='C'), 'postgresql'), server_default='', nullable=False),
     sa.Column('exact', sa.Text(), server_default='', nullable=False)
     )
     with op.batch_alter_table('index_string', schema=None) as batch_op:
-        batch_op.create_index('ix_index_string_rid', ['organisation', 'rid', 'param'], unique=False)
-        batch_op.create_index('ix_index_string_value', ['organisation', 'param', 'norm', 'rid'], unique=False)
+        batch_op.create_index('ix_index_string_norm', ['organisation', 'param', 'norm', 'rid'], unique=False)
+        batch_op.create_index('ix_index_string_rid', ['organisation', 'rid', 'param', 'norm'], unique=False)
 
     op.create_table('index_token',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
     sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
-    sa.Column('code', sa.Text(), server_default='', nullable=False),
+    sa.Column('code', sa.Text().with_variant(sa.Text(collation='C'), 'postgresql'), server_default='', nullable=False),
     sa.Column('system', sa.Text(), server_default='', nullable=False),
     sa.Column('text', sa.Text(), server_default='', nullable=False)
     )
     with op.batch_alter_table('index_token', schema=None) as batch_op:
-        batch_op.create_index('ix_index_token_rid', ['organisation', 'rid', 'param'], unique=False)
-        batch_op.create_index('ix_index_token_value', ['organisation', 'param', 'code', 'system', 'rid'], unique=False)
+        batch_op.create_index('ix_index_token_code', ['organisation', 'param', 'code', 'rid', 'system'], unique=False)
+        batch_op.create_index('ix_index_token_rid', ['organisation', 'rid', 'param', 'code', 'system'], unique=False)
 
     op.create_table('index_uri',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
     sa.Column('param', sa.Integer(), nullable=False),
     sa.Column('rid', sa.BigInteger(), nullable=False),
-    sa.Column('value', sa.Text(), server_default='', nullable=False)
+    sa.Column('value', sa.Text().with_variant(sa.Text(collation='C'), 'postgresql'), server_default='', nullable=False)
     )
     with op.batch_alter_table('index_uri', schema=None) as batch_op:
-        batch_op.create_index('ix_index_uri_rid', ['organisation', 'rid', 'param'], unique=False)
+        batch_op.create_index('ix_index_uri_rid', ['organisation', 'rid', 'param', 'value'], unique=False)
         batch_op.create_index('ix_index_uri_value', ['organisation', 'param', 'value', 'rid'], unique=False)
 
     op.create_table('install',
@@ -355,7 +356,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('organisation', 'rid', name=op.f('pk_resource'))
     )
     with op.batch_alter_table('resource', schema=None) as batch_op:
-        batch_op.create_index('ix_resource_filed', ['organisation', 'filed_under', 'type'], unique=False)
+        batch_op.create_index('ix_resource_filed', ['organisation', 'filed_under', 'type', 'rid'], unique=False)
         batch_op.create_index(batch_op.f('ix_resource_organisation_type_rid'), ['organisation', 'type', 'rid'], unique=False)
         batch_op.create_index(batch_op.f('ix_resource_organisation_type_updated_rid'), ['organisation', 'type', 'updated', 'rid'], unique=False)
         batch_op.create_index('ux_resource_id', ['organisation', 'type', 'id'], unique=True)
@@ -374,6 +375,7 @@ def upgrade() -> None:
     sa.Column('version', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('updated', sa.BigInteger(), nullable=False),
     sa.Column('method', sa.String(length=8), nullable=False),
+    sa.Column('filed_under', sa.Text(), server_default='', nullable=False),
     sa.Column('reason', sa.Text(), server_default='', nullable=False),
     sa.Column('text', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'type', 'id', 'version', name=op.f('pk_resource_version'))

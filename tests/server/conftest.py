@@ -1,0 +1,21 @@
+"""Servers that several test modules look at and none changes."""
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from tests.support.houses import opened
+from tests.support.library import Library
+from tests.support.records import Archive, fill
+from tests.support.server import running
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """A server over many FHIR resources, and a token for all of them."""
+    data = tmp_path_factory.mktemp("library")
+    with running(data) as server, opened(data, BASE_URL=server.base) as house:
+        archive = Archive(house)
+        fill(archive, Random(3), patients=30, studies=80)
+        yield Library(server, archive, server.token("system/*.cruds"))
