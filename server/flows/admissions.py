@@ -4,15 +4,20 @@ from fhir import v2_patient
 from fhir.imaging_study import UNIDENTIFIED
 from fhir.v2_patient import PatientView
 from hl7.facts import AdtFacts, PatientFacts
-from server.flows import persons
+from server.flows import encounters, persons
 from server.flows.writing import Work
+
+# Events about the person alone: they never touch a visit (HL7 2.5.1 ch. 3.3.28, 3.3.31).
+_PERSON_ONLY = frozenset({"A28", "A31"})
 
 
 def apply(work: Work, facts: AdtFacts) -> None:
     """Apply an ADT event that neither merges nor moves."""
     if facts.patient is None:
         return work.hold("message", str(work.message), {"rule": "the message has no patient"})
-    settle_patient(work, facts.patient, authoritative=True)
+    patient = settle_patient(work, facts.patient, authoritative=True)
+    if patient and facts.visit and work.header.event not in _PERSON_ONLY:
+        encounters.apply(work, patient, facts.visit, facts.patient.account)
     return None
 
 

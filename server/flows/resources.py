@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.errors import Gone, Missing
+from server.errors import BadMethod, Gone, Missing
 from server.flows import access
 from server.flows.access import Grant
 from server.flows.audit import Event, Reading
 from server.flows.sites import House
 from server.store import index, resources
 
-TYPES = ("Patient", "ImagingStudy", "Endpoint")
+SEARCHED = ("Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Endpoint")
+# Read by those who were given their address by one of the others.
+READ_ONLY = ("Encounter", "Binary")
+TYPES = (*SEARCHED, *READ_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,13 @@ def served(resource_type: str) -> str:
     if resource_type not in TYPES:
         raise Missing(f"{resource_type} is not served here: see /fhir/metadata for what is")
     return resource_type
+
+
+def searched(resource_type: str) -> str:
+    """The type itself, or an error when it is not searched here."""
+    if resource_type in READ_ONLY:
+        raise BadMethod(f"{resource_type} is read by its address here, and not searched")
+    return served(resource_type)
 
 
 def read(house: House, grant: Grant, resource_type: str, id_: str) -> tuple[Version, Reading]:

@@ -276,6 +276,7 @@ token = Table(
     Column("client", String(64), nullable=False),
     text_column("scope"),
     text_column("patients"),
+    text_column("parts"),
     flag("everyone"),
     text_column("purpose"),
     int_column("issued"),

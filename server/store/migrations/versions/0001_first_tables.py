@@ -466,6 +466,7 @@ def upgrade() -> None:
     sa.Column('client', sa.String(length=64), nullable=False),
     sa.Column('scope', sa.Text(), server_default='', nullable=False),
     sa.Column('patients', sa.Text(), server_default='', nullable=False),
+    sa.Column('parts', sa.Text(), server_default='', nullable=False),
     sa.Column('everyone', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('purpose', sa.Text(), server_default='', nullable=False),
     sa.Column('issued', sa.BigInteger(), server_default='0', nullable=False),
