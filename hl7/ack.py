@@ -14,6 +14,7 @@ from hl7.judge import Verdict, glance
 
 _LETTERS = {None: "A", "warning": "A", "error": "E", "reject": "R"}
 _UNREAD = "2.5.1"
+_MOST_FAULTS = 50  # an answer names no more: by then the sender has enough to mend
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,9 @@ def _asked(condition: str, success: bool) -> bool:
 
 def _write(verdict: Verdict, code: str, faults: tuple[Fault, ...], stamp: Stamp) -> bytes:
     envelope = _Envelope(verdict)
-    worst = next((fault for fault in faults if fault.severity != "warning"), None)
-    lines = [envelope.msh(stamp), envelope.msa(code, worst), *envelope.err(faults)]
+    ranked = sorted(faults, key=lambda fault: fault.severity == "warning")[:_MOST_FAULTS]
+    worst = next((fault for fault in ranked if fault.severity != "warning"), None)
+    lines = [envelope.msh(stamp), envelope.msa(code, worst), *envelope.err(ranked)]
     return b"".join(envelope.encode(line) + b"\r" for line in lines)
 
 
@@ -146,7 +148,7 @@ class _Envelope:
         text = self.delimiters.escaped(worst.text) if worst and self._version < (2, 7) else ""
         return self._join("MSA", code, self._field(10), text)
 
-    def err(self, faults: tuple[Fault, ...]) -> list[str]:
+    def err(self, faults: list[Fault]) -> list[str]:
         """ERR for each fault; before 2.5 one ERR for all, which has no room for a warning."""
         if self._version >= (2, 5):
             return [self._modern_err(fault) for fault in faults]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from hl7.facts import AdtFacts, Merge, PatientFacts
+from hl7.facts import AdtFacts, Merge
 from hl7.header import read_header
 from hl7.message import Message, Segment
 from hl7.moments import Moment
@@ -12,8 +12,12 @@ from hl7.types import Person
 
 def read_adt(message: Message) -> AdtFacts:
     """Read who it is about, the visit, and for merges each pair of PID and MRG."""
-    evn = message.first("EVN")
-    pid, pv1 = message.first("PID"), message.first("PV1")
+    evn, pid, pv1 = (message.first(name) for name in ("EVN", "PID", "PV1"))
+    absent = message.absent()
+    # PD1 and NK1 stand behind their PID; where there are several, they belong to none of them.
+    alone = sum(1 for _ in message.all("PID")) == 1
+    pd1 = message.first("PD1") if alone else absent
+    patient = read_patient(pid, pd1, message.all("NK1") if alone else ())
     return AdtFacts(
         header=read_header(message),
         recorded=Moment.read(evn.field(2)),
@@ -21,20 +25,17 @@ def read_adt(message: Message) -> AdtFacts:
         occurred=Moment.read(evn.field(6)),
         reason=evn.text(4).strip(),
         operators=every(evn, 5, Person.read),
-        patient=_patient(message, pid) if pid else None,
+        patient=patient if pid else None,
         visit=read_visit(pv1, message.first("PV2")),
         merges=tuple(
-            Merge(_patient(message, survivor), read_prior(mrg), read_visit(visit, message.absent()))
+            Merge(
+                patient if survivor is pid else read_patient(survivor, absent, ()),
+                read_prior(mrg),
+                read_visit(visit, absent),
+            )
             for survivor, mrg, visit in pairs(message)
         ),
     )
-
-
-def _patient(message: Message, pid: Segment) -> PatientFacts:
-    """PD1 and NK1 stand behind their PID; where there are several, they belong to none of them."""
-    if sum(1 for _ in message.all("PID")) > 1:
-        return read_patient(pid, message.absent(), ())
-    return read_patient(pid, message.first("PD1"), message.all("NK1"))
 
 
 def pairs(message: Message) -> Iterator[tuple[Segment, Segment, Segment]]:

@@ -73,7 +73,16 @@ def group(message: Message) -> list[PatientGroup]:
             _place_obr(patient, segment, absent)
         else:
             (patient.orders[-1] if patient.orders else patient).segments.append(segment)
+    for patient in patients:
+        _place_zds(patient)
     return patients
+
+
+def _place_zds(patient: PatientGroup) -> None:
+    """A ZDS before the first order is about that order."""
+    if patient.orders:
+        patient.orders[0].segments[:0] = patient.all("ZDS")
+        patient.segments = [one for one in patient.segments if one.name != "ZDS"]
 
 
 def _place_obr(patient: PatientGroup, obr: Segment, absent: Segment) -> None:

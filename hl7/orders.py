@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from hl7.carriers import level_of, read_uids
 from hl7.facts import Note, ObservationFacts, OrderFacts, OrderMessage, ProcedureStep
 from hl7.faults import SEQUENCE, Fault, at, warning
-from hl7.groups import OrderGroup, PatientGroup, group
+from hl7.groups import OrderGroup, group
 from hl7.header import read_header
 from hl7.message import Message, Segment
 from hl7.moments import NEVER, Moment
@@ -22,7 +22,7 @@ def read_orders(message: Message) -> OrderMessage:
     warnings: list[Fault] = []
     orders = []
     for order_group in first.orders:
-        order, found = read_order(order_group, first)
+        order, found = read_order(order_group)
         orders.append(order)
         warnings += found
     warnings += (
@@ -38,13 +38,11 @@ def read_orders(message: Message) -> OrderMessage:
     )
 
 
-def read_order(
-    order: OrderGroup, patient: PatientGroup, *, observed: bool = True
-) -> tuple[OrderFacts, list[Fault]]:
+def read_order(order: OrderGroup, *, observed: bool = True) -> tuple[OrderFacts, list[Fault]]:
     """Read one order; where it is the order that a report answers, OBX are not `observed` here."""
     orc, obr, absent = order.orc, order.obr, Segment(b"", 0, order.orc.grammar)
     tq1, ipc = next(order.all("TQ1"), absent), next(order.all("IPC"), absent)
-    uids, no_uids = read_uids([*patient.all("ZDS"), *order.segments])
+    uids, no_uids = read_uids(order.segments)
     observations, odd = _observations(order) if observed else ((), [])
     facts = OrderFacts(
         control=orc.text(1).strip().upper(),

@@ -42,32 +42,28 @@ def _read_patient(
         if pid
         else None,
         visit=read_visit(pv1, patient.first("PV2", absent)),
-        reports=tuple(_read_report(report, patient, limit, warnings) for report in reports),
-        responses=tuple(_read_orders(responses, patient, warnings)),
+        reports=tuple(_read_report(report, limit, warnings) for report in reports),
+        responses=tuple(_read_orders(responses, warnings)),
     )
 
 
-def _read_orders(
-    orders: list[OrderGroup], patient: PatientGroup, warnings: list[Fault]
-) -> Iterator[OrderFacts]:
+def _read_orders(orders: list[OrderGroup], warnings: list[Fault]) -> Iterator[OrderFacts]:
     for order_group in orders:
-        order, found = read_order(order_group, patient, observed=False)
+        order, found = read_order(order_group, observed=False)
         warnings += found
         yield order
 
 
-def _read_report(
-    report: ReportGroup, patient: PatientGroup, limit: int, warnings: list[Fault]
-) -> ReportFacts:
+def _read_report(report: ReportGroup, limit: int, warnings: list[Fault]) -> ReportFacts:
     segments, obr = report.segments, report.obr
-    uids, no_uids = read_uids([*patient.all("ZDS"), *segments])
+    uids, no_uids = read_uids(segments)
     notes_of = {id(obx): notes for obx, notes in with_notes(segments)}
     content = Content(limit)
     for obx in in_order(report.results):
         content.take(obx, notes_of[id(obx)])
     warnings += (*no_uids, *content.warnings)
     return ReportFacts(
-        orders=tuple(_read_orders(report.orders, patient, warnings)),
+        orders=tuple(_read_orders(report.orders, warnings)),
         status=report.status or report.implied_status,
         status_implied=not report.status,
         number=OrderNumber.read(obr.field(51)),

@@ -24,30 +24,26 @@ Key = tuple[OrderNumber, str]
 
 @dataclass(slots=True)
 class ReportGroup:
-    """The order groups that make one report, the main order first."""
+    """The order groups that make one report, the main order first.
 
+    `obr` speaks for the report, `status` is OBR-25 as it was sent.
+    """
+
+    obr: Segment
     orders: list[OrderGroup] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    results: list[Segment] = field(default_factory=list)
+    status: str = ""
 
-    @property
-    def segments(self) -> list[Segment]:
-        """All segments below the orders."""
-        return [segment for order in self.orders for segment in order.segments]
-
-    @property
-    def results(self) -> list[Segment]:
-        """All OBX."""
-        return [segment for segment in self.segments if segment.name == "OBX"]
-
-    @property
-    def obr(self) -> Segment:
-        """The OBR that speaks for the report: the first with results."""
-        with_results = (order.obr for order in self.orders if any(order.all("OBX")))
-        return next(with_results, self.orders[0].obr)
-
-    @property
-    def status(self) -> str:
-        """OBR-25 as it was sent."""
-        return next((code for code in map(status_of, self.orders) if code), "")
+    def add(self, order: OrderGroup) -> None:
+        """Take an order group in; the first with results speaks for the report."""
+        results = list(order.all("OBX"))
+        if results and not self.results:
+            self.obr = order.obr
+        self.orders.append(order)
+        self.segments += order.segments
+        self.results += results
+        self.status = self.status or status_of(order)
 
     @property
     def implied_status(self) -> str:
@@ -67,12 +63,22 @@ def status_of(order: OrderGroup) -> str:
 def report_groups(patient: PatientGroup) -> tuple[list[ReportGroup], list[OrderGroup]]:
     """The reports about a patient, and the orders that are only answered."""
     reports: list[ReportGroup] = []
+    named: dict[Key, ReportGroup] = {}
     responses: list[OrderGroup] = []
     for order in patient.orders:
         if _is_response(order):
             responses.append(order)
-        else:
-            _home(reports, order).orders.append(order)
+            continue
+        key = _key(order)
+        report = named.get(key) if key else None
+        if report is None and reports and _is_linked(reports[-1], order):
+            report = reports[-1]
+        if report is None:
+            report = ReportGroup(order.obr)
+            reports.append(report)
+        if key:
+            named.setdefault(key, report)
+        report.add(order)
     return reports, responses
 
 
@@ -80,18 +86,6 @@ def _is_response(order: OrderGroup) -> bool:
     if status_of(order) or order.orc.text(1).strip().upper() not in _RESPONSES:
         return False
     return not any(value_type(obx) in TEXT and obx.text(5) for obx in order.all("OBX"))
-
-
-def _home(reports: list[ReportGroup], order: OrderGroup) -> ReportGroup:
-    """The report that an order group belongs to, a new one if none."""
-    key = _key(order)
-    for report in reports:
-        if key is not None and key in map(_key, report.orders):
-            return report
-    if reports and _is_linked(reports[-1], order):
-        return reports[-1]
-    reports.append(ReportGroup())
-    return reports[-1]
 
 
 def _is_linked(report: ReportGroup, order: OrderGroup) -> bool:

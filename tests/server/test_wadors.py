@@ -122,8 +122,7 @@ def test_a_form_that_objects_do_not_have_is_406(staff: Web, accept: str) -> None
     assert "application/dicom" in refused(staff.get(address(ALICES), accept), 406)
 
 
-def test_a_hostile_preamble_is_zeroed_in_the_copy_and_nothing_else_changes(server: Server) -> None:
-    staff = web(server)
+def test_a_hostile_preamble_is_zeroed_in_the_copy_and_nothing_else_changes(staff: Web) -> None:
     whole = instance("CT_small.dcm", 20, study=f"{ALICES}.20")
     armed = b"#!/bin/sh".ljust(128, b"\n") + whole[128:]
     assert staff.store(armed).status_code == 200
@@ -133,8 +132,7 @@ def test_a_hostile_preamble_is_zeroed_in_the_copy_and_nothing_else_changes(serve
     assert content == bytes(128) + whole[128:]
 
 
-def test_an_object_that_came_without_file_meta_goes_out_as_a_proper_file(server: Server) -> None:
-    staff = web(server)
+def test_an_object_that_came_without_file_meta_goes_out_as_a_proper_file(staff: Web) -> None:
     bare = bundled("ExplVR_LitEndNoMeta.dcm")
     [kept] = staff.store(bare).json()["00081199"]["Value"]
     answer = staff.get(value(kept, "00081190"), "application/dicom")
@@ -145,8 +143,7 @@ def test_an_object_that_came_without_file_meta_goes_out_as_a_proper_file(server:
     assert data_set.file_meta.MediaStorageSOPInstanceUID == data_set.SOPInstanceUID
 
 
-def test_a_study_is_served_as_it_stands_while_it_arrives(server: Server) -> None:
-    staff = web(server)
+def test_a_study_is_served_as_it_stands_while_it_arrives(staff: Web) -> None:
     study = f"{ALICES}.30"
     for number in (1, 2):
         staff.store(instance("CT_small.dcm", number, study=study))
@@ -154,9 +151,8 @@ def test_a_study_is_served_as_it_stands_while_it_arrives(server: Server) -> None
         assert len(staff.get(address(study) + "/metadata").json()) == number
 
 
-def test_a_study_that_cannot_be_read_whole_is_not_begun(server: Server) -> None:
+def test_a_study_that_cannot_be_read_whole_is_not_begun(server: Server, staff: Web) -> None:
     """SMART Imaging Access 22: denied, never partially returned."""
-    staff = web(server)
     study = f"{ALICES}.40"
     before = set((server.data / "blobs").rglob("*"))
     staff.store(instance("CT_small.dcm", 1, study=study))
@@ -313,8 +309,7 @@ def test_what_has_not_changed_is_not_sent_again(staff: Web, suffix: str) -> None
     assert staff.get(path, If_None_Match='"other"').status_code == 200
 
 
-def test_the_metadata_of_a_study_that_grew_is_sent_again(server: Server) -> None:
-    staff = web(server)
+def test_the_metadata_of_a_study_that_grew_is_sent_again(staff: Web) -> None:
     study = f"{ALICES}.50"
     staff.store(instance("CT_small.dcm", 1, study=study))
     etag = staff.get(address(study) + "/metadata").headers["ETag"]
