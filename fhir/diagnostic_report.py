@@ -138,6 +138,15 @@ def identifiers(report: ReportFacts, context: Context) -> list[Json]:
     return distinct(found)
 
 
+def labels(report: ReportFacts) -> list[Json]:
+    """Security labels: privacy flags of the report, ORC-28, and OBX-13 as it was sent."""
+    found = [RESTRICTED] if report.restrictions else []
+    found += [coded(RESTRICTION, one_line(flag)) for flag in report.restrictions]
+    found += [label for order in report.orders for label in confidentiality(order.confidentiality)]
+    found += [coded(ACCESS, one_line(check)) for check in report.access]
+    return [label for index, label in enumerate(found) if label not in found[:index]]
+
+
 def _managed(name: str) -> bool:
     return name in _CONTENT or name.removeprefix("_").startswith("effective")
 
@@ -149,17 +158,8 @@ def _meta(old: Json, report: ReportFacts, view: ReportView, context: Context) ->
     tags = [tag for tag in meta.get("tag", []) if tag != ALONE]
     meta["tag"] = [*tags, ALONE] if view.alone else tags
     known = meta.get("security", [])
-    meta["security"] = [*known, *(label for label in _labels(report) if label not in known)]
+    meta["security"] = [*known, *(label for label in labels(report) if label not in known)]
     return {key: value for key, value in meta.items() if value}
-
-
-def _labels(report: ReportFacts) -> list[Json]:
-    """Security labels: privacy flags of the report, ORC-28, and OBX-13 as it was sent."""
-    labels = [RESTRICTED] if report.restrictions else []
-    labels += [coded(RESTRICTION, one_line(flag)) for flag in report.restrictions]
-    labels += [label for order in report.orders for label in confidentiality(order.confidentiality)]
-    labels += [coded(ACCESS, one_line(check)) for check in report.access]
-    return [label for index, label in enumerate(labels) if label not in labels[:index]]
 
 
 def _extensions(old: Json, report: ReportFacts) -> list[Json]:

@@ -56,6 +56,14 @@ def concept(told: Concept, *, base: str) -> Json | None:
     return body or None
 
 
+def concept_of(told: Concept, number: str, *, base: str) -> Json | None:
+    """A coded element of a table of HL7 v2; a code without a system is one of that table."""
+    body = concept(told, base=base)
+    for one in (body or {}).get("coding", []):
+        one.setdefault("system", table(number))
+    return body
+
+
 def coding(told: Coding, *, base: str) -> Json | None:
     """One code as Coding; text without a code is no coding."""
     value, scheme = one_line(told.code), told.system

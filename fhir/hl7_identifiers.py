@@ -36,17 +36,16 @@ def is_shared(number: Identifier) -> bool:
 
 def patient_identifier(number: Identifier, site: Site, zones: Zones, *, use: str = "") -> Json:
     """A patient number (CX) as Identifier; the site's default authority is not for shared ones."""
-    issuer = issuer_of(number.authority)
-    named = bool(number.authority)
-    system = patient_system(issuer, site) if named or not is_shared(number) else ""
+    own = bool(number.authority) or not is_shared(number)
+    system = patient_system(issuer_of(number.authority), site) if own else ""
     return _identifier(number, system, zones, use)
 
 
 def visit_identifier(number: Identifier, kind: str, site: Site, zones: Zones) -> Json:
     """The number of a visit (VN) or account (AN) as Identifier; `kind` is for one without."""
     system = order_system(issuer_of(number.authority), site, kind)
-    body = _identifier(number, system, zones, "")
-    return {"type": identifier_type(number.kind or kind), **body}
+    kinds = {"type": identifier_type(number.kind or kind)} if number.kind or kind else {}
+    return {**kinds, **_identifier(number, system, zones, "")}
 
 
 def order_number(number: OrderNumber, kind: str, site: Site) -> Json | None:

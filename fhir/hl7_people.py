@@ -1,14 +1,17 @@
 """Names, addresses, telephone numbers, people and organisations of HL7 v2 as FHIR data types."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
 
+from fhir.hl7_codes import identifier_type
 from fhir.hl7_context import Context
 from fhir.hl7_identifiers import issuer_of
 from fhir.identifiers import Site, system_for
 from hl7.types import Address, Contact, Identifier, Organisation, Person, PersonName
 
 Json = dict[str, Any]
+T = TypeVar("T")
 NPI = "http://hl7.org/fhir/sid/us-npi"
 
 # Table 0200, by R4's concept map of name-use.
@@ -148,3 +151,32 @@ def practitioners(people: Iterable[Person], context: Context) -> list[Json]:
     """References to several professionals, each once."""
     found = (practitioner(person, context) for person in dict.fromkeys(people))
     return [reference for reference in found if reference]
+
+
+def named_in(facts: object, kind: type[T]) -> Iterator[T]:
+    """Every Person or Organisation that facts name, in their order."""
+    if isinstance(facts, kind):
+        yield facts
+    elif isinstance(facts, tuple):
+        for one in facts:
+            yield from named_in(one, kind)
+    elif is_dataclass(facts) and not isinstance(facts, type):
+        for member in fields(facts):
+            yield from named_in(getattr(facts, member.name), kind)
+
+
+def resource(kind: str, number: Identifier, name: Json, context: Context, id: str) -> Json | None:
+    """A Practitioner or Organization by its issued number; None without one."""
+    key = staff_key(number, context.site)
+    if key is None:
+        return None
+    types = {"type": found} if (found := identifier_type(number.kind)) else {}
+    meta = {"meta": {"source": context.source}} if context.source else {}
+    return {
+        "resourceType": kind,
+        "id": id,
+        **meta,
+        "identifier": [{**types, "system": key[0], "value": key[1]}],
+        "active": True,
+        **name,
+    }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir.codes import TAGS, coded
-from fhir.hl7_codes import RESTRICTED, concept, table
+from fhir.hl7_codes import RESTRICTED, concept, concept_of
 from fhir.hl7_context import Context, language_tag
 from fhir.hl7_identifiers import is_shared, patient_identifier
 from fhir.hl7_people import addresses, contact_points, human_name, organisation, practitioners
@@ -17,7 +17,7 @@ from fhir.hl7_times import date_of, datetime_of
 from fhir.identifiers import typed_identifier
 from fhir.patient import ANIMAL
 from hl7.facts import ContactPerson, PatientFacts
-from hl7.types import NO_NUMBER, Concept, Identifier
+from hl7.types import NO_NUMBER, Identifier
 
 Json = dict[str, Any]
 BIRTH_TIME = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
@@ -185,7 +185,7 @@ def _identifier(number: Identifier, context: Context, use: str = "") -> Json:
 def _identifiers(
     old: Json, patient: PatientFacts, view: PatientView, context: Context
 ) -> list[Json]:
-    """Every number that was sent, the main one first, then those known before."""
+    """Every number that was ever sent, the main one first."""
     numbers = sorted(patient.named_by, key=lambda number: number != view.main)
     site = context.site
     made = [
@@ -211,7 +211,9 @@ def _united(made: list[Json], known: list[Json]) -> list[Json]:
         kept = {key: value for key, value in one.items() if key != "use"} if demoted else one
         united.setdefault((one.get("system", ""), one.get("value", "")), kept)
     issued = {value for system, value in united if system}
-    return [one for (system, value), one in united.items() if system or value not in issued]
+    kept = [key for key in united if key[0] or key[1] not in issued]
+    kept.sort(key=lambda key: (united[key].get("use") != "usual", key))
+    return [united[key] for key in kept]
 
 
 def _names(old: Json, patient: PatientFacts) -> list[Json]:
@@ -307,25 +309,17 @@ def _contacts(people: Iterable[ContactPerson], context: Context) -> list[Json]:
 
 
 def _contact(person: ContactPerson, context: Context) -> Json:
-    kinds = (("0063", person.relationship), ("0131", person.role))
+    base, kinds = context.site.base, (("0063", person.relationship), ("0131", person.role))
     places = addresses(person.addresses)
     fields = {
         "relationship": [
-            found for number, told in kinds if (found := _kind(told, number, context))
+            found for number, told in kinds if (found := concept_of(told, number, base=base))
         ],
         "name": human_name(person.names[0]) if person.names else None,
         "telecom": contact_points(person.phones),
         "address": places[0] if places else None,
     }
     return {key: value for key, value in fields.items() if value}
-
-
-def _kind(told: Concept, number: str, context: Context) -> Json | None:
-    """A relationship or role; a bare code is one of its table."""
-    body = concept(told, base=context.site.base)
-    for coding in (body or {}).get("coding", []):
-        coding.setdefault("system", table(number))
-    return body
 
 
 def _care(old: Json, patient: PatientFacts, context: Context) -> list[Json]:
