@@ -13,6 +13,7 @@ from server.flows.sites import HOME, House
 from server.flows.worker import Worker
 from server.store.fhir_tables import resource
 from server.store.hl7_tables import message
+from server.store.jobs import Job
 from tests.support.hl7_builder import PID, packed
 from tests.support.houses import opened
 
@@ -126,7 +127,7 @@ def test_a_message_that_always_fails_is_parked_and_lets_the_next_ones_pass(house
         return lambda *_: lanes.Outcome()
 
     (lane,) = messages.lanes_of("loopback", packed(ADT, PID))
-    job = lanes.Job(1, HOME, lanes.KIND, lane, {}, 1)
+    job = Job(1, HOME, lanes.KIND, lane, {}, 1)
     for _ in range(lanes.MOST_ATTEMPTS - 1):
         with pytest.raises(ArithmeticError):
             lanes.work(house, job, read)
@@ -149,11 +150,11 @@ def test_a_message_of_several_patients_waits_for_those_before_it_in_every_lane(
         return lambda *_: lanes.Outcome()
 
     (second,) = messages.lanes_of("loopback", packed(ADT, other))
-    lanes.work(house, lanes.Job(1, HOME, lanes.KIND, second, {}, 1), read)
+    lanes.work(house, Job(1, HOME, lanes.KIND, second, {}, 1), read)
     assert seen == []
     (first,) = messages.lanes_of("loopback", packed(ADT, PID))
-    lanes.work(house, lanes.Job(2, HOME, lanes.KIND, first, {}, 1), read)
-    lanes.work(house, lanes.Job(3, HOME, lanes.KIND, second, {}, 1), read)
+    lanes.work(house, Job(2, HOME, lanes.KIND, first, {}, 1), read)
+    lanes.work(house, Job(3, HOME, lanes.KIND, second, {}, 1), read)
     assert seen == [row.id for row in log(house)]
 
 
