@@ -165,6 +165,8 @@ class _Maker:
             )
 
     def _references(self, param: Param, value: Any) -> Iterator[Row]:
+        if isinstance(value, str):  # a canonical names what it refers to by its address alone
+            value = {"reference": value}
         reference = value.get("reference", "")
         local = local_reference(reference, self.base)
         kind = local[0] if local else value.get("type", "")

@@ -202,18 +202,21 @@ def _identifiers(
 
 def _united(made: list[Json], known: list[Json]) -> list[Json]:
     """Numbers by system and value, the newer telling of each; one is the usual one."""
-    usual = any(one.get("use") == "usual" for one in made)
+    usual = any(_is_usual(one) for one in made)
     united: dict[tuple[str, str], Json] = {}
     for one in made:
         united.setdefault((one.get("system", ""), one["value"]), one)
     for one in known:
-        demoted = usual and one.get("use") == "usual"
-        kept = {key: value for key, value in one.items() if key != "use"} if demoted else one
+        plain = {key: value for key, value in one.items() if key != "use"}
+        kept = plain if usual and _is_usual(one) else one
         united.setdefault((one.get("system", ""), one.get("value", "")), kept)
     issued = {value for system, value in united if system}
-    kept = [key for key in united if key[0] or key[1] not in issued]
-    kept.sort(key=lambda key: (united[key].get("use") != "usual", key))
-    return [united[key] for key in kept]
+    keys = [key for key in united if key[0] or key[1] not in issued]
+    return [united[key] for key in sorted(keys, key=lambda k: (not _is_usual(united[k]), k))]
+
+
+def _is_usual(identifier: Json) -> bool:
+    return identifier.get("use") == "usual"
 
 
 def _names(old: Json, patient: PatientFacts) -> list[Json]:

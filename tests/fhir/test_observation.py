@@ -36,28 +36,30 @@ def value(kind: str, text: str, units: str = "") -> Json:
     return {key: member for key, member in made.items() if key.startswith(("value", "component"))}
 
 
+FULL = segment(
+    "OBX",
+    f1="1",
+    f2="NM",
+    f3="DIA^Diameter^L",
+    f4="1",
+    f5="6.0",
+    f6="mm^millimeter^UCUM",
+    f7="<6",
+    f8="H",
+    f11="F",
+    f14="202609051010",
+    f16="1001^Sample^Olga^^^^^^HOSP",
+    f17="CAL^Caliper^L",
+    f18="DEV1^WS",
+    f20="39607008^Lung^SCT",
+    f21="OBS1^RIS",
+    f23="Rad Lab^^7^^^LABS^XX",
+)
+
+
 def test_a_full_result_becomes_a_full_observation() -> None:
-    full = segment(
-        "OBX",
-        f1="1",
-        f2="NM",
-        f3="DIA^Diameter^L",
-        f4="1",
-        f5="6.0",
-        f6="mm^millimeter^UCUM",
-        f7="<6",
-        f8="H",
-        f11="F",
-        f14="202609051010",
-        f16="1001^Sample^Olga^^^^^^HOSP",
-        f17="CAL^Caliper^L",
-        f18="DEV1^WS",
-        f20="39607008^Lung^SCT",
-        f21="OBS1^RIS",
-        f23="Rad Lab^^7^^^LABS^XX",
-    )
     made = observation(
-        full,
+        FULL,
         "NTE|1||Measured twice.",
         based_on=("ServiceRequest/s1",),
         studies=("ImagingStudy/i1",),
