@@ -105,62 +105,6 @@ IMAGING_STUDY = (
     Param("subject", "reference", "subject", ("Device", "Group", "Patient")),
 )
 
-_AUTHORS = ("Device", "Organization", "Patient", *_PEOPLE, "RelatedPerson")
-_STAFF = ("CareTeam", "Organization", *_PEOPLE)
-_PLANS = ("ActivityDefinition", "PlanDefinition")
-
-SERVICE_REQUEST = (
-    Param("authored", "date", "authoredOn"),
-    Param("based-on", "reference", "basedOn", ("CarePlan", "MedicationRequest", "ServiceRequest")),
-    Param("body-site", "token", "bodySite"),
-    Param("category", "token", "category"),
-    Param("code", "token", "code"),
-    Param("encounter", "reference", "encounter", ("Encounter", "EpisodeOfCare")),
-    Param("identifier", "token", "identifier", flavour="identifier"),
-    Param("instantiates-canonical", "reference", "instantiatesCanonical", _PLANS),
-    Param("instantiates-uri", "uri", "instantiatesUri"),
-    Param("intent", "token", "intent"),
-    Param("occurrence", "date", "occurrence[x]"),
-    Param("order-detail", "token", "orderDetail"),
-    Param("patient", "reference", "subject", ("Patient",)),
-    Param("performer", "reference", "performer", (*_PERFORMERS, "HealthcareService")),
-    Param("performer-type", "token", "performerType"),
-    Param("priority", "token", "priority"),
-    Param("replaces", "reference", "replaces", ("ServiceRequest",)),
-    Param("requester", "reference", "requester", _AUTHORS),
-    Param("requisition", "token", "requisition", flavour="identifier"),
-    Param("specimen", "reference", "specimen", ("Specimen",)),
-    Param("status", "token", "status"),
-    Param("subject", "reference", "subject", ("Device", "Group", "Location", "Patient")),
-)
-
-DIAGNOSTIC_REPORT = (
-    Param(
-        "based-on",
-        "reference",
-        "basedOn",
-        (
-            *("CarePlan", "ImmunizationRecommendation", "MedicationRequest", "NutritionOrder"),
-            "ServiceRequest",
-        ),
-    ),
-    Param("category", "token", "category"),
-    Param("code", "token", "code"),
-    Param("conclusion", "token", "conclusionCode"),
-    Param("date", "date", "effective[x]"),
-    Param("encounter", "reference", "encounter", ("Encounter", "EpisodeOfCare")),
-    Param("identifier", "token", "identifier", flavour="identifier"),
-    Param("issued", "date", "issued"),
-    Param("media", "reference", "media.link", ("Media",)),
-    Param("patient", "reference", "subject", ("Patient",)),
-    Param("performer", "reference", "performer", _STAFF),
-    Param("result", "reference", "result", ("Observation",)),
-    Param("results-interpreter", "reference", "resultsInterpreter", _STAFF),
-    Param("specimen", "reference", "specimen", ("Specimen",)),
-    Param("status", "token", "status"),
-    Param("subject", "reference", "subject", ("Device", "Group", "Location", "Patient")),
-)
-
 ENDPOINT = (
     Param("connection-type", "token", "connectionType"),
     Param("identifier", "token", "identifier", flavour="identifier"),
@@ -349,8 +293,6 @@ TABLE: Table = {
     for name, params in (
         ("Patient", PATIENT),
         ("ImagingStudy", IMAGING_STUDY),
-        ("ServiceRequest", SERVICE_REQUEST),
-        ("DiagnosticReport", DIAGNOSTIC_REPORT),
         ("Endpoint", ENDPOINT),
         ("Encounter", ENCOUNTER),
         ("ServiceRequest", SERVICE_REQUEST),

@@ -9,7 +9,7 @@ from fhir.hl7_context import context_of
 from hl7 import events
 from hl7.facts import Header
 from hl7.message import parse
-from server.flows import admissions, feeds, lanes, orders, reports
+from server.flows import admissions, feeds, lanes, orders, provenances, reports
 from server.flows.feeds import Feed
 from server.flows.lanes import Application, Outcome
 from server.flows.patients import Site
@@ -48,6 +48,7 @@ def read(house: House, row: Any) -> Application:
     def application(connection: Connection, site: Site, now: int) -> Outcome:
         work = _work(house, connection, site, feed, facts.header, row.id, now)
         write(work, facts)
+        provenances.record(work)
         return work.outcome
 
     return application

@@ -5,7 +5,6 @@ can be reached from it by equal keys is looked at anew, so that the outcome depe
 there and not on the order in which it came. Nothing is joined across two patients.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dicom.facts import Issuer, Number
+from fhir import wire
 from fhir.imaging_study import Order
 from server import clock
 from server.flows import patients, placeholders, reunion
@@ -179,7 +179,7 @@ def _link_report(
     if not found:
         found = [x for link in found_orders for x in match(link.to, studies, _TO_STUDIES)]
     row = resources.current(connection, site.organisation, REPORT, report.id)
-    body = json.loads(row.text)
+    body = wire.read(row.text)
     wanted = {
         "basedOn": [_reference(link.to) for link in found_orders],
         "imagingStudy": [_reference(node) for node in dict.fromkeys(x.to for x in found)],
@@ -209,7 +209,7 @@ def _link_study(
     """Let a study name its orders: a job settles it again, a placeholder is written here."""
     found = orders_of(study, nodes)
     row = resources.current(connection, site.organisation, IMAGES, study.id)
-    body = json.loads(row.text)
+    body = wire.read(row.text)
     shown = {one["reference"] for one in body.get("basedOn", []) if "reference" in one}
     if shown == {link.to.reference for link in found}:
         return []

@@ -1,14 +1,13 @@
 """Reports applied: one DiagnosticReport with versions for each, its orders, results and documents."""
 
-import base64
 import hashlib
 
-from fhir import diagnostic_report, report_status
+from fhir import binary, diagnostic_report, report_status
 from fhir.diagnostic_report import ReportView
 from fhir.hl7_times import place_in_time
 from fhir.report_status import Decision
 from hl7.report_facts import PatientReports, ReportFacts, ReportMessage
-from server.flows import admissions, encounters, orders
+from server.flows import admissions, encounters, orders, results
 from server.flows.joining import REPORT
 from server.flows.orders import Whose
 from server.flows.writing import Json, Work
@@ -112,6 +111,7 @@ def _write(work: Work, whose: Whose, report: ReportFacts, id_: str) -> None:
             status=decision.status,
             subject=f"Patient/{whose.patient}",
             encounter=whose.encounter,
+            results=results.apply(work, whose, id_, report, decision.status),
             documents=tuple(_keep_documents(work, whose.patient, report)),
             alone=decision.alone,
         )
@@ -138,13 +138,8 @@ def _keep_documents(work: Work, patient: str, report: ReportFacts) -> list[str]:
     for one in report.attachments:
         digest = hashlib.sha256(one.data).hexdigest()
         id_ = derived_id(work.site.key, "Binary", f"{work.organisation}|{patient}|{digest}")
-        body = {
-            "resourceType": "Binary",
-            "id": id_,
-            "contentType": one.content_type,
-            "securityContext": {"reference": f"Patient/{patient}"},
-            "data": base64.b64encode(one.data).decode(),
-        }
+        about = f"Patient/{patient}"
+        body = binary.build(id=id_, content_type=one.content_type, data=one.data, about=about)
         work.write(body, patient, f"a document of {work.header.kind}")
         addresses.append(f"Binary/{id_}")
     return addresses

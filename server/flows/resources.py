@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fhir.search_params import only
 from server.errors import BadMethod, Gone, Missing
 from server.flows import access
 from server.flows.access import Grant
@@ -11,9 +12,13 @@ from server.flows.audit import Event, Reading
 from server.flows.sites import House
 from server.store import index, resources
 
-SEARCHED = ("Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Endpoint")
+SEARCHED = (
+    *("Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Observation"),
+    *("Encounter", "Provenance", "Endpoint"),
+)
+SEARCH_TABLE = only(SEARCHED)
 # Read by those who were given their address by one of the others.
-READ_ONLY = ("Encounter", "Binary")
+READ_ONLY = ("Binary",)
 TYPES = (*SEARCHED, *READ_ONLY)
 
 

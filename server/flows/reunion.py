@@ -5,12 +5,12 @@ same study, by UID or accession, for a patient with the same number, and birth d
 family name do not contradict, both are one person. What moved is kept, so that it can be undone.
 """
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
+from fhir import wire
 from server.flows import patients
 from server.flows.patients import Site
 from server.store import identities, jobs, people, resources
@@ -106,4 +106,4 @@ def _withdraw(connection: Connection, site: Site, id_: str, change: Change) -> N
     row = resources.current(connection, site.organisation, "Patient", id_)
     if row is not None and not row.deleted:
         owner = Owner(site.organisation, row.filed_under, row.hidden)
-        resources.withdraw(connection, owner, json.loads(row.text), change)
+        resources.withdraw(connection, owner, wire.read(row.text), change)

@@ -2,13 +2,13 @@
 is the last.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
+from fhir import wire
 from fhir.hl7_context import Context, sender_of
 from fhir.hl7_times import place_in_time
 from hl7.facts import Header
@@ -47,7 +47,7 @@ class Work:
     def body(self, type_: str, id_: str) -> Json | None:
         """The current body of a resource, None if there is none or it was withdrawn."""
         row = resources.current(self.connection, self.organisation, type_, id_)
-        return None if row is None or row.deleted else json.loads(row.text)
+        return None if row is None or row.deleted else wire.read(row.text)
 
     def write(self, body: Json, filed_under: str, why: str, *, first: bool = False) -> None:
         """Store a body under the patient that it belongs to, unless only its source is new.

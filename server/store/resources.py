@@ -1,6 +1,5 @@
 """FHIR resources as text: current version, every version, and the rows that searches use."""
 
-import json
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from fhir import extract
+from fhir import extract, wire
 from fhir.extract import DateRow, ReferenceRow, StringRow, TokenRow, UriRow
 from server.clock import instant, row_id
 from server.store.fhir_tables import (
@@ -85,7 +84,7 @@ def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Chan
         where = (resource.c.organisation == owner.organisation) & (resource.c.rid == rid)
         connection.execute(update(resource).where(where).values(**values))
     _keep_version(connection, owner, body, version, text, change)
-    _index(connection, owner.organisation, rid, json.loads(text), change.base)
+    _index(connection, owner.organisation, rid, wire.read(text), change.base)
     return int(version)
 
 
@@ -104,7 +103,7 @@ def _same(old: Any, owner: Owner, body: dict[str, Any]) -> bool:
     """Whether a body equals the stored one but for its version and time, and its owner too."""
     if (old.filed_under, old.hidden) != (owner.filed_under, owner.hidden):
         return False
-    before = json.loads(old.text)
+    before = wire.read(old.text)
     for side in (before, body):
         meta = side.get("meta", {})
         meta.pop("versionId", None)
@@ -120,7 +119,7 @@ def _stamp(body: dict[str, Any], version: int, now: int) -> str:
     meta |= {"versionId": str(version), "lastUpdated": instant(now)}
     head = {"resourceType": body["resourceType"], "id": body["id"], "meta": meta}
     rest = {key: value for key, value in body.items() if key not in head}
-    return json.dumps(head | rest, ensure_ascii=False, separators=(",", ":"))
+    return wire.write(head | rest)
 
 
 def _keep_version(

@@ -44,8 +44,10 @@ def states(house: House) -> list[str]:
 
 
 def resources(house: House) -> list[tuple[str, int]]:
+    """Type and version of all that messages wrote, but for the Provenance of each."""
     with house.database.read() as connection:
-        query = select(resource.c.type, resource.c.version).order_by(resource.c.rid)
+        columns = select(resource.c.type, resource.c.version)
+        query = columns.where(resource.c.type != "Provenance").order_by(resource.c.rid)
         return [(row.type, row.version) for row in connection.execute(query)]
 
 
