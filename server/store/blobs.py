@@ -20,7 +20,8 @@ from typing import Protocol
 from server.errors import Busy, Fault, Full
 from server.store.combine import Combiner, Ticket
 
-CHUNK = 1 << 20
+# What a reader gets at a time. The HTTP server keeps several in hand for each that is slow.
+CHUNK = 1 << 18
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -112,7 +113,7 @@ class LocalBlobs:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def stream(self, key: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
-        """Chunks of at most 1 MiB."""
+        """Pieces of at most CHUNK bytes."""
         with open(self.path(key), "rb", buffering=0) as file:
             left = os.fstat(file.fileno()).st_size - offset if length < 0 else length
             while left > 0:

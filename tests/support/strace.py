@@ -79,7 +79,10 @@ class _Steps:
         unfinished = f"{self._blobs}/tmp/"
         written = self._last(_WRITES, lambda on: on.startswith(unfinished), -1, "write of the file")
         synced = self._last(
-            ("fsync", "fdatasync"), lambda on: on.startswith(unfinished), written, "sync of the file"
+            ("fsync", "fdatasync"),
+            lambda on: on.startswith(unfinished),
+            written,
+            "sync of the file",
         )
         renamed = self._last(("rename",), lambda on: on.startswith(unfinished), synced, "rename")
         folder = next((str(Path(c.new).parent) for c in self._before if c.name == "rename"), "")
@@ -88,7 +91,9 @@ class _Steps:
         self._last(("fdatasync", "fsync"), lambda on: on.endswith("-wal"), row, "sync of the row")
         return self._wrong + self._folders()
 
-    def _last(self, names: tuple[str, ...], fits: Callable[[str], bool], after: int, what: str) -> int:
+    def _last(
+        self, names: tuple[str, ...], fits: Callable[[str], bool], after: int, what: str
+    ) -> int:
         """The line in which the last such call ended; it must have begun after another ended."""
         fitting = [c for c in self._before if c.name in names and fits(c.on)]
         if not fitting or fitting[-1].began < after:
