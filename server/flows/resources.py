@@ -16,7 +16,8 @@ SEARCHED = (
     *("Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Observation"),
     *("Encounter", "Provenance", "Endpoint"),
 )
-SEARCH_TABLE = only(SEARCHED)
+# What searches, chains and includes know of; a type that is not served does not exist for them.
+TABLE = only(SEARCHED)
 # Read by those who were given their address by one of the others.
 READ_ONLY = ("Binary",)
 TYPES = (*SEARCHED, *READ_ONLY)

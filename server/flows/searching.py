@@ -10,7 +10,7 @@ from fhir import query as q
 from server.flows import access, cursors
 from server.flows.access import Grant
 from server.flows.audit import Event, Reading
-from server.flows.resources import SEARCHED, Version
+from server.flows.resources import TABLE, Version
 from server.flows.sites import House
 from server.store.search import Search
 from server.store.search_conditions import Allowed
@@ -140,7 +140,7 @@ def _include(
     Types that the grant has no scope to read are left out.
     """
     allowed, _ = _gate(grant)
-    types = access.includable(grant, SEARCHED)
+    types = access.includable(grant, TABLE)
     follow = Includes(connection, grant.organisation, allowed, types).follow
     seen = {row.rid for row in page}
     added: list[Any] = []

@@ -18,7 +18,7 @@ from server import VERSION, clock
 from server.clock import moment
 from server.errors import BadMedia, Invalid
 from server.flows import searching
-from server.flows.resources import READ_ONLY, SEARCH_TABLE, SEARCHED, Version, searched
+from server.flows.resources import READ_ONLY, SEARCHED, TABLE, Version, searched
 from server.flows.searching import Page
 from server.web import fhir_shape, oauth
 from server.web.fhir_shape import negotiate
@@ -47,7 +47,7 @@ def of_patient(call: Call) -> Response:
 def _search(call: Call, resource_type: str, words: list[tuple[str, str]]) -> Response:
     negotiate(dict(words).get("_format"))
     base, now = call.house.config.fhir_base, moment(clock.now())
-    kind, table = searched(resource_type), SEARCH_TABLE
+    kind, table = searched(resource_type), TABLE
     query = parse(kind, words, strict=strict(), base=base, now=now, table=table)
     counted = query.summary == "count"
     count = 0 if counted else _COUNT if query.count is None else query.count
