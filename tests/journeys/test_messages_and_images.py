@@ -74,11 +74,19 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         assert answers == ["AA"] * 5
         everyone = server.token("system/*.rs")
 
-        def settled() -> Any:
-            studies = server.get("/fhir/ImagingStudy", everyone).json().get("entry", [])
-            return studies and all("basedOn" in one["resource"] for one in studies)
+        def joined() -> bool:
+            found = [
+                server.get(f"/fhir/{path}", everyone).json().get("entry")
+                for path in (
+                    "DiagnosticReport?status=corrected",
+                    "Patient?identifier=9ZZ9",
+                    "ImagingStudy?status=available&basedon:missing=false&patient.identifier=4MR1",
+                    "Patient?identifier=4MR1&active=true",
+                )
+            ]
+            return all(found)
 
-        until(settled, "the study joined with its order")
+        until(joined, "report and study joined with their order")
         found = server.get("/fhir/Patient?identifier=4MR1", everyone).json()["entry"]
         other = server.get("/fhir/Patient?identifier=9ZZ9", everyone).json()["entry"]
         patient = found[0]["resource"]["id"]
