@@ -19,6 +19,7 @@ from fhir.hl7_codes import (
     concept,
     confidentiality,
     one_line,
+    release_labels,
     table,
 )
 from fhir.hl7_context import Context
@@ -46,7 +47,6 @@ Json = dict[str, Any]
 FUNCTION = "http://hl7.org/fhir/StructureDefinition/event-performerFunction"
 RESULT_STATUS = "urn:triptych:result-status"
 RESTRICTION = "urn:triptych:restriction"
-ACCESS = "urn:triptych:access-check"
 ALONE = coded(TAGS, "addendum-without-report")
 IMAGING_STUDY = coded(LOINC, "18748-4", "Diagnostic imaging study")
 _CONTENT = ("text", "conclusion", "conclusionCode", "presentedForm")
@@ -139,11 +139,11 @@ def identifiers(report: ReportFacts, context: Context) -> list[Json]:
 
 
 def labels(report: ReportFacts) -> list[Json]:
-    """Security labels: privacy flags of the report, ORC-28, and OBX-13 as it was sent."""
+    """Security labels: privacy flags of the report, ORC-28, and what OBX-13 and OBX-26 say."""
     found = [RESTRICTED] if report.restrictions else []
     found += [coded(RESTRICTION, one_line(flag)) for flag in report.restrictions]
     found += [label for order in report.orders for label in confidentiality(order.confidentiality)]
-    found += [coded(ACCESS, one_line(check)) for check in report.access]
+    found += release_labels(report.access, report.releases)
     return [label for index, label in enumerate(found) if label not in found[:index]]
 
 

@@ -1,6 +1,7 @@
 """Coded elements of HL7 v2 (CE, CWE, IS) as CodeableConcept, and the tables of v2 as systems."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from dicom.facts import Code
@@ -13,6 +14,9 @@ CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+
+ACCESS = "urn:triptych:access-check"
+RELEASE = "urn:triptych:release-category"
 
 RESTRICTED = coded(CONFIDENTIALITY, "R", "restricted")
 
@@ -85,6 +89,12 @@ def confidentiality(told: Concept) -> list[Json]:
         return [coded(CONFIDENTIALITY, "V", "very restricted")]
     sensitive = [coded(ACT_CODE, _SENSITIVE[code])] if code in _SENSITIVE else []
     return [RESTRICTED, *sensitive]
+
+
+def release_labels(access: Iterable[str], releases: Iterable[str]) -> list[Json]:
+    """Labels of OBX-13 and OBX-26 as they were sent: the site's release table reads them."""
+    checks = [coded(ACCESS, one_line(check)) for check in access if check]
+    return [*checks, *(coded(RELEASE, one_line(release)) for release in releases if release)]
 
 
 def identifier_type(kind: str) -> Json | None:

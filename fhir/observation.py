@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir.codes import coded
-from fhir.hl7_codes import ABSENT, concept, concept_of
+from fhir.hl7_codes import ABSENT, concept, concept_of, release_labels
 from fhir.hl7_context import Context
 from fhir.hl7_identifiers import order_number, untyped_number
 from fhir.hl7_people import organisation, practitioners
@@ -87,7 +87,7 @@ def build(told: ObservationFacts, view: ObservationView, context: Context) -> Js
     fields = {
         "resourceType": "Observation",
         "id": view.id,
-        "meta": _meta(view, context),
+        "meta": _meta(told, view, context),
         "identifier": [number] if number else [],
         "basedOn": [{"reference": order} for order in view.based_on],
         "status": status,
@@ -124,9 +124,11 @@ def marked(current: Json, mark: Mark) -> Json:
     return current | {"status": status} if confirmed else current
 
 
-def _meta(view: ObservationView, context: Context) -> Json:
+def _meta(told: ObservationFacts, view: ObservationView, context: Context) -> Json:
+    own = release_labels([told.access], [told.release])
+    labels = [*view.labels, *(label for label in own if label not in view.labels)]
     source = {"source": context.source} if context.source else {}
-    return source | ({"security": list(view.labels)} if view.labels else {})
+    return source | ({"security": labels} if labels else {})
 
 
 def _values(told: ObservationFacts, status: str, context: Context) -> Json:

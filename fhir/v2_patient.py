@@ -112,7 +112,7 @@ def merge(current: Json | None, patient: PatientFacts, view: PatientView, contex
         "gender": sent("gender", "PID-8", GENDER.get(patient.sex.upper())),
         **(_birth(patient, context) or _choice(old, "birthDate", patient, "PID-7")),
         **(_death(old, patient, context) or _choice(old, "deceased", patient, "PID-29", "PID-30")),
-        "address": sent("address", "PID-11", addresses(patient.addresses)),
+        "address": sent("address", "PID-11", _addresses(patient)),
         "maritalStatus": sent("maritalStatus", "PID-16", _marital_status(patient, context)),
         **(_siblings(patient) or _choice(old, "multipleBirth", patient, "PID-24", "PID-25")),
         "contact": _contacts(patient.contacts, context) or old.get("contact"),
@@ -217,6 +217,14 @@ def _united(made: list[Json], known: list[Json]) -> list[Json]:
 
 def _is_usual(identifier: Json) -> bool:
     return identifier.get("use") == "usual"
+
+
+def _addresses(patient: PatientFacts) -> list[Json]:
+    """PID-11; the county of PID-12 is that of the first address, if it does not say its own."""
+    found = addresses(patient.addresses)
+    if found and patient.county:
+        found[0].setdefault("district", patient.county)
+    return found
 
 
 def _names(old: Json, patient: PatientFacts) -> list[Json]:
