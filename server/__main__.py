@@ -21,6 +21,8 @@ COMMANDS = {
     "jobs": ("server.commands.operate", "jobs"),
     "review": ("server.commands.operate", "review"),
     "verify": ("server.commands.operate", "verify"),
+    "feed": ("server.commands.hl7", "feed"),
+    "hl7": ("server.commands.hl7", "hl7"),
     "_role": ("server.commands.roles", "role"),
 }
 

@@ -79,7 +79,7 @@ def is_whole(server: Server, before: dict[str, int]) -> bool:
 
 def test_a_child_that_is_killed_comes_back_at_its_port(server: Server) -> None:
     before = server.children()
-    assert set(before) == {"web", "dimse", "worker"}
+    assert set(before) == {"web", "dimse", "mllp", "worker"}
     for pid in before.values():
         psutil.Process(pid).kill()
     until(lambda: is_whole(server, before), "every role in a new process")
