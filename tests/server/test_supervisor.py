@@ -156,8 +156,8 @@ def test_a_killed_supervisor_leaves_no_orphan_and_its_ports_are_free(tmp_path: P
         with running(server.data, HTTP_PORT=ports[0], DIMSE_PORT=ports[1]) as heir:
             assert (heir.http, heir.dimse) == (server.http, server.dimse)
             tree = psutil.Process(heir.process.pid)
-            family = {tree.pid, *(child.pid for child in tree.children(recursive=True))}
-            assert {process.pid for process in processes(heir.data)} == family
+            heirs = {tree.pid, *(child.pid for child in tree.children(recursive=True))}
+            assert {process.pid for process in processes(heir.data)} == heirs
             assert send(heir.dimse, made.file) == [0]
 
 
