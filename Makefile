@@ -19,7 +19,7 @@ setup: ## Make .venv with everything that tests and checks need
 test: setup ## Run all tests, or some: make test T=tests/dicom
 	@$(BIN)/python -m pytest $(T)
 
-peers: ## Install Debian's peers for the tests: dcmtk, Orthanc, Chromium and others (root or sudo)
+peers: ## Install Debian's peers for the tests: dcmtk, Orthanc and others (root or sudo)
 	@.ci/peers
 
 check: format-check lint types floors layout ## Everything but the tests: format, style, types, floors, layout and docs

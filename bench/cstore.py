@@ -65,9 +65,7 @@ def lines(stand: Stand, scale: Scale, rows: frozenset[Row]) -> Iterator[Line]:
 class _Load:
     """So many objects over so many associations, each with a study of its own."""
 
-    def __init__(
-        self, template: Template, count: int, associations: int, numbers: Numbers
-    ) -> None:
+    def __init__(self, template: Template, count: int, associations: int, numbers: Numbers) -> None:
         self._template = template
         self._count = count
         self._associations = associations

@@ -4,7 +4,7 @@ import statistics
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 
@@ -191,7 +191,10 @@ class Watch:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         self._ended.set()
         self._thread.join()
@@ -225,10 +228,8 @@ def _cpu(processes: Iterable[psutil.Process]) -> float:
 
 @contextmanager
 def _alive() -> Iterator[None]:
-    try:
+    with suppress(psutil.NoSuchProcess):
         yield
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _short(value: float | None) -> str:
@@ -284,7 +285,6 @@ def _wanted(line: Line) -> str:
 def as_json(lines: Sequence[Line]) -> list[dict[str, object]]:
     """The lines for programs, with every single value."""
     return [
-        asdict(line)
-        | {"times_peer": line.times(line.peer), "times_limit": line.times(line.limit)}
+        asdict(line) | {"times_peer": line.times(line.peer), "times_limit": line.times(line.limit)}
         for line in lines
     ]

@@ -58,8 +58,8 @@ def draw(size: int, frames: int = 1) -> Template:
     data_set.SOPInstanceUID = data_set.file_meta.MediaStorageSOPInstanceUID = INSTANCE
     data_set.InstanceNumber = "2222222"
     if frames > 1:
-        kind = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
-        data_set.SOPClassUID = data_set.file_meta.MediaStorageSOPClassUID = kind
+        data_set.SOPClassUID = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+        data_set.file_meta.MediaStorageSOPClassUID = data_set.SOPClassUID
         data_set.NumberOfFrames = frames
         data_set.PixelData = data_set.PixelData * frames
     out = BytesIO()

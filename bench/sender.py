@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from bench.objects import Template, uid
 from bench.objects import INSTANCE as INSTANCE_UID
+from bench.objects import Template, uid
 from bench.stand import HOST
 from dicom import command, pdu
 

@@ -4,6 +4,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Optional
 
 from dicom.charset import Charset, charset_of, decode
@@ -115,8 +116,10 @@ class DataSet:
 
     def text(self, tag: int) -> str:
         """The first value of a text element, "" when there is none."""
-        raw = self.raw(tag)
-        return _clean(self.decoded(raw, self.elements[tag].vr).split("\\", 1)[0]) if raw else ""
+        element = self.elements.get(tag)
+        if element is None or element.length <= 0 or element.items is not None:
+            return ""
+        return _first(self.decoded(self.value(element), element.vr))
 
     def whole(self, tag: int) -> str:
         """A long text (LT, ST, UT, UR): one value in which a backslash is a backslash."""
@@ -156,6 +159,12 @@ class DataSet:
         while found is not None:
             yield found
             found = found.parent
+
+
+@lru_cache(maxsize=4096)  # the instances of a series repeat most of them
+def _first(text: str) -> str:
+    """The first of the values in a text."""
+    return _clean(text.split("\\", 1)[0])
 
 
 def _clean(text: str) -> str:

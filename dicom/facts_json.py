@@ -7,10 +7,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from dicom.facts import InstanceFacts
 
+_SIMPLE = frozenset({str, int, bool})
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def dump(facts: InstanceFacts) -> str:
     """Compact JSON: only what differs from the default is written."""
-    return json.dumps(_plain(facts), ensure_ascii=False, separators=(",", ":"))
+    return _encode(_plain(facts))
 
 
 def load(text: str) -> InstanceFacts:
@@ -19,21 +22,26 @@ def load(text: str) -> InstanceFacts:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         return [_plain(part) for part in value]
-    if not is_dataclass(value) or isinstance(value, type):
+    plan = _plan(type(value))  # type: ignore[arg-type]
+    if plan is None:
         return value
-    found = {}
-    for name, default in _defaults(type(value)):
-        part = getattr(value, name)
-        if part != default:
-            found[name] = _plain(part)
-    return found
+    return {
+        name: part if type(part) in _SIMPLE else _plain(part)
+        for name, default in plan
+        if (part := getattr(value, name)) != default
+    }
 
 
 @lru_cache(maxsize=64)
-def _defaults(kind: type) -> tuple[tuple[str, Any], ...]:
-    """Name and default of each field; a factory makes an empty tuple, a required one MISSING."""
+def _plan(kind: type) -> tuple[tuple[str, Any], ...] | None:
+    """Name and default of each field, None for what is no dataclass.
+
+    A factory makes an empty tuple, a required field has MISSING.
+    """
+    if not is_dataclass(kind):
+        return None
     return tuple(
         (field.name, () if field.default_factory is not MISSING else field.default)
         for field in fields(kind)

@@ -99,7 +99,8 @@ def _read(source: Source, announced: str | None, limits: Limits) -> Header:
     start = meta.offset
     deflated = is_deflated(syntax)
     if deflated:
-        data, whole = inflate(source.view[start:], limits.inflated)
+        with source.view[start:] as packed:  # released even if it raises: the buffer may be a map
+            data, whole = inflate(packed, limits.inflated)
         source.view, start = memoryview(data), 0
         if not whole:
             source.warn("the deflated data set is cut short")
@@ -126,8 +127,8 @@ def inflated(
     buffer: bytes | bytearray | memoryview | mmap, header_offset: int, limits: Limits
 ) -> bytearray:
     """The inflated data set of a deflated object that was read before."""
-    with memoryview(buffer) as view:
-        return inflate(view[header_offset:], limits.inflated)[0]
+    with memoryview(buffer) as view, view[header_offset:] as packed:
+        return inflate(packed, limits.inflated)[0]
 
 
 def _transfer_syntax(source: Source, meta: FileMeta, announced: str | None) -> str:

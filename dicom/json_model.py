@@ -11,6 +11,7 @@ import re
 import struct
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import lru_cache
 from json.encoder import encode_basestring as quote
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from dicom.dataset import PIXEL_TAGS, SPECIFIC_CHARACTER_SET, DataSet, Element
 from dicom.frames import ReadRange, swap
-from dicom.vr import BINARY, settled_vr
+from dicom.vr import BINARY, SHORT, settled_vr
 
 # Longest binary, and longest text or list of numbers, that is written into the JSON itself.
 INLINE_BINARY = 4096
@@ -38,7 +39,11 @@ _NUMBERS = {
 }
 # Width in bytes of the words that big endian files write the other way round.
 WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8} | {vr: n for vr, (_, n) in _NUMBERS.items()}
-_TEXTS = frozenset({"LT", "ST", "UR", "UT"})
+_DECIMALS = frozenset({"DS", "IS"})
+_BINARY_VALUES = frozenset({"AT", *_NUMBERS})
+# Texts that are the same in every encoding while they are ASCII, and how long a short one is.
+_PLAIN = frozenset(SHORT.values()) - _BINARY_VALUES
+_SHORT = 64
 _BULK_TEXTS = frozenset({"DS", "IS", "LT", "ST", "UC", "UT"})
 # A DS or IS value that is a JSON number as it stands, and one that is a number all the same.
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,15})(?:\.\d{1,20})?", re.ASCII)
@@ -73,14 +78,36 @@ def _model(data_set: DataSet, prefix: str, bulk: list[Bulk]) -> str:
     for tag, element in data_set.elements.items():
         if tag & 0xFFFF == 0 or tag >> 16 in _OUTSIDE:
             continue
-        name = f"{tag:08X}"
-        value = _attribute(data_set, tag, element, prefix + name, bulk)
-        attributes.append(f'"{name}":{value}')
+        if element.length > _SHORT or element.length <= 0 or element.vr not in _PLAIN:
+            value = _attribute(data_set, tag, element, f"{prefix}{tag:08X}", bulk)
+            attributes.append(f'"{tag:08X}":{value}')
+        else:
+            attributes.append(_short(data_set, tag, element))
         ordered = ordered and tag > last
         last = tag
     if not ordered:
         attributes.sort()
     return "{" + ",".join(attributes) + "}"
+
+
+def _short(data_set: DataSet, tag: int, element: Element) -> str:
+    """A short text or number with its name. Those of ASCII alone are looked up."""
+    raw = data_set.value(element)
+    if raw.isascii() and b"\x1b" not in raw and tag != SPECIFIC_CHARACTER_SET:
+        found, finding = _ascii(tag, element.vr, raw)
+    else:
+        found, finding = _valued(data_set, tag, raw, element.vr), ""
+        found = f'"{tag:08X}":{found}'
+    if finding:
+        data_set.source.warn(finding)
+    return found
+
+
+@lru_cache(maxsize=8192)  # instances repeat most of what their series says
+def _ascii(tag: int, vr: str, raw: bytes) -> tuple[str, str]:
+    """The attribute of an ASCII text, its name before it, and what is odd about it."""
+    found, finding = _of_text(vr, raw.decode("ascii").rstrip("\0 "))
+    return f'"{tag:08X}":{found}', finding
 
 
 def _attribute(data_set: DataSet, tag: int, element: Element, path: str, bulk: list[Bulk]) -> str:
@@ -95,7 +122,12 @@ def _attribute(data_set: DataSet, tag: int, element: Element, path: str, bulk: l
     if _is_bulk(tag, vr, element):
         bulk.append(Bulk(path, vr, element.offset, element.length))
         return f'{{"vr":"{vr}","BulkDataURI":"bulkdata/{path}"}}'
-    raw = data_set.value(element)
+    return _valued(data_set, tag, data_set.value(element), vr)
+
+
+def _valued(data_set: DataSet, tag: int, raw: bytes, vr: str) -> str:
+    """An attribute object of text, numbers or bytes."""
+    finding = ""
     if vr in BINARY:
         word = WORDS.get(vr, 1) if data_set.big else 1
         inline = b64encode(swap(raw, word)).decode("ascii")
@@ -103,7 +135,30 @@ def _attribute(data_set: DataSet, tag: int, element: Element, path: str, bulk: l
     if tag == SPECIFIC_CHARACTER_SET:
         # The model is UTF-8, whatever the object was (PS3.18 F.2, CP-2518).
         return _object("CS", ['"ISO_IR 192"'] if raw.strip(b"\0 ") else [])
-    return _object(vr, _VALUES.get(vr, _plain)(data_set, raw, vr))
+    if vr in _BINARY_VALUES:
+        found, finding = _of_binary(vr, raw, ">" if data_set.big else "<")
+    else:
+        text = raw.decode("latin-1") if vr in _DECIMALS else data_set.decoded(raw, vr)
+        found, finding = _of_text(vr, text)
+    if finding:
+        data_set.source.warn(finding)
+    return found
+
+
+def _of_text(vr: str, text: str) -> tuple[str, str]:
+    """The attribute object of a text, and what is odd about it ("" when nothing)."""
+    values = _TEXTS.get(vr, _multiple)(text)
+    odd = vr in _DECIMALS and any(value.startswith('"') for value in values)
+    return _object(vr, values), "a number (VR DS or IS) is not a number" if odd else ""
+
+
+def _of_binary(vr: str, raw: bytes, order: str) -> tuple[str, str]:
+    """The attribute object of binary numbers or tags, and what is odd about it."""
+    if vr == "AT":
+        return _object(vr, _tags(raw, order)), ""
+    odd = len(raw) % _NUMBERS[vr][1]
+    finding = "a binary value is not a whole number of its words" if odd else ""
+    return _object(vr, _binary_numbers(raw, vr, order)), finding
 
 
 def _object(vr: str, values: list[str]) -> str:
@@ -122,37 +177,32 @@ def _is_bulk(tag: int, vr: str, element: Element) -> bool:
     return vr in BINARY or (element.length > INLINE_TEXT and (vr in _BULK_TEXTS or vr in _NUMBERS))
 
 
-def _plain(data_set: DataSet, raw: bytes, vr: str) -> list[str]:
+def _multiple(text: str) -> list[str]:
     """Values of a multi-valued text VR."""
-    text = data_set.decoded(raw, vr)
     if "\\" not in text:
         return [quote(text)] if text else []
     parts = [part.rstrip("\0 ") for part in text.split("\\")]
     return [quote(part) if part else "null" for part in parts]
 
 
-def _single(data_set: DataSet, raw: bytes, vr: str) -> list[str]:
+def _single(text: str) -> list[str]:
     """A VR in which a backslash is text."""
-    text = data_set.decoded(raw, vr)
     return [quote(text)] if text else []
 
 
-def _names(data_set: DataSet, raw: bytes, vr: str) -> list[str]:
+def _names(text: str) -> list[str]:
     """Person names by component group (F.2.2), groups without content left out."""
     names = []
-    for text in data_set.decoded(raw, vr).split("\\"):
-        groups = zip(_GROUPS, text.rstrip("\0 ").split("="), strict=False)
+    for name in text.split("\\"):
+        groups = zip(_GROUPS, name.rstrip("\0 ").split("="), strict=False)
         parts = [f'"{group}":{quote(part)}' for group, part in groups if part]
         names.append("{" + ",".join(parts) + "}" if parts else "null")
     return names
 
 
-def _decimals(data_set: DataSet, raw: bytes, vr: str) -> list[str]:
+def _decimals(text: str) -> list[str]:
     """DS and IS as numbers in their own spelling; what is no number stays text (F.2.3)."""
-    values = [_number(part.strip("\0 ")) for part in raw.decode("latin-1").split("\\")]
-    if any(value.startswith('"') for value in values):
-        data_set.source.warn("a number (VR DS or IS) is not a number")
-    return values
+    return [_number(part.strip("\0 ")) for part in text.split("\\")]
 
 
 def _number(text: str) -> str:
@@ -170,14 +220,10 @@ def _number(text: str) -> str:
     return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
 
 
-def _binary_numbers(data_set: DataSet, raw: bytes, vr: str) -> list[str]:
+def _binary_numbers(raw: bytes, vr: str, order: str) -> list[str]:
     """Binary numbers; NaN and infinities, which JSON lacks, become text."""
     code, width = _NUMBERS[vr]
-    count = len(raw) // width
-    if count * width != len(raw):
-        data_set.source.warn("a binary value is not a whole number of its words")
-    order = ">" if data_set.big else "<"
-    values = struct.unpack_from(f"{order}{count}{code}", raw)
+    values = struct.unpack_from(f"{order}{len(raw) // width}{code}", raw)
     if code in "fd":
         return [repr(value) if math.isfinite(value) else _unreal(value) for value in values]
     return [str(value) for value in values]
@@ -189,21 +235,19 @@ def _unreal(value: float) -> str:
     return '"Infinity"' if value > 0 else '"-Infinity"'
 
 
-def _tags(data_set: DataSet, raw: bytes, vr: str) -> list[str]:
+def _tags(raw: bytes, order: str) -> list[str]:
     """Attribute tags as eight hexadecimal digits."""
     count = len(raw) // 4
-    halves = struct.unpack_from(f"{'>' if data_set.big else '<'}{count * 2}H", raw)
+    halves = struct.unpack_from(f"{order}{count * 2}H", raw)
     pairs = zip(halves[::2], halves[1::2], strict=True)
     return [f'"{group:04X}{number:04X}"' for group, number in pairs]
 
 
-_VALUES: dict[str, Callable[[DataSet, bytes, str], list[str]]] = {
-    "AT": _tags,
+_TEXTS: dict[str, Callable[[str], list[str]]] = {
     "DS": _decimals,
     "IS": _decimals,
     "PN": _names,
-    **dict.fromkeys(_NUMBERS, _binary_numbers),
-    **dict.fromkeys(_TEXTS, _single),
+    **dict.fromkeys(("LT", "ST", "UR", "UT"), _single),
 }
 
 

@@ -26,7 +26,8 @@ _STRONG = ("IPC-3", "ZDS-1")
 
 def level_of(obx: Segment) -> str:
     """Whether OBX-3 says that this is the UID of a study, series or instance; "" if neither."""
-    code, text, system = (obx.text(3, number).strip() for number in (1, 2, 3))
+    question = obx.field(3)
+    code, text, system = (question.text(number).strip() for number in (1, 2, 3))
     if code in _CODES and system in {"DCM", ""}:
         return _CODES[code]
     return _WORDS.get(text.lower(), "") or _WORDS.get(code.lower(), "")

@@ -83,6 +83,7 @@ class _Conversation(Generic[Feed]):
         self._counts = counts
         self._deframer = Deframer(rules.limits.message)
         self._began = 0.0
+        self._patience = rules.limits.undecided
 
     def serve(self) -> Ending:
         """Take frames and answer them until one side ends the connection."""
@@ -118,8 +119,9 @@ class _Conversation(Generic[Feed]):
         if not self._deframer.undecided:
             return self._wire.receive(seconds)
         try:
-            return self._wire.receive(self._limits.undecided)
+            return self._wire.receive(self._patience)
         except TimeoutError:
+            self._patience /= 10  # this caller leaves CR out: wait less from now on
             return None
 
     def _frames(self, data: bytes | None) -> list[Frame]:

@@ -101,6 +101,8 @@ class Value:
 
     def text(self, number: int = 1, inner: int = 1) -> str:
         """The text of one leaf; where no part is named, that is the first of the first."""
+        if self.raw.isalnum():  # no delimiter in it, as in most fields
+            return self.raw if number == inner == 1 else ""
         raw = self._raw_part(number) if self.raw else ""
         if not raw:
             return ""
@@ -187,7 +189,10 @@ class Segment:
 
     def text(self, number: int, component: int = 1, inner: int = 1) -> str:
         """The text of one leaf of the first repetition: text(3, 4, 2) is field 3, 4th component."""
-        return self.field(number).text(component, inner)
+        raw = self.raw_field(number)
+        if raw.isalnum():
+            return raw if component == inner == 1 else ""
+        return self.field(number).text(component, inner) if raw else ""
 
     def _value(self, raw: str) -> Value:
         return Value(raw, self.grammar, self.grammar.separators)

@@ -1,6 +1,7 @@
 """Who a message is about: PID, PD1, NK1, PV1 and PV2 to facts (HL7 2.5.1 ch. 3.4)."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TypeVar
 
 from hl7.facts import ContactPerson, PatientFacts, PriorFacts, VisitFacts
@@ -37,6 +38,17 @@ def nulls_of(segment: Segment) -> frozenset[str]:
 
 def read_patient(pid: Segment, pd1: Segment, contacts: Iterable[Segment]) -> PatientFacts:
     """Read the facts of one patient; PD1 and NK1 may be absent."""
+    return replace(
+        _read_pid(pid),
+        protection=pd1.text(12).strip(),
+        care_organisations=every(pd1, 3, Organisation.read),
+        care_providers=every(pd1, 4, Person.read),
+        contacts=tuple(_contact(nk1) for nk1 in contacts),
+        nulls=nulls_of(pid) | nulls_of(pd1),
+    )
+
+
+def _read_pid(pid: Segment) -> PatientFacts:
     field = pid.field
     return PatientFacts(
         identifiers=every(pid, 3, Identifier.read),
@@ -73,11 +85,6 @@ def read_patient(pid: Segment, pd1: Segment, contacts: Iterable[Segment]) -> Pat
         species=Concept.read(field(35)),
         breed=Concept.read(field(36)),
         strain=text_of(field(37)),
-        protection=pd1.text(12).strip(),
-        care_organisations=every(pd1, 3, Organisation.read),
-        care_providers=every(pd1, 4, Person.read),
-        contacts=tuple(_contact(nk1) for nk1 in contacts),
-        nulls=nulls_of(pid) | nulls_of(pd1),
     )
 
 

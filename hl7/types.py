@@ -29,7 +29,8 @@ class Authority:
     @classmethod
     def read(cls, value: Value, first: int = 1) -> "Authority":
         """Read HD, also one that is spread over three components from `first` on."""
-        return cls(*(text_of(value, first + index) for index in range(3))) if value else NOBODY
+        sent = range(first, min(first + 3, len(value.parts()) + 1)) if value else ()
+        return cls(*(text_of(value, number) for number in sent)) if sent else NOBODY
 
 
 NOBODY = Authority()

@@ -71,7 +71,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Addresses, comma separated, whose X-Forwarded headers count.",
     ),
     Setting("HTTP_WORKERS", "int", "2", "Processes that answer HTTP."),
-    Setting("HTTP_THREADS", "int", "8", "Threads in each HTTP process."),
+    Setting("HTTP_THREADS", "int", "32", "Requests that each HTTP process answers at once."),
+    Setting(
+        "HTTP_STALL_SECONDS",
+        "int",
+        "60",
+        "Close an HTTP connection whose peer takes or acknowledges nothing for this long.",
+    ),
     Setting("MAX_OBJECT_BYTES", "size", "4G", "Largest DICOM object taken by any door."),
     Setting("MAX_REQUEST_BYTES", "size", "64G", "Largest STOW-RS request."),
     Setting("MAX_PARTS", "int", "100000", "Most objects in one STOW-RS request."),
@@ -140,6 +146,7 @@ class Config:
     trusted_proxies: str
     http_workers: int
     http_threads: int
+    http_stall_seconds: int
     max_object_bytes: int
     max_request_bytes: int
     max_parts: int

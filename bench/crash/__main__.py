@@ -117,7 +117,7 @@ class Run:
         self.victim.stop()
         self.faults += check.store(self.victim.data)
         self.faults += self.victim.run("verify")["faults"]
-        self._summary(len(seen), len(stray))
+        self._summary(seen, {entry.uid for entry in stray})
 
     def _await_settled(self) -> list[check.Study]:
         """Look at every study until all have settled, or time is over."""
@@ -128,14 +128,17 @@ class Run:
             if all(study.is_settled for study in there) or time.monotonic() > deadline:
                 return seen
 
-    def _summary(self, studies: int, stray: int) -> None:
+    def _summary(self, studies: list[check.Study], stray: set[str]) -> None:
+        """What there was, and how often each window was hit."""
         refusals = Counter(self.memory.refusals)
+        untold = len(stray - check.recovered(self.victim.data))
         print(
-            f"{len(self.memory.sent)} objects sent in {studies} studies, "
-            f"{len(self.memory.acknowledged)} acknowledged.\n"
-            f"Kills in mid-write: {self.unfinished} unfinished files; between file and row: "
-            f"{self.victim.recovered} recovered; between row and answer, or in the answer: "
-            f"{stray - self.victim.recovered} kept that nobody was told of."
+            f"{len(self.memory.sent)} objects sent in {len(studies)} studies, "
+            f"{len(self.memory.acknowledged)} acknowledged; "
+            f"serve was started {self.victim.restarts} times again.\n"
+            f"Killed in mid-write: {self.unfinished} unfinished files. "
+            f"Between file and row: {self.victim.recovered} files found and indexed. "
+            f"Between row and answer: {untold} kept that nobody was told of."
         )
         for reason, count in refusals.most_common():
             print(f"Refused {count} times: {reason}")

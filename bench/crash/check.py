@@ -8,6 +8,7 @@ import hashlib
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +112,24 @@ def studies(web: Web, memory: Memory) -> list[Study]:
     return [Study(web, uid, sent, promised) for uid, sent in memory.studies().items()]
 
 
+def recovered(data: Path) -> set[str]:
+    """The objects that were found between file and row, and indexed at the next start."""
+    with closing(_opened(data)) as database:
+        return {
+            uid for (uid,) in database.execute("SELECT uid FROM instance WHERE door = 'recovery'")
+        }
+
+
+def _opened(data: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{data / 'triptych.db'}?mode=ro", uri=True)
+
+
 def store(data: Path) -> list[str]:
     """What is wrong below the doors of a server that has stopped: rows, files, leftovers."""
-    with sqlite3.connect(f"file:{data / 'triptych.db'}?mode=ro", uri=True) as database:
+    with closing(_opened(data)) as database:
         rows = dict(database.execute("SELECT blob, size FROM instance"))
         parked = database.execute("SELECT count(*) FROM job WHERE state = 'parked'").fetchone()[0]
         reviews = database.execute("SELECT count(*) FROM review").fetchone()[0]
-    database.close()
     root = data / "blobs"
     files = {str(p.relative_to(root)): p.stat().st_size for p in root.rglob("*") if p.is_file()}
     litter = [name for name in files if name.startswith("tmp/")]

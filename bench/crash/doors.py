@@ -95,7 +95,7 @@ class Web:
 
     def pages(self, path: str) -> Iterator[dict[str, Any]]:
         """Every result of a QIDO-RS search."""
-        offset, page = 0, [{}]
+        offset, page = 0, [dict[str, Any]()]
         while page:
             joint = "&" if "?" in path else "?"
             answer = self._ask("GET", f"/dicomweb{path}{joint}limit={_PAGE}&offset={offset}")

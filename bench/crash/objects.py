@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import dcmread
 from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom.dsutils import encode
 
 from dicom.phantom import uid
@@ -35,8 +37,6 @@ class Made:
     @property
     def data_set(self) -> Dataset:
         """The object as pynetdicom sends it."""
-        from pydicom.filereader import dcmread
-
         return dcmread(BytesIO(self.file))
 
     @property
@@ -44,11 +44,11 @@ class Made:
         """The object as a Part 10 file."""
         meta = FileMetaDataset()
         meta.FileMetaInformationVersion = b"\x00\x01"
-        meta.MediaStorageSOPClassUID = SOP_CLASS
-        meta.MediaStorageSOPInstanceUID = self.uid
-        meta.TransferSyntaxUID = TRANSFER_SYNTAX
-        meta.ImplementationClassUID = uid("crash", "bench")
-        out = BytesIO()
+        meta.MediaStorageSOPClassUID = UID(SOP_CLASS)
+        meta.MediaStorageSOPInstanceUID = UID(self.uid)
+        meta.TransferSyntaxUID = UID(TRANSFER_SYNTAX)
+        meta.ImplementationClassUID = UID(uid("crash", "bench"))
+        out = DicomBytesIO()
         write_file_meta_info(out, meta)
         return bytes(128) + b"DICM" + out.getvalue() + self.data
 

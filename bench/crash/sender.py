@@ -86,8 +86,14 @@ def main(words: list[str]) -> None:
     door, name, port, folder = words
     sender = Sender(door, name, int(port), Path(folder))
     signal.signal(signal.SIGTERM, lambda *_: sender.stop())
-    threading.Thread(target=lambda: (sys.stdin.read(), sender.stop()), daemon=True).start()
+    threading.Thread(target=_stop_at_the_end, args=(sender,), daemon=True).start()
     sender.run()
+
+
+def _stop_at_the_end(sender: Sender) -> None:
+    """Wait until our standard input ends, then stop."""
+    sys.stdin.read()
+    sender.stop()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from bench.crash.doors import HOST, Web
 _ROLES = {"supervisor": 1, "dimse": 1, "web": 1, "web worker": 2, "worker": 1}
 VICTIMS = (*_ROLES, "everything")
 PATIENCE = 90.0
-_TICK = 0.02
+_TICK = 0.1
 _FRESH = 300.0
 
 
@@ -92,11 +92,14 @@ class Victim:
                 self.restarts += 1
                 if self._process.returncode not in (-signal.SIGKILL, 1):
                     raise Trouble(f"serve ended with {self._process.returncode}")
-                return self.start()
-            roles = self.processes()
-            living = {name: sum(map(_lives, found)) for name, found in roles.items()}
-            whole = all(living.get(name, 0) >= least for name, least in _ROLES.items())
-            yield whole and self.web.is_ready() and _listens(self.dimse)
+                self.start()
+                return
+            yield _listens(self.dimse) and self.web.is_ready() and self._is_whole()
+
+    def _is_whole(self) -> bool:
+        """Whether every role has its processes."""
+        found = {name: sum(map(_lives, living)) for name, living in self.processes().items()}
+        return all(found.get(name, 0) >= least for name, least in _ROLES.items())
 
     def processes(self) -> dict[str, list[psutil.Process]]:
         """Every process of the server, by role."""
@@ -126,15 +129,14 @@ class Victim:
         return found.get(name, [])[:1]
 
     def kill(self, processes: list[psutil.Process]) -> None:
-        """Send SIGKILL, and see that nobody survives a dead supervisor."""
-        orphans = [p for role in self.processes().values() for p in role]
+        """Send SIGKILL, and see that no child survives its dead parent."""
+        family = [*processes, *(child for one in processes for child in _descendants(one))]
         for process in processes:
             _kill(process)
-        if any(process.pid == self._pid for process in processes):
-            assert self._process is not None  # noqa: S101 - it has a pid
+        if self._process is not None and self._process.pid in {one.pid for one in processes}:
             self._process.wait()
-            gone = (not any(_lives(p) for p in orphans) for _ in iter(int, 1))
-            until(gone, "the children of a killed supervisor have gone", 10)
+        gone = (not any(_lives(one) for one in family) for _ in iter(int, 1))
+        until(gone, "the children of a killed process have gone", 10)
 
     def _renew_token(self) -> None:
         if time.monotonic() - self._tokened > _FRESH or not self._tokened:
@@ -191,6 +193,13 @@ def _kill(process: psutil.Process) -> None:
         process.kill()
     except psutil.NoSuchProcess:
         return
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _lives(process: psutil.Process) -> bool:

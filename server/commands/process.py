@@ -4,9 +4,12 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from server.config import Config
 
@@ -30,9 +33,14 @@ def set_up_logging(config: Config, role: str) -> None:
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends (an orphan would keep the port)."""
+def die_with_parent(parent: int | None = None) -> None:
+    """Ask the kernel to end this process when its parent ends (an orphan would keep the port).
+
+    `parent` is who it is if it still lives: it may have ended before we asked.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent not in (None, os.getppid()):
+        os._exit(1)
 
 
 def watch_parent() -> None:
@@ -54,6 +62,30 @@ def report_ready(word: str) -> None:
     if pipe is not None:
         os.write(int(pipe), f"{word}\n".encode())
         os.close(int(pipe))
+
+
+def end_dead_connections(seconds: int) -> None:
+    """Let the kernel end connections whose peer takes or acknowledges nothing for so long.
+
+    A peer that vanished in mid-transfer would hold its thread forever. granian has no limit for
+    that and keeps its listener to itself; connections inherit these options from the listener,
+    which is found among this process's descriptors as soon as it listens.
+    """
+    while not any(_limit(int(name), seconds) for name in os.listdir("/proc/self/fd")):
+        time.sleep(0.05)
+
+
+def _limit(descriptor: int, seconds: int) -> bool:
+    """Set the options on a descriptor if it is a listening socket; tells whether it is."""
+    tcp, milliseconds = socket.IPPROTO_TCP, seconds * 1000
+    with suppress(OSError), socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as one:
+        if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            one.setsockopt(tcp, socket.TCP_KEEPIDLE, max(1, seconds // 2))
+            one.setsockopt(tcp, socket.TCP_KEEPINTVL, max(1, seconds // 6))
+            one.setsockopt(tcp, socket.TCP_USER_TIMEOUT, milliseconds)
+            return True
+    return False  # no socket, or closed meanwhile
 
 
 def on_stop(action: Callable[[], None]) -> None:

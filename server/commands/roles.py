@@ -1,5 +1,6 @@
 """The child processes of `serve`: web, dimse and worker."""
 
+import multiprocessing
 import multiprocessing.util
 import threading
 import time
@@ -91,7 +92,8 @@ def application() -> Any:
     from server.app import create_app
 
     config = settings.load()
-    process.die_with_parent()
+    main = multiprocessing.parent_process()
+    process.die_with_parent(main.pid if main else None)
     process.set_up_logging(config, "web")
     house = open_house(config, "web")
     threading.Thread(target=_tend_forever, args=(house,), name="tend", daemon=True).start()
@@ -101,6 +103,7 @@ def application() -> Any:
 
 
 def _tend_forever(house: House) -> None:
+    process.end_dead_connections(house.config.http_stall_seconds)
     while True:
         time.sleep(_MINUTE)
         house.auditor.tend()

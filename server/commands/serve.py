@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -20,7 +21,7 @@ from server.flows.sites import House, open_house
 Check = Callable[[House], None]
 
 _ROLES = ("worker", "dimse", "web")
-_DYING = 5.0  # seconds that the processes of a killed server get to disappear
+_DYING = 30.0  # seconds that the children of a killed server get to disappear
 
 
 def claim(config: Config) -> int:
@@ -33,13 +34,20 @@ def claim(config: Config) -> int:
     lock = os.open(config.data / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + _DYING
     while not _locked(lock):
-        if time.monotonic() > deadline:
+        holder = int(os.pread(lock, 20, 0) or 0)
+        if _lives(holder) or time.monotonic() > deadline:
             raise BadSetting(
-                f"another server runs on {config.data}: stop it, or give this one "
-                "a folder of its own with TRIPTYCH_DATA"
+                f"another server (process {holder}) runs on {config.data}: stop it, or give "
+                "this one a folder of its own with TRIPTYCH_DATA"
             )
         time.sleep(0.05)
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
     return lock
+
+
+def _lives(pid: int) -> bool:
+    return pid > 0 and Path(f"/proc/{pid}").exists()
 
 
 def _locked(lock: int) -> bool:

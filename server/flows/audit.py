@@ -10,16 +10,18 @@ import hashlib
 import json
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from server import clock
 from server.store.combine import Combiner, Ticket
 from server.store.db import Database
 from server.store.install import keep, value
+from server.store.prepared import Prepared
 from server.store.tables import audit, audit_root, patient
 
 WINDOW = 15 * 60 * 1_000_000
@@ -27,13 +29,14 @@ _DRAIN_AT = 512
 # Actions that are closed by a second row.
 OPENED = ("read", "search")
 _FIRST = "0" * 64
-_HEAD = (
+_spell = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_HEAD = Prepared(
     select(audit.c.seq, audit.c.hash)
     .where(audit.c.writer == bindparam("writer"))
     .order_by(audit.c.seq.desc())
     .limit(1)
 )
-_ADD = insert(audit)
+_ADD = Prepared(insert(audit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,24 +227,21 @@ class Auditor:
 def _extend(connection: Connection, writer: str, rows: Sequence[tuple[dict[str, Any], int]]) -> int:
     """Append rows to a writer's chain; returns the last number."""
     seq, digest = _head(connection, writer)
-    batch = []
     for row, at in rows:
         seq += 1
         full = {"writer": writer, "seq": seq, "at": at, **row}
         digest = link(digest, full)
-        batch.append(full | {"hash": digest})
-    connection.execute(_ADD, batch)
+        _ADD.run(connection, full | {"hash": digest})
     return seq
 
 
 def link(previous: str, row: dict[str, Any]) -> str:
     """The digest that chains a row to the one before it."""
-    text = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256((previous + text).encode()).hexdigest()
+    return hashlib.sha256((previous + _spell(row)).encode()).hexdigest()
 
 
 def _head(connection: Connection, writer: str) -> tuple[int, str]:
-    row = connection.execute(_HEAD, {"writer": writer}).first()
+    row = _HEAD.row(connection, {"writer": writer})
     return (row.seq, row.hash) if row else (0, _FIRST)
 
 
@@ -259,8 +259,6 @@ def _sign(connection: Connection, writer: str, now: int) -> None:
 
 def signing_key(connection: Connection) -> Any:
     """The Ed25519 key that signs the roots, made once for the installation."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     stored = value(connection, "audit-key")
     if stored is not None:
         return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(stored))
@@ -281,14 +279,26 @@ def verify(connection: Connection) -> list[str]:
             broken.append(f"{row['writer']}: the chain breaks at {row['seq']}")
         digests[row["writer"]] = (row["seq"], row["hash"])
     broken += reconcile(connection)
-    public = signing_key(connection).public_key()
-    for root in connection.execute(select(audit_root)):
+    return broken + _false_signatures(connection)
+
+
+def _false_signatures(connection: Connection) -> list[str]:
+    """Signatures that are false, or are of another chain than the one that stands there."""
+    same = (audit.c.writer == audit_root.c.writer) & (audit.c.seq == audit_root.c.seq)
+    query = select(audit_root, audit.c.hash.label("chained")).outerjoin(audit, same)
+    roots = connection.execute(query).fetchall()
+    if not roots:
+        return []
+    public, false = signing_key(connection).public_key(), []
+    for root in roots:
+        if root.chained != root.hash:
+            false.append(f"{root.writer}: the chain is not the one that was signed at {root.seq}")
         message = f"{root.writer}|{root.seq}|{root.hash}".encode()
-        with suppress(Exception):
+        try:
             public.verify(bytes.fromhex(root.signature), message)
-            continue
-        broken.append(f"{root.writer}: the signature at {root.seq} is false")
-    return broken
+        except (InvalidSignature, ValueError):
+            false.append(f"{root.writer}: the signature at {root.seq} is false")
+    return false
 
 
 def reconcile(connection: Connection) -> list[str]:

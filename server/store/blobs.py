@@ -20,7 +20,8 @@ from typing import Protocol
 from server.errors import Busy, Fault, Full
 from server.store.combine import Combiner, Ticket
 
-CHUNK = 1 << 20
+# What a reader gets at a time. The HTTP server keeps several in hand for each that is slow.
+CHUNK = 1 << 18
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -84,9 +85,9 @@ class LocalBlobs:
         self._tmp = root / "tmp"
         self._min_free = min_free
         self._tmp.mkdir(parents=True, exist_ok=True)
-        self._known: set[Path] = set()
+        self._known: set[str] = set()
         self._mutex = threading.Lock()
-        self._sync: Combiner[Path, None] = Combiner(_sync_folders)
+        self._sync: Combiner[str, None] = Combiner(_sync_folders)
 
     def create(self, key: str) -> "LocalWriter":
         """Open a blob for writing, unless the disk is nearly full."""
@@ -94,7 +95,7 @@ class LocalBlobs:
             state = os.statvfs(self._tmp)
             if state.f_bavail * state.f_frsize < self._min_free:
                 raise OSError(errno.ENOSPC, "below the reserve")
-            return LocalWriter(self, key, self._tmp / uuid.uuid4().hex)
+            return LocalWriter(self, key, f"{self._tmp}/{uuid.uuid4().hex}")
         except OSError as error:
             raise told(error) from error
 
@@ -112,7 +113,7 @@ class LocalBlobs:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def stream(self, key: str, offset: int = 0, length: int = -1) -> Iterator[bytes]:
-        """Chunks of at most 1 MiB."""
+        """Pieces of at most CHUNK bytes."""
         with open(self.path(key), "rb", buffering=0) as file:
             left = os.fstat(file.fileno()).st_size - offset if length < 0 else length
             while left > 0:
@@ -128,7 +129,7 @@ class LocalBlobs:
     def delete(self, key: str) -> None:
         path = self.path(key)
         path.unlink()
-        self._sync.run(path.parent)
+        self._sync.run(str(path.parent))
 
     def list(self, organisation: int, since: str = "") -> Iterator[str]:
         """Every key of an organisation whose day (yyyy/mm/dd) is not before `since`."""
@@ -144,23 +145,19 @@ class LocalBlobs:
         """Remove unfinished blobs whose writer is gone; returns how many."""
         return sum(_remove_if_dead(path) for path in self._tmp.iterdir())
 
-    def folder(self, path: Path) -> None:
-        """Make the blob's folder, each level synced into its parent, once in a process.
+    def folder(self, key: str) -> str:
+        """The folder of a blob, made if it is new, each level synced into its parent once.
 
         Levels that exist are synced as well: the process that made them may not have come to it.
         """
-        parent = path.parent
+        folder = f"{self.root}/{key.rpartition('/')[0]}"
         with self._mutex:
-            if parent in self._known:
-                return
-            levels = parent.relative_to(self.root).parts
-            for depth in range(len(levels)):
-                folder = self.root.joinpath(*levels[: depth + 1])
-                folder.mkdir(exist_ok=True)
-                _sync_folder(folder.parent)
-            self._known.add(parent)
+            if folder not in self._known:
+                _make(self.root, key.split("/")[:-1])
+                self._known.add(folder)
+        return folder
 
-    def sync_folder(self, folder: Path) -> None:
+    def sync_folder(self, folder: str) -> None:
         """Sync a folder; callers that wait at the same time share one flush."""
         self._sync.run(folder)
 
@@ -168,7 +165,7 @@ class LocalBlobs:
 class LocalWriter:
     """A blob being written to `tmp/`; see BlobWriter."""
 
-    def __init__(self, store: LocalBlobs, key: str, path: Path) -> None:
+    def __init__(self, store: LocalBlobs, key: str, path: str) -> None:
         self.size = 0
         self._store = store
         self._key = key
@@ -189,12 +186,11 @@ class LocalWriter:
         return mmap.mmap(self._file, self.size, access=mmap.ACCESS_READ)
 
     def publish(self) -> None:
-        final = self._store.path(self._key)
         try:
             os.fsync(self._file)
-            self._store.folder(final)
-            os.rename(self._path, final)
-            self._store.sync_folder(final.parent)
+            folder = self._store.folder(self._key)
+            os.rename(self._path, f"{self._store.root}/{self._key}")
+            self._store.sync_folder(folder)
         except OSError as error:
             raise told(error) from error
         os.close(self._file)
@@ -206,10 +202,17 @@ class LocalWriter:
         os.close(self._file)
         self._file = -1
         with suppress(FileNotFoundError):
-            self._path.unlink()
+            os.unlink(self._path)
 
 
-def _sync_folder(folder: Path) -> None:
+def _make(root: Path, levels: Sequence[str]) -> None:
+    for depth in range(len(levels)):
+        folder = root.joinpath(*levels[: depth + 1])
+        folder.mkdir(exist_ok=True)
+        _sync_folder(str(folder.parent))
+
+
+def _sync_folder(folder: str) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -217,7 +220,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _sync_folders(tickets: Sequence[Ticket[Path, None]]) -> None:
+def _sync_folders(tickets: Sequence[Ticket[str, None]]) -> None:
     for folder in {ticket.item for ticket in tickets}:
         _sync_folder(folder)
 

@@ -13,15 +13,22 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+def _shut() -> threading.Lock:
+    """A lock for one to wait at and another to open: an Event costs twenty times as much."""
+    gate = threading.Lock()
+    gate.acquire()
+    return gate
+
+
 @dataclass(slots=True)
 class Ticket(Generic[T, R]):
-    """One caller's item and what became of it."""
+    """One caller's item and what became of it. `gate` opens when it is done, or has to lead."""
 
     item: T
     result: R | None = None
     error: BaseException | None = None
     done: bool = False
-    wake: threading.Event = field(default_factory=threading.Event)
+    gate: threading.Lock = field(default_factory=_shut)
 
 
 class Combiner(Generic[T, R]):
@@ -46,7 +53,7 @@ class Combiner(Generic[T, R]):
             lead = not self._led
             self._led = True
         if not lead:
-            ticket.wake.wait()
+            ticket.gate.acquire()
         if not ticket.done:
             self._lead()
         if ticket.error is not None:
@@ -72,6 +79,6 @@ class Combiner(Generic[T, R]):
             self._led = bool(self._waiting)
             heir = self._waiting[0] if self._waiting else None
         for ticket in batch:
-            ticket.wake.set()
+            ticket.gate.release()
         if heir is not None:
-            heir.wake.set()
+            heir.gate.release()

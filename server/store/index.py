@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from dicom.query import name_groups
 from server.store.jobs import insert_for
+from server.store.prepared import Prepared
 from server.store.tables import instance, instance_json, series, study, study_key
 
 LONGEST_KEY = 255
@@ -23,8 +24,7 @@ class StudyKey:
     claim: int = 0
 
 
-# Statements of the ingest path are built once: building costs more than running them.
-_COPIES = (
+_COPIES = Prepared(
     select(
         instance.c.copy,
         instance.c.sha256,
@@ -36,12 +36,12 @@ _COPIES = (
     .where(instance.c.organisation == bindparam("organisation"), instance.c.uid == bindparam("uid"))
     .order_by(instance.c.copy)
 )
-_CLAIMS = (
+_CLAIMS = Prepared(
     select(study)
     .where(study.c.organisation == bindparam("organisation"), study.c.uid == bindparam("uid"))
     .order_by(study.c.claim)
 )
-_COUNT_STUDY = (
+_COUNT_STUDY = Prepared(
     update(study)
     .where(
         study.c.organisation == bindparam("of_organisation"),
@@ -50,18 +50,18 @@ _COUNT_STUDY = (
     )
     .values(instances=study.c.instances + 1, changed=bindparam("now"))
 )
-_ADD_INSTANCE = insert(instance)
-_ADD_JSON = insert(instance_json)
+_ADD_INSTANCE = Prepared(insert(instance))
+_ADD_JSON = Prepared(insert(instance_json))
 
 
 def copies(connection: Connection, organisation: int, uid: str) -> Sequence[Any]:
     """Every content kept under one SOP Instance UID, the visible one first."""
-    return connection.execute(_COPIES, {"organisation": organisation, "uid": uid}).fetchall()
+    return _COPIES.rows(connection, {"organisation": organisation, "uid": uid})
 
 
 def claims(connection: Connection, organisation: int, uid: str) -> Sequence[Any]:
     """Every claim to a study UID, the first one first."""
-    return connection.execute(_CLAIMS, {"organisation": organisation, "uid": uid}).fetchall()
+    return _CLAIMS.rows(connection, {"organisation": organisation, "uid": uid})
 
 
 def claim_row(connection: Connection, key: StudyKey) -> Any:
@@ -110,14 +110,11 @@ def count_instance(
 ) -> None:
     """Count one more visible instance in its series (made if new) and study."""
     owner = {"organisation": key.organisation, "study": key.uid, "claim": key.claim}
-    connection.execute(
-        _count_series(connection.dialect.name), owner | values | {"uid": series_uid, "instances": 1}
-    )
+    _COUNT_SERIES.run(connection, owner | values | {"uid": series_uid, "instances": 1})
     of_study = {f"of_{name}": value for name, value in owner.items()}
-    connection.execute(_COUNT_STUDY, of_study | {"now": now})
+    _COUNT_STUDY.run(connection, of_study | {"now": now})
 
 
-@cache
 def _count_series(dialect: str) -> Any:
     """Add a series with its first instance, or count one more."""
     row = insert_for(dialect, series).values({c.name: bindparam(c.name) for c in series.c})
@@ -125,6 +122,9 @@ def _count_series(dialect: str) -> Any:
         index_elements=["organisation", "study", "claim", "uid"],
         set_={"instances": series.c.instances + 1},
     )
+
+
+_COUNT_SERIES = Prepared(_count_series)
 
 
 def set_settling(connection: Connection, key: StudyKey, settling: bool) -> None:
@@ -141,9 +141,8 @@ def end_settling(connection: Connection, key: StudyKey, changed: int) -> bool:
 
 def add_instance(connection: Connection, values: dict[str, Any], json_text: str) -> None:
     """Make the row of an instance and keep its DICOM JSON beside it."""
-    connection.execute(_ADD_INSTANCE, values)
-    key = {name: values[name] for name in ("organisation", "uid", "copy")}
-    connection.execute(_ADD_JSON, key | {"json": json_text})
+    _ADD_INSTANCE.run(connection, values)
+    _ADD_JSON.run(connection, values | {"json": json_text})
 
 
 def facts(connection: Connection, key: StudyKey) -> list[str]:

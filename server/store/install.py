@@ -7,7 +7,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, inspect, select, text
 
 from server.store.jobs import insert_for
 from server.store.tables import install, organisation
@@ -30,11 +30,11 @@ def value(connection: Connection, name: str) -> str | None:
     return connection.execute(select(install.c.value).where(install.c.name == name)).scalar()
 
 
-def keep(connection: Connection, name: str, text: str) -> None:
+def keep(connection: Connection, name: str, kept: str) -> None:
     """Keep a value for the installation."""
-    statement = insert_for(connection.dialect.name, install).values(name=name, value=text)
+    statement = insert_for(connection.dialect.name, install).values(name=name, value=kept)
     connection.execute(
-        statement.on_conflict_do_update(index_elements=["name"], set_={"value": text})
+        statement.on_conflict_do_update(index_elements=["name"], set_={"value": kept})
     )
 
 
@@ -59,6 +59,13 @@ def organisations(connection: Connection) -> dict[int, Organisation]:
         organisation.c.id, organisation.c.name, organisation.c.issuer, organisation.c.zone
     )
     return {row.id: Organisation(*row) for row in connection.execute(query)}
+
+
+def schema_version(connection: Connection) -> str | None:
+    """The migration that the database stands at, None when it has no tables."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def derived_id(key: str, type_: str, natural: str) -> str:

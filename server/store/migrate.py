@@ -5,7 +5,6 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
 from server.store.db import Database
@@ -24,12 +23,6 @@ def migrate(database: Database) -> None:
     """Apply every step that is missing, in one transaction; one process at a time."""
     with database.write() as connection:
         command.upgrade(_config(connection), "head")
-
-
-def version(database: Database) -> str | None:
-    """The step that the database stands at, None when it is empty."""
-    with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
 
 
 def _draft(message: str) -> None:

@@ -8,7 +8,7 @@ from hl7apy.parser import parse_message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hl7 import ack
+from hl7 import ack, batch
 from hl7.ack import Stamp
 from hl7.facts import Header
 from hl7.faults import DATA_TYPE, REQUIRED, SEQUENCE, Fault, Where
@@ -249,6 +249,25 @@ def test_every_sample_is_answered_and_each_refusal_names_its_fault() -> None:
         if answer:
             assert (code(answer)[1:] == "A") == verdict.accepted
         assert bool([f for f in verdict.faults if f.severity != "warning"]) != verdict.accepted
+
+
+def test_a_batch_is_answered_as_a_batch() -> None:
+    one, two = packed("ADT^A08", PID, control="1"), packed("ADT^A08", "PID|1", control="2")
+    raw = (
+        b"FHS|^~\\&|A|B|C|D|2026||||F7\rBHS|^~\\&|A|B|C|D|2026||||B9\r"
+        + one
+        + two
+        + b"BTS|2\rFTS|1\r"
+    )
+    answers = [answered(message) for message in batch.messages(raw)]
+    answer = batch.answer(raw, answers, STAMP)
+    assert batch.is_batch(answer)
+    head = b"|^~\\&|C|D|A|B|20260905120001+0200||||ACK77|"
+    assert answer.startswith(b"FHS" + head + b"F7\rBHS" + head + b"B9\rMSH")
+    assert answer.endswith(b"\rBTS|2\rFTS|1\r")
+    assert [code(message) for message in batch.messages(answer)] == ["AA", "AE"]
+    assert batch.answer(raw, [b"", b""], STAMP) == b""
+    assert not batch.is_batch(one)
 
 
 def test_faults_may_be_added_by_whoever_knows_more() -> None:

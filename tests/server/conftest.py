@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from tests.support.houses import opened
+from tests.support.keyring import keyring
 from tests.support.library import Library
 from tests.support.records import Archive, fill
 from tests.support.server import running
@@ -14,8 +14,7 @@ from tests.support.server import running
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     """A server over many FHIR resources, and a token for all of them."""
-    data = tmp_path_factory.mktemp("library")
-    with running(data) as server, opened(data, BASE_URL=server.base) as house:
-        archive = Archive(house)
+    with running(tmp_path_factory.mktemp("library")) as server, keyring(server) as keys:
+        archive = Archive(keys.house)
         fill(archive, Random(3), patients=30, studies=80)
-        yield Library(server, archive, server.token("system/*.cruds"))
+        yield Library(server, archive, keys.token("system/*.cruds"))

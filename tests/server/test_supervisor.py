@@ -58,6 +58,13 @@ def processes(data: Path) -> list[psutil.Process]:
     return found
 
 
+def lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def is_whole(server: Server, before: dict[str, int]) -> bool:
     """Whether every role runs in another process than before, and all doors answer."""
     now = server.children()
@@ -85,7 +92,7 @@ def test_a_child_that_is_killed_comes_back_at_its_port(server: Server) -> None:
 def test_a_second_server_on_the_same_folder_is_refused_in_a_sentence(server: Server) -> None:
     second = serve_again(server, TRIPTYCH_HTTP_PORT="0", TRIPTYCH_DIMSE_PORT="0")
     assert second.returncode == 2
-    assert "another server runs on" in second.stderr
+    assert f"another server (process {server.process.pid}) runs on" in second.stderr
     assert "TRIPTYCH_DATA" in second.stderr
     assert "Traceback" not in second.stderr
     assert requests.get(f"{server.base}/readyz", timeout=5).status_code == 200
@@ -103,7 +110,9 @@ def test_sigterm_ends_serve_with_0_after_what_was_begun(tmp_path: Path) -> None:
             store = command(1, sop_class=SECONDARY_CAPTURE, sop_instance=small.uid)
             stream = message(1, store, small.data)
             writing.say(stream[:10_000])
-            until(lambda: list((server.data / "blobs" / "tmp").iterdir()), "a message that has begun")
+            until(
+                lambda: list((server.data / "blobs" / "tmp").iterdir()), "a message that has begun"
+            )
             server.process.send_signal(signal.SIGTERM)
             assert idle.aborted() is not None
             writing.say(stream[10_000:])
@@ -134,17 +143,21 @@ def slow_reader(server: Server, study: str) -> requests.Response:
 
 def test_a_killed_supervisor_leaves_no_orphan_and_its_ports_are_free(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
-        made = make("orphan", "CT1", 1)
+        made = make("orphan", "CT1", 1, 10_000)
         assert send(server.dimse, made.file) == [0]
-        assert len(processes(server.data)) > len(server.children())
+        picture = f"/studies/{made.study}/series/{made.series}/instances/{made.uid}/rendered"
+        assert web(server, "system/*.rs").get(picture).status_code == 200
+        family = psutil.Process(server.process.pid).children(recursive=True)
+        assert len(family) > 5, "three roles, two web workers, and who decodes pictures"
         server.process.kill()
         server.process.wait()
-        ports = {"HTTP_PORT": str(server.http), "DIMSE_PORT": str(server.dimse)}
-        with running(server.data, **ports) as heir:
+        until(lambda: not any(lives(member) for member in family), "the end of the whole family")
+        ports = str(server.http), str(server.dimse)
+        with running(server.data, HTTP_PORT=ports[0], DIMSE_PORT=ports[1]) as heir:
             assert (heir.http, heir.dimse) == (server.http, server.dimse)
             tree = psutil.Process(heir.process.pid)
-            family = {tree.pid, *(child.pid for child in tree.children(recursive=True))}
-            assert {process.pid for process in processes(heir.data)} == family
+            heirs = {tree.pid, *(child.pid for child in tree.children(recursive=True))}
+            assert {process.pid for process in processes(heir.data)} == heirs
             assert send(heir.dimse, made.file) == [0]
 
 

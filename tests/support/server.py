@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from tests.support import logs
 from tests.support.tree import ROOT
 
 PATIENCE = 60
@@ -47,7 +48,7 @@ class Server:
 
     def token(self, scope: str, *more: str) -> str:
         """An access token for scripts, as `token --scope …` prints it."""
-        return str(self.run("token", "--scope", scope, *more)["access_token"])
+        return logs.keep_out(self.run("token", "--scope", scope, *more)["access_token"])
 
     def get(self, path: str, token: str = "", **headers: str) -> requests.Response:
         """GET an address of the server, with a bearer token if one is given."""
@@ -96,6 +97,7 @@ def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str)
     data.mkdir(parents=True, exist_ok=True)
     env = environment(data, {f"TRIPTYCH_{name}": value for name, value in settings.items()})
     log = data / "server.log"
+    logs.watch(log)
     with log.open("a") as errors:
         process = subprocess.Popen(
             [*under, sys.executable, "-m", "server", "serve", *words],

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PATIENCE = 60.0
-TICK = 0.02
+TICK = 0.05
 
 
 def until(look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:

@@ -1,0 +1,143 @@
+"""A server with everybody who may come to its doors: right ones, wrong ones, and what each may not see.
+
+Alice and Bob are patients of `home`, Wilma of another organisation, `west`. Carol claims Alice's
+study, so that her part of it is held. Dora's record was merged away after she got her token.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select, update
+
+from server import clock
+from server.flows import parties
+from server.flows.grants import digest
+from server.store.tables import audit, study, token
+from tests.support import houses
+from tests.support.keyring import Keyring, keyring
+from tests.support.scenes import ALICES, ROOT, SYSTEM, alices, bobs, instance
+from tests.support.server import Server, running
+from tests.support.waiting import until
+from tests.support.web import Web
+
+WEST = "https://west.example/mrn"
+WILMAS, DORAS = f"{ROOT}.3", f"{ROOT}.4"
+PATIENTS = {
+    "Alice": "ALICE",
+    "Bob": "BOB",
+    "Carol": "CAROL",
+    "Dora": "DORA",
+    "Wilma": "WILMA",
+}
+
+# Whoever has no usable token, and those whose token is not for this.
+NOBODY = ("no token", "a made-up token", "an expired token", "a revoked token", "a merged patient")
+UNFIT = ("a token for another type", "a token for another letter")
+OTHERS = ("another patient", "a client for another patient")
+STRANGERS = ("another organisation",)
+RIGHT = ("the patient", "a client for the patient", "a client for a group", "the organisation")
+ACTORS = (*NOBODY, *UNFIT, *OTHERS, *STRANGERS, *RIGHT)
+
+
+@dataclass(slots=True)
+class Hospital:
+    """The server, the ids of its patients by name, of its studies by UID, and a token by actor."""
+
+    server: Server
+    keys: Keyring
+    patients: dict[str, str] = field(default_factory=dict)
+    studies: dict[str, str] = field(default_factory=dict)
+    endpoint: str = ""
+    wilmas: tuple[bytes, ...] = (instance("CT_small.dcm", 1, "WILMA", WILMAS),)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def caller(self, actor: str) -> Web:
+        """Requests below the server's address, with an actor's token."""
+        return Web(self.server.base, self.tokens[actor])
+
+    def refusals(self) -> int:
+        """How many refusals the audit holds."""
+        return len(self.events("refuse"))
+
+    def events(self, action: str) -> list[Any]:
+        """The audit's events of one kind, oldest first."""
+        query = select(audit).where(audit.c.action == action)
+        return self.rows(query.order_by(audit.c.at, audit.c.seq))
+
+    def rows(self, query: Any) -> list[Any]:
+        """What a query finds in the server's database."""
+        with self.keys.house.database.read() as connection:
+            return list(connection.execute(query))
+
+
+@contextmanager
+def hospital(data: Path) -> Iterator[Hospital]:
+    """The hospital, for the length of a block."""
+    with running(data, ISSUER=SYSTEM) as server, keyring(server) as keys:
+        made = Hospital(server, keys)
+        _admit(made)
+        _hand_out(made)
+        yield made
+
+
+def _admit(made: Hospital) -> None:
+    """Store the studies and wait until all of them are resources."""
+    staff = Web(made.server.base + "/dicomweb", made.keys.token("system/*.cruds"))
+    carols = instance("CT_small.dcm", 9, "CAROL", ALICES)
+    doras = instance("CT_small.dcm", 1, "DORA", DORAS)
+    assert staff.store(*alices()).status_code == 200
+    assert staff.store(*bobs(), carols, doras).status_code in (200, 202)
+    parties.add_organisation(
+        made.keys.house, "west", issuer=WEST, issuers={}, zone="", now=clock.now()
+    )
+    west = Web(staff.base, made.keys.token("system/*.c", organisation="west"))
+    assert west.store(*made.wilmas).status_code == 200
+    settled = until(lambda: _settled(made), "five settled studies")
+    made.studies = {f"{row.uid}|{row.claim}": row.id for row in settled}
+    owners = {row.patient_number: row.subject for row in settled}
+    made.patients = {name: owners[number] for name, number in PATIENTS.items()}
+
+
+def _settled(made: Hospital) -> list[Any]:
+    rows = made.rows(select(study))
+    return rows if len(rows) == 5 and all(row.revision for row in rows) else []
+
+
+def _hand_out(made: Hospital) -> None:
+    """A token for each actor, as each would get it."""
+    keys, alice, bob = made.keys, made.patients["Alice"], made.patients["Bob"]
+    keys.group("trial", alice, made.patients["Carol"])
+    researcher = keys.backend("group:trial")
+    revoked = researcher.token()
+    researcher.ask("/oauth/revoke", token=revoked, grant_type=None, scope=None)
+    made.tokens = {
+        "no token": "",
+        "a made-up token": "x" * 43,
+        "an expired token": keys.token("system/*.cruds"),
+        "a revoked token": revoked,
+        "a merged patient": keys.token("patient/*.cruds", made.patients["Dora"]),
+        "a token for another type": keys.token("patient/Observation.cruds", alice),
+        "a token for another letter": keys.token("patient/*.d", alice),
+        "another patient": keys.token("patient/*.cruds", bob),
+        "a client for another patient": keys.backend(f"patient:{bob}").token(),
+        "another organisation": keys.token("system/*.cruds", organisation="west"),
+        "the patient": keys.token("patient/*.rs", alice),
+        "a client for the patient": keys.backend(f"patient:{alice}").token(),
+        "a client for a group": researcher.token(),
+        "the organisation": keys.token("system/*.cruds"),
+        "the claimant": keys.token("patient/*.rs", made.patients["Carol"]),
+    }
+    _let_time_pass(made)
+    found = made.caller("the organisation").get("/fhir/Endpoint").json()
+    made.endpoint = found["entry"][0]["resource"]["id"]
+
+
+def _let_time_pass(made: Hospital) -> None:
+    """End one token, and merge Dora's record into Alice's."""
+    expired = digest(made.tokens["an expired token"])
+    with made.keys.house.database.write() as connection:
+        connection.execute(update(token).where(token.c.hash == expired).values(expires=1))
+    houses.retire(made.keys.house, made.patients["Dora"], made.patients["Alice"])
