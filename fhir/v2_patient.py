@@ -132,7 +132,7 @@ def warnings(patient: PatientFacts) -> tuple[str, ...]:
         found.append("PID-8 is not a code of table 0001")
     if patient.death.flawed:
         found.append("PID-29 is not a date of the calendar")
-    if patient.death and patient.dead.upper() == "N":
+    if patient.death and patient.dead[:1].upper() == "N":
         found.append("PID-29 and PID-30 contradict each other: PID-30 was believed")
     return tuple(found)
 
@@ -274,7 +274,7 @@ def _birth(patient: PatientFacts, context: Context) -> Json:
 
 def _death(old: Json, patient: PatientFacts, context: Context) -> Json:
     """PID-30 says whether, PID-29 when; a time that is known is not lost to a mere yes."""
-    dead = patient.dead.upper()
+    dead = patient.dead[:1].upper()  # some write the whole word
     if dead == "N":
         return {"deceasedBoolean": False}
     if patient.death:
@@ -290,7 +290,7 @@ def _siblings(patient: PatientFacts) -> Json:
     order = patient.birth_order
     if order.isascii() and order.isdigit() and 0 < int(order) < 100:
         return {"multipleBirthInteger": int(order)}
-    told = {"Y": True, "N": False}.get(patient.multiple_birth.upper())
+    told = {"Y": True, "N": False}.get(patient.multiple_birth[:1].upper())
     return {} if told is None else {"multipleBirthBoolean": told}
 
 

@@ -114,7 +114,7 @@ def _who(
     if patient:
         main = v2_patient.main_number(patient, (), around)
         yield v2_patient.merge(None, patient, PatientView("p1", main), around)
-    if visit:
+    if visit and event not in ("A28", "A31"):
         status = encounter.next_status("", event, visit)
         account = patient.account if patient else NO_NUMBER
         view = EncounterView("e1", status, "Patient/p1", event, account)
