@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from server import clock
 from server.flows.sites import HOME, House
-from server.store import index, resources
+from server.store import index, resources, tables
 from server.store.fhir_tables import resource
 from server.store.index import StudyKey
 from server.store.resources import Change, Owner
@@ -116,7 +116,7 @@ def _put_dicom(connection: Any, organisation: int, body: Json, filed_under: str)
     connection.execute(study.insert().values(organisation=organisation, uid=uid, claim=0, **person))
     for series in body.get("series", []):
         for instance in series.get("instance", []):
-            index.add_instance(connection, _instance(key, series["uid"], instance), "{}")
+            connection.execute(insert(tables.instance), _instance(key, series["uid"], instance))
             index.count_instance(connection, key, series["uid"], _series(series), clock.now())
 
 
