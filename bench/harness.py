@@ -115,15 +115,9 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def compare(
-    row: Row,
-    repeats: int,
-    ours: Contender,
-    peer: Contender | None = None,
-    limit: Contender | None = None,
-) -> Line:
-    """Measure contenders in turn, each round in another order, so that noise hits all alike."""
-    places = [(number, one) for number, one in enumerate((ours, peer, limit)) if one is not None]
+def compare(row: Row, repeats: int, contenders: Sequence[Contender | None]) -> Line:
+    """Measure ours, peer and limit in turn, each round in another order: noise hits all alike."""
+    places = [(number, one) for number, one in enumerate(contenders) if one is not None]
     records = {number: _Record() for number, _ in places}
     for turn in range(repeats):
         start = turn % len(places)
