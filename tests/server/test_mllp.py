@@ -42,7 +42,7 @@ def test_a_message_makes_a_patient_that_a_client_finds(tmp_path: Path) -> None:
         (one,) = messages(server)
         shown = server.run("hl7", "show", str(one["id"]))
         assert shown["state"] == "applied"
-        assert [effect["type"] for effect in shown["effects"]] == ["Patient"]
+        assert [effect["type"] for effect in shown["effects"]] == ["Patient", "Provenance"]
 
 
 def test_a_feed_is_told_by_what_its_messages_say_of_their_sender(tmp_path: Path) -> None:
