@@ -98,6 +98,16 @@ def test_a_second_server_on_the_same_folder_is_refused_in_a_sentence(server: Ser
     assert requests.get(f"{server.base}/readyz", timeout=5).status_code == 200
 
 
+def test_what_the_server_writes_is_for_its_own_user_alone(server: Server) -> None:
+    assert send(server.dimse, make("mode", "a", 1).file) == [0]
+    open_to_others = [
+        path
+        for path in server.data.rglob("*")
+        if path != server.log and path.stat().st_mode & 0o077
+    ]
+    assert open_to_others == []
+
+
 def test_sigterm_ends_serve_with_0_after_what_was_begun(tmp_path: Path) -> None:
     with running(tmp_path / "data") as server:
         large, small = make("term", "CT1", 1, 20_000_000), make("term", "CT1", 2, 20_000)
