@@ -77,10 +77,12 @@ class _Load:
         return Contender(lambda: self._run(receiver.ports["dimse"]), receiver.tree)
 
     def _run(self, port: int) -> Run:
-        instances = self._numbers.take(self._count)
-        shares = objects.share(instances, self._associations)
-        studies = [(share[0], share) for share in shares]
-        seconds = sender.send(port, self._template, studies)
+        numbers = self._numbers.take(self._count)
+        queues = [
+            [(share[0], instance) for instance in share]
+            for share in objects.deal(numbers, self._associations)
+        ]
+        seconds = sender.send(port, self._template, queues)
         return Run(self._count / seconds, self._count)
 
 

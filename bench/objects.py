@@ -93,7 +93,7 @@ class Numbers:
         return range(start, start + count)
 
 
-def share(numbers: range, parts: int) -> Iterator[range]:
+def deal(numbers: range, parts: int) -> Iterator[range]:
     """Numbers dealt out evenly."""
     for part in range(parts):
         yield numbers[part::parts]
