@@ -40,6 +40,7 @@ from fhir.report_text import (
     text_in,
 )
 from fhir.service_request import numbers, united
+from fhir.unique import unique
 from hl7.report_facts import Attachment, Pointer, ReportFacts, Section
 from hl7.types import Person
 
@@ -144,7 +145,7 @@ def labels(report: ReportFacts) -> list[Json]:
     found += [coded(RESTRICTION, one_line(flag)) for flag in report.restrictions]
     found += [label for order in report.orders for label in confidentiality(order.confidentiality)]
     found += release_labels(report.access, report.releases)
-    return [label for index, label in enumerate(found) if label not in found[:index]]
+    return unique(found)
 
 
 def _managed(name: str) -> bool:
@@ -157,8 +158,7 @@ def _meta(old: Json, report: ReportFacts, view: ReportView, context: Context) ->
         meta["source"] = context.source
     tags = [tag for tag in meta.get("tag", []) if tag != ALONE]
     meta["tag"] = [*tags, ALONE] if view.alone else tags
-    known = meta.get("security", [])
-    meta["security"] = [*known, *(label for label in labels(report) if label not in known)]
+    meta["security"] = unique([*meta.get("security", []), *labels(report)])
     return {key: value for key, value in meta.items() if value}
 
 
@@ -176,8 +176,7 @@ def _identifiers(old: Json, report: ReportFacts, context: Context) -> list[Json]
 
 
 def _references(known: list[Json], found: Iterable[str]) -> list[Json]:
-    have = {one.get("reference") for one in known}
-    return [*known, *({"reference": one} for one in dict.fromkeys(found) if one not in have)]
+    return unique([*known, *({"reference": one} for one in found)])
 
 
 def _section(report: ReportFacts) -> str:
@@ -253,8 +252,8 @@ def _supplements(old: Json, report: ReportFacts, view: ReportView) -> bool:
 def _with_documents(old: Json, documents: list[Json]) -> Json:
     """What is there, with further documents before its plain text."""
     forms: list[Json] = old.get("presentedForm", [])
-    new = [one for one in documents if one not in forms]
-    presented = sorted([*new, *forms], key=lambda one: one.get("contentType") == PLAIN)
+    every = unique([*documents, *forms])
+    presented = sorted(every, key=lambda one: one.get("contentType") == PLAIN)
     return {name: old.get(name) for name in _CONTENT} | {"presentedForm": presented}
 
 

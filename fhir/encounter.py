@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir.codes import PARTICIPATION, coded
-from fhir.hl7_codes import ABSENT, ACT_CODE, concept, concept_of, table
+from fhir.hl7_codes import ABSENT, ACT_CODE, concept, concept_of, one_line, table
 from fhir.hl7_context import Context
 from fhir.hl7_identifiers import visit_identifier
 from fhir.hl7_people import practitioners
@@ -125,7 +125,7 @@ def _identifiers(old: Json, visit: VisitFacts, view: EncounterView, context: Con
 
 
 def _class(visit: VisitFacts) -> Json | None:
-    code = visit.patient_class.code.upper()
+    code = one_line(visit.patient_class.code).upper()
     if not code:
         return None
     return coded(ACT_CODE, *_CLASS[code]) if code in _CLASS else coded(table("0004"), code)

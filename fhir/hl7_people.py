@@ -1,7 +1,6 @@
 """Names, addresses, telephone numbers, people and organisations of HL7 v2 as FHIR data types."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from fhir.hl7_codes import identifier_type
@@ -157,12 +156,11 @@ def named_in(facts: object, kind: type[T]) -> Iterator[T]:
     """Every Person or Organisation that facts name, in their order."""
     if isinstance(facts, kind):
         yield facts
-    elif isinstance(facts, tuple):
-        for one in facts:
-            yield from named_in(one, kind)
-    elif is_dataclass(facts) and not isinstance(facts, type):
-        for member in fields(facts):
-            yield from named_in(getattr(facts, member.name), kind)
+        return
+    members = getattr(facts, "__dataclass_fields__", ())
+    for part in facts if isinstance(facts, tuple) else (getattr(facts, name) for name in members):
+        if part and not isinstance(part, str | bool):
+            yield from named_in(part, kind)
 
 
 def resource(kind: str, number: Identifier, name: Json, context: Context, id: str) -> Json | None:

@@ -16,6 +16,7 @@ from fhir.hl7_people import organisation, practitioners
 from fhir.hl7_quantities import numeric
 from fhir.hl7_times import datetime_of, instant_of
 from fhir.service_request import annotations
+from fhir.unique import unique
 from hl7.facts import Numeric, ObservationFacts
 from hl7.moments import NEVER, Moment
 from hl7.report_facts import Mark
@@ -126,7 +127,7 @@ def marked(current: Json, mark: Mark) -> Json:
 
 def _meta(told: ObservationFacts, view: ObservationView, context: Context) -> Json:
     own = release_labels([told.access], [told.release])
-    labels = [*view.labels, *(label for label in own if label not in view.labels)]
+    labels = unique([*view.labels, *own])
     source = {"source": context.source} if context.source else {}
     return source | ({"security": labels} if labels else {})
 

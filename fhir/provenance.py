@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir.codes import coded
-from fhir.hl7_codes import table
+from fhir.hl7_codes import one_line, table
 from fhir.hl7_context import Context, sender_of
 from fhir.hl7_people import practitioner
 from fhir.hl7_times import datetime_of
@@ -53,9 +53,10 @@ def build(header: Header, view: ProvenanceView, context: Context) -> Json:
 
 def _activity(header: Header) -> Json:
     """The trigger event (table 0003)."""
-    if not header.event:
+    event = one_line(header.event)
+    if not event:
         return {}
-    return {"activity": {"coding": [coded(table("0003"), header.event)], "text": header.kind}}
+    return {"activity": {"coding": [coded(table("0003"), event)], "text": header.kind}}
 
 
 def _author(view: ProvenanceView, sender: Json, context: Context) -> Json:

@@ -14,8 +14,9 @@ Change = Literal["same", "grown", "changed"]
 PLAIN = "text/plain; charset=UTF-8"
 
 # Characters that XML does not know: a narrative with one of them could not be read.
-_NO_XML = dict.fromkeys((*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0xFFFE, 0xFFFF))
-_SURROGATES = dict.fromkeys(range(0xD800, 0xE000))
+_NO_XML = dict.fromkeys(
+    (*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF)
+)
 
 
 def sections_of(report: ReportFacts) -> tuple[Section, ...]:
@@ -66,9 +67,8 @@ def change(old: str, new: str) -> Change:
 
 def contains(text: str, part: str) -> bool:
     """Whether all lines of a part stand together in a text."""
-    lines, wanted = _lines(text), _lines(part)
-    starts = range(len(lines) - len(wanted) + 1)
-    return any(lines[start : start + len(wanted)] == wanted for start in starts)
+    lines, wanted = "\n".join(_lines(text)), "\n".join(_lines(part))
+    return f"\n{wanted}\n" in f"\n{lines}\n"
 
 
 def _lines(text: str) -> list[str]:
@@ -93,4 +93,4 @@ def _block(section: Section) -> str:
 
 
 def _clean(text: str) -> str:
-    return text.translate(_NO_XML | _SURROGATES)
+    return text.translate(_NO_XML)

@@ -21,6 +21,7 @@ from fhir.identifiers import Site, distinct, in_order, order_identifier
 from fhir.references import Directory
 from fhir.references import practitioner as dicom_practitioner
 from fhir.text import clean
+from fhir.unique import unique
 from hl7.facts import Note, OrderFacts
 from hl7.types import Concept
 
@@ -148,8 +149,7 @@ def _meta(old: Json, order: OrderFacts, view: OrderView, context: Context) -> Js
     if context.source and not (view.reported and meta.get("source")):
         meta["source"] = context.source
     if labels := confidentiality(order.confidentiality):
-        known = meta.get("security", [])
-        meta["security"] = [*known, *(label for label in labels if label not in known)]
+        meta["security"] = unique([*meta.get("security", []), *labels])
     return meta
 
 
@@ -186,8 +186,7 @@ def _requisition(order: OrderFacts, context: Context) -> Json | None:
 
 
 def _references(known: list[Json], found: Iterable[str]) -> list[Json]:
-    added = [{"reference": reference} for reference in found]
-    return [*known, *(one for one in added if one not in known)]
+    return unique([*known, *({"reference": reference} for reference in found)])
 
 
 def _code(order: OrderFacts, context: Context) -> Json | None:

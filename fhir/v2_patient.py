@@ -16,6 +16,7 @@ from fhir.hl7_people import addresses, contact_points, human_name, organisation,
 from fhir.hl7_times import date_of, datetime_of
 from fhir.identifiers import typed_identifier
 from fhir.patient import ANIMAL
+from fhir.unique import unique
 from hl7.facts import ContactPerson, PatientFacts
 from hl7.types import NO_NUMBER, Identifier
 
@@ -242,7 +243,7 @@ def _names(old: Json, patient: PatientFacts) -> list[Json]:
             else not (legal or "PID-5" in patient.nulls)
         )
     ]
-    return _unique(sorted([*legal, *aliases, *kept], key=lambda one: one.get("use") in _ALSO))
+    return unique(sorted([*legal, *aliases, *kept], key=lambda one: one.get("use") in _ALSO))
 
 
 def _telecom(old: Json, patient: PatientFacts) -> list[Json]:
@@ -255,7 +256,7 @@ def _telecom(old: Json, patient: PatientFacts) -> list[Json]:
         True: bool(work or any(_at_work(one) for one in others)) or "PID-14" in patient.nulls,
     }
     kept = [one for one in old.get("telecom", []) if not told[_at_work(one)]]
-    return _unique(sorted([*private, *work, *others, *kept], key=_at_work))
+    return unique(sorted([*private, *work, *others, *kept], key=_at_work))
 
 
 def _at_work(point: Json) -> bool:
@@ -345,7 +346,3 @@ def _care(old: Json, patient: PatientFacts, context: Context) -> list[Json]:
     kept = [one for one in known if not told.get(one.get("type", ""), False)]
     every = [*people, *(place for place in places if place), *kept]
     return sorted(every, key=lambda one: one.get("type") == "Organization")
-
-
-def _unique(items: list[Json]) -> list[Json]:
-    return [item for index, item in enumerate(items) if item not in items[:index]]
