@@ -6,10 +6,10 @@ from docs import seen
 from docs.tables import NOTE, code, codes, table
 from fhir.capability import includes, reverse_includes
 from fhir.search import DEFAULT_LIMITS, MODIFIERS
-from fhir.search_params import TABLE, Param
+from fhir.search_params import Param
 from fhir.search_values import PREFIXES
-from server.flows.resources import TYPES
-from server.web.fhir_search import INTERACTIONS
+from server.flows.resources import READ_ONLY, SEARCHED, TABLE
+from server.web.fhir_search import READING, SEARCHING
 
 _INTRO = """
 FHIR 4.0.1 as JSON below `/fhir`; the same is in the CapabilityStatement, `/fhir/metadata`. XML is 406. Every
@@ -21,10 +21,14 @@ silence; a patient whom a request names and the token does not hold is 403, befo
 def page() -> str:
     """Return the page."""
     head = ("Interaction", "Types", "Seen by")
-    rows = [(code(one), codes(TYPES), code(seen.INTERACTIONS[one])) for one in INTERACTIONS]
+    rows = [(code(one), codes(_types(one)), code(seen.INTERACTIONS[one])) for one in SEARCHING]
     parts = [f"# FHIR\n\n{NOTE}{_INTRO}\n## Interactions\n\n{table(head, rows)}"]
-    parts += [_results(), *(_type(name) for name in TYPES), _limits()]
+    parts += [_results(), *(_type(name) for name in SEARCHED), _limits()]
     return "\n".join(parts)
+
+
+def _types(interaction: str) -> tuple[str, ...]:
+    return (*SEARCHED, *READ_ONLY) if interaction in READING else SEARCHED
 
 
 def _results() -> str:
@@ -58,8 +62,8 @@ def _type(name: str) -> str:
     ways = "".join(
         f"\n`{word}`: {codes(found)}\n"
         for word, found in (
-            ("_include", includes(name, TYPES)),
-            ("_revinclude", reverse_includes(name, TYPES)),
+            ("_include", includes(name, SEARCHED, TABLE)),
+            ("_revinclude", reverse_includes(name, SEARCHED, TABLE)),
         )
         if found
     )
