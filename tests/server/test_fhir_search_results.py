@@ -85,7 +85,7 @@ def test_a13_includes_go_on_where_they_are_told_to(library: Library) -> None:
 
 
 def test_a13_a_revinclude_of_what_is_not_served_is_told(library: Library) -> None:
-    bundle = library.search("Patient", ("_id", "p1"), ("_revinclude", "Provenance:target"))
+    bundle = library.search("Patient", ("_id", "p1"), ("_revinclude", "AuditEvent:entity"))
     assert len(matches(bundle)) == 1
     assert matches(bundle, "outcome")
 
