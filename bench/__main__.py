@@ -13,22 +13,23 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from bench import cstore
-from bench.harness import QUICK, Line, Row, Scale, as_json, say, table
+from bench import cstore, fhir, oauth, qido, startup, stow, wado
+from bench.harness import QUICK, TINY, Line, Row, Scale, as_json, say, table
 from bench.stand import Stand
 
-GROUPS: tuple[ModuleType, ...] = (cstore,)
+GROUPS: tuple[ModuleType, ...] = (startup, cstore, stow, wado, qido, fhir, oauth)
 
 
 def measure(names: list[str], scale: Scale) -> list[Line]:
     """Measure the rows whose names begin with one of these, or all."""
     lines: list[Line] = []
-    for group in GROUPS:
-        rows = frozenset(row for row in group.ROWS if _wanted(row, names))
-        if rows:
-            say(f"{group.__doc__.splitlines()[0] if group.__doc__ else ''}")
-            with Stand() as stand:
+    with Stand() as stand:
+        for group in GROUPS:
+            rows = frozenset(row for row in group.ROWS if _wanted(row, names))
+            if rows:
+                say((group.__doc__ or "").splitlines()[0])
                 lines += group.lines(stand, scale, rows)
+                stand.rest()
     return lines
 
 
@@ -51,13 +52,17 @@ def main() -> int:
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(known)}")
     parser.add_argument("--quick", action="store_true", help="fewer objects, under 3 minutes")
     parser.add_argument("--full", action="store_true", help="fill the peer to 100,000 studies, too")
+    parser.add_argument("--tiny", action="store_true", help="try it out: measures nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every single value")
     chosen = parser.parse_args()
     strange = [name for name in chosen.rows if not any(row.startswith(name) for row in known)]
     if strange:
         parser.error(f"no row begins with {strange[0]}; there are {', '.join(known)}")
     before = machine()
-    lines = measure(chosen.rows, replace(QUICK if chosen.quick else Scale(), full=chosen.full))
+    lines = measure(
+        chosen.rows,
+        replace(TINY if chosen.tiny else QUICK if chosen.quick else Scale(), full=chosen.full),
+    )
     print(f"{before}\n\n{table(lines)}")
     if chosen.json:
         chosen.json.write_text(json.dumps({"machine": before, "lines": as_json(lines)}, indent=1))

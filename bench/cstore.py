@@ -50,16 +50,16 @@ def lines(stand: Stand, scale: Scale, rows: frozenset[Row]) -> Iterator[Line]:
     for row, size, count, associations in plans:
         if row in rows:
             load = _Load(draw(size), count, associations, numbers)
-            yield compare(row, scale.repeats, *map(load.into, (ours, orthanc, limit)))
+            yield compare(row, scale.repeats, [load.into(one) for one in (ours, orthanc, limit)])
     if NAGLE in rows and _DCMSEND.exists():
         nagle = _Nagle(stand.folder, draw(objects.SMALL), scale.nagle, numbers)
         storescp = stand.storescp()
-        yield compare(NAGLE, scale.repeats, *map(nagle.into, (ours, storescp, limit)))
+        yield compare(NAGLE, scale.repeats, [nagle.into(one) for one in (ours, storescp, limit)])
     elif NAGLE in rows:
         say("dcmtk is missing: no row for its senders (make peers)")
     if HUGE in rows:
         huge = _Huge(draw(objects.LARGE, scale.frames), numbers)
-        yield compare(HUGE, scale.repeats, *map(huge.into, (ours, orthanc, limit)))
+        yield compare(HUGE, scale.repeats, [huge.into(one) for one in (ours, orthanc, limit)])
 
 
 class _Load:
@@ -77,10 +77,12 @@ class _Load:
         return Contender(lambda: self._run(receiver.ports["dimse"]), receiver.tree)
 
     def _run(self, port: int) -> Run:
-        instances = self._numbers.take(self._count)
-        shares = objects.share(instances, self._associations)
-        studies = [(share[0], share) for share in shares]
-        seconds = sender.send(port, self._template, studies)
+        numbers = self._numbers.take(self._count)
+        queues = [
+            [(share[0], instance) for instance in share]
+            for share in objects.deal(numbers, self._associations)
+        ]
+        seconds = sender.send(port, self._template, queues)
         return Run(self._count / seconds, self._count)
 
 
@@ -115,7 +117,7 @@ class _Nagle:
             head = self._template.numbered(instances[0], instance)
             file.write_bytes(head + self._template.pixels)
         plain = {name: text for name, text in os.environ.items() if name != "TCP_NODELAY"}
-        command = [_DCMSEND, "--max-send-pdu", "131072", HOST, str(port), *files]
+        command = [str(_DCMSEND), "--max-send-pdu", "131072", HOST, str(port), *map(str, files)]
         start = time.perf_counter()
         subprocess.run(command, env=plain, check=True, capture_output=True)
         seconds = time.perf_counter() - start

@@ -24,20 +24,23 @@ class Scale:
     nagle: int = 20
     frames: int = 400
     slices: int = 500
+    beside: int = 10_000
     few: int = 1_000
     many: int = 100_000
     calls: int = 1_000
     full: bool = False
 
 
-QUICK = Scale(large=40, small=150, nagle=5, slices=60, many=10_000, calls=200)
+TINY = Scale(1, 10, 20, 1, 2, 4, 20, 10, 30, 20)
+QUICK = Scale(large=40, small=150, nagle=5, slices=60, beside=500, many=10_000, calls=200)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A claim: what is measured, in which unit, and the ratios to peer and limit it should reach.
 
-    Ratios say how many times as good we are, whether the unit is better `less` or more.
+    Ratios say how many times as good we are, whether the unit is better `less` or more. `most` is
+    the highest value that is good enough by itself.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Row:
     limit: str = ""
     times_peer: float | None = None
     times_limit: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +119,9 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def compare(
-    row: Row,
-    repeats: int,
-    ours: Contender,
-    peer: Contender | None = None,
-    limit: Contender | None = None,
-) -> Line:
-    """Measure contenders in turn, each round in another order, so that noise hits all alike."""
-    places = [(number, one) for number, one in enumerate((ours, peer, limit)) if one is not None]
+def compare(row: Row, repeats: int, contenders: Sequence[Contender | None]) -> Line:
+    """Measure ours, peer and limit in turn, each round in another order: noise hits all alike."""
+    places = [(number, one) for number, one in enumerate(contenders) if one is not None]
     records = {number: _Record() for number, _ in places}
     for turn in range(repeats):
         start = turn % len(places)
@@ -279,6 +277,9 @@ def _wanted(line: Line) -> str:
         reached = line.times(figure)
         if least is not None and reached is not None:
             words.append(f"{'' if reached >= least else 'BELOW '}{least:g} {name}")
+    if line.row.most is not None:
+        over = line.ours.median > line.row.most
+        words.append(f"{'ABOVE' if over else 'under'} {line.row.most:g}")
     return ", ".join(words)
 
 

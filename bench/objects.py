@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from pydicom import dcmread
-from pydicom.uid import MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+from pydicom.uid import UID, MultiFrameGrayscaleWordSecondaryCaptureImageStorage
 
 from dicom import files
 from dicom.phantom import Person, Plan, ct_study
@@ -55,11 +55,12 @@ def draw(size: int, frames: int = 1) -> Template:
     plan = Plan("bench", "20200101", "091500", ACCESSION, "Bench", slices=1, size=size)
     data_set = dcmread(BytesIO(next(ct_study(person, plan))))
     data_set.StudyInstanceUID, data_set.SeriesInstanceUID = STUDY, SERIES
-    data_set.SOPInstanceUID = data_set.file_meta.MediaStorageSOPInstanceUID = INSTANCE
+    data_set.SOPInstanceUID = INSTANCE
+    data_set.file_meta.MediaStorageSOPInstanceUID = UID(INSTANCE)
     data_set.InstanceNumber = "2222222"
     if frames > 1:
-        data_set.SOPClassUID = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
-        data_set.file_meta.MediaStorageSOPClassUID = data_set.SOPClassUID
+        sop_class = MultiFrameGrayscaleWordSecondaryCaptureImageStorage
+        data_set.SOPClassUID = data_set.file_meta.MediaStorageSOPClassUID = sop_class
         data_set.NumberOfFrames = frames
         data_set.PixelData = data_set.PixelData * frames
     out = BytesIO()
@@ -92,7 +93,7 @@ class Numbers:
         return range(start, start + count)
 
 
-def share(numbers: range, parts: int) -> Iterator[range]:
+def deal(numbers: range, parts: int) -> Iterator[range]:
     """Numbers dealt out evenly."""
     for part in range(parts):
         yield numbers[part::parts]

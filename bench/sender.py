@@ -65,19 +65,24 @@ class Association:
         return data
 
 
-def send(port: int, template: Template, studies: Sequence[tuple[int, Sequence[int]]]) -> float:
-    """Send each study over an association of its own, all at once; gives the seconds it took."""
-    open_ = [(Association(port, template), *study) for study in studies]
+def send(port: int, template: Template, queues: Sequence[Sequence[tuple[int, int]]]) -> float:
+    """Send each queue of (study, instance) over an association of its own, all at once.
+
+    Gives the seconds it took, without the associations' beginning and end.
+    """
+    associations = [Association(port, template) for _ in queues]
     faults: list[Exception] = []
 
-    def run(association: Association, study: int, instances: Sequence[int]) -> None:
+    def run(association: Association, queue: Sequence[tuple[int, int]]) -> None:
         try:
-            for instance in instances:
+            for study, instance in queue:
                 association.store(study, instance)
         except (OSError, Refused) as fault:
             faults.append(fault)
 
-    threads = [threading.Thread(target=run, args=one) for one in open_]
+    threads = [
+        threading.Thread(target=run, args=one) for one in zip(associations, queues, strict=True)
+    ]
     start = time.perf_counter()
     for thread in threads:
         thread.start()
@@ -86,7 +91,7 @@ def send(port: int, template: Template, studies: Sequence[tuple[int, Sequence[in
     seconds = time.perf_counter() - start
     if faults:
         raise faults[0]
-    for association, _, _ in open_:
+    for association in associations:
         association.release()
     return seconds
 

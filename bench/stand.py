@@ -17,9 +17,11 @@ from typing import Any
 
 import psutil
 
+from bench.fill import fill
 from bench.harness import say
 
 HOST = "127.0.0.1"
+FIRST = 2_000_000
 PATIENCE = 60.0
 _TOKEN_SECONDS = 600.0
 _ORTHANC = "/usr/sbin/Orthanc"
@@ -108,10 +110,14 @@ class Ours(Process):
 
 
 class Stand:
-    """Everything that one group of rows has running. A block ends it all and removes its files."""
+    """Everything that is running and its files. A block ends it all and removes them.
+
+    Nothing is removed before: on ext4 whoever makes files soon after pays for those removed.
+    """
 
     def __init__(self) -> None:
         self._stack = ExitStack()
+        self._filled: dict[int, Path] = {}
         self.folder = Path(tempfile.mkdtemp(prefix="triptych-bench-"))
 
     def __enter__(self) -> "Stand":
@@ -119,15 +125,29 @@ class Stand:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._stack.close()
+            self.rest()
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def rest(self) -> None:
+        """End everything that is running."""
+        self._stack.close()
+
+    def filled(self, studies: int) -> Path:
+        """Data of ours with so many studies of one instance, from FIRST on: made once."""
+        if studies not in self._filled:
+            say(f"  filling a store with {studies:,} studies")
+            data = self.new_folder("filled")
+            fill(data, FIRST, studies)
+            self._filled[studies] = data
+        return self._filled[studies]
+
     def ours(self, data: Path | None = None, **settings: str) -> Ours:
         """Our server with its defaults, but for free ports and the settings given."""
-        data = data or self._new_folder("ours")
+        data = data or self.new_folder("ours")
         plain = {k: v for k, v in os.environ.items() if not k.startswith("TRIPTYCH_")}
-        own = {"DATA": str(data), "HTTP_PORT": "0", "DIMSE_PORT": "0", "LOG_LEVEL": "WARNING"}
+        own = {"DATA": str(data), "LOG_LEVEL": "WARNING"}
+        own |= {f"{door}_PORT": "0" for door in ("HTTP", "DIMSE", "MLLP")}
         env = plain | {f"TRIPTYCH_{name}": text for name, text in (own | settings).items()}
         log = data.with_name(data.name + ".log")
         with log.open("ab") as errors:
@@ -152,7 +172,7 @@ class Stand:
         if not (Path(_ORTHANC).exists() and Path(_DICOMWEB).exists()):
             say("Orthanc is missing: its column stays empty (make peers)")
             return None
-        folder = self._new_folder("orthanc")
+        folder = self.new_folder("orthanc")
         http, dimse = _free_ports(2)
         store = {"StorageDirectory": str(folder / "db"), "IndexDirectory": str(folder / "db")}
         settings = _ORTHANC_SETTINGS | store | {"HttpPort": http, "DicomPort": dimse}
@@ -165,28 +185,28 @@ class Stand:
         if not Path(_STORESCP).exists():
             say("dcmtk is missing: its column stays empty (make peers)")
             return None
-        folder = self._new_folder("storescp")
+        folder = self.new_folder("storescp")
         (port,) = _free_ports(1)
         command = [_STORESCP, "--fork", "+B", "-pdu", "131072", "-od", str(folder), str(port)]
         return self._start(command, folder, {"dimse": port})
 
     def limit_scp(self) -> Process:
         """Our limit of C-STORE: see bench.limit_scp."""
-        folder = self._new_folder("limit-scp")
+        folder = self.new_folder("limit-scp")
         (port,) = _free_ports(1)
         command = [sys.executable, "-m", "bench.limit_scp", str(port), str(folder)]
         return self._start(command, folder, {"dimse": port})
 
     def limit_app(self) -> Process:
         """Our limit of HTTP: see bench.limit_app. What it serves is put into its folder."""
-        folder = self._new_folder("limit-app")
+        folder = self.new_folder("limit-app")
         (port,) = _free_ports(1)
         command = [sys.executable, "-m", "bench.limit_app", str(port), str(folder)]
         return self._start(command, folder, {"http": port})
 
-    def _new_folder(self, name: str) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
-        return folder
+    def new_folder(self, name: str) -> Path:
+        """An empty folder."""
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
 
     def _start(
         self, command: list[str], folder: Path, ports: dict[str, int], **environment: str

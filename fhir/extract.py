@@ -81,7 +81,7 @@ def rows(
     answers: Container[str] = ("index",),
     table: Table = TABLE,
 ) -> list[Row]:
-    """All index rows of a resource, each once.
+    """All index rows of a resource, each once; none of a type that is not searched.
 
     `base` is our own FHIR address, `zone` that of dates without offset. What a search finds in
     columns or by joining the DICOM tables has no rows unless `answers` names it too: EVERYWHERE to
@@ -89,7 +89,7 @@ def rows(
     """
     make = _Maker(base, zone)
     found: dict[Row, None] = {}
-    for param in table[resource["resourceType"]].values():
+    for param in table.get(resource["resourceType"], {}).values():
         if param.answer in answers:
             found |= dict.fromkeys(make.rows(param, list(values(resource, param.path))))
     return list(found)

@@ -50,6 +50,13 @@ _COUNT_STUDY = Prepared(
     )
     .values(instances=study.c.instances + 1, changed=bindparam("now"))
 )
+_PLACES = Prepared(
+    select(instance.c.bulk, instance.c.frame_index, instance.c.facts).where(
+        instance.c.organisation == bindparam("organisation"),
+        instance.c.uid == bindparam("uid"),
+        instance.c.copy == 0,
+    )
+)
 _ADD_INSTANCE = Prepared(insert(instance))
 _ADD_JSON = Prepared(insert(instance_json))
 
@@ -163,15 +170,15 @@ def visible(
     named = {"series": series_uid, "uid": uid}
     given = {name: value for name, value in named.items() if value}
     values = {"organisation": key.organisation, "study": key.uid, "claim": key.claim, **given}
-    return connection.execute(_visible(tuple(given)), values).fetchall()
+    return _visible(tuple(given)).rows(connection, values)
 
 
 @cache
-def _visible(given: tuple[str, ...]) -> Any:
+def _visible(given: tuple[str, ...]) -> Prepared:
     names = ("series", "uid", "number", "sop_class", "transfer_syntax", "blob", "size")
     more = ("dataset_offset", "preamble_clean", "deflated", "sha256", "frames")
     keys = ("organisation", "study", "claim", *given)
-    return (
+    return Prepared(
         select(*(instance.c[name] for name in (*names, *more)))
         .where(*(instance.c[name] == bindparam(name) for name in keys), instance.c.copy == 0)
         .order_by(instance.c.series, instance.c.number, instance.c.uid)
@@ -180,16 +187,7 @@ def _visible(given: tuple[str, ...]) -> Any:
 
 def places(connection: Connection, organisation: int, uid: str) -> Any:
     """The bulk values, the frame index and the facts of one visible instance."""
-    return connection.execute(_places(), {"organisation": organisation, "uid": uid}).one()
-
-
-@cache
-def _places() -> Any:
-    return select(instance.c.bulk, instance.c.frame_index, instance.c.facts).where(
-        instance.c.organisation == bindparam("organisation"),
-        instance.c.uid == bindparam("uid"),
-        instance.c.copy == 0,
-    )
+    return _PLACES.row(connection, {"organisation": organisation, "uid": uid})
 
 
 def known_blobs(connection: Connection, organisation: int, keys: list[str]) -> set[str]:

@@ -28,6 +28,7 @@ class Server:
     base: str
     http: int
     dimse: int
+    mllp: int
     environment: dict[str, str]
 
     def run(self, *words: str, stdin: str | None = None, check: bool = True) -> Any:
@@ -82,6 +83,7 @@ def environment(data: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "TRIPTYCH_DATA": str(data),
         "TRIPTYCH_HTTP_PORT": "0",
         "TRIPTYCH_DIMSE_PORT": "0",
+        "TRIPTYCH_MLLP_PORT": "0",
         "TRIPTYCH_SETTLE_SECONDS": "1",
         "TRIPTYCH_MIN_FREE_BYTES": "1M",
     }
@@ -114,8 +116,8 @@ def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str)
         process.wait()
         raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
     ports = json.loads(line.removeprefix("ready "))
-    doors = ports["base"], ports.get("http", 0), ports.get("dimse", 0)
-    return Server(process, data, log, *doors, env)
+    doors = (ports.get(name, 0) for name in ("http", "dimse", "mllp"))
+    return Server(process, data, log, ports["base"], *doors, env)
 
 
 @contextmanager
