@@ -102,14 +102,14 @@ def patients_named(query: q.Query) -> Iterator[str]:
 
 
 def _named(kind: str, condition: q.Condition) -> Iterator[str]:
-    """In `patient=1`, `subject=Patient/1`, Patient `_id=1`, and `patient._id=1`."""
+    """In `patient=1`, `subject=Patient/1`, `target=Patient/1`, Patient `_id=1`, `patient._id=1`."""
     match condition:
         case q.Criterion(param=param, values=values, modifier=modifier) if modifier != "not":
             if kind == "Patient" and param.code == "_id":
                 yield from (v.code for v in values if isinstance(v, q.TokenValue))
-            elif param.code in ("patient", "subject"):
-                references = (v for v in values if isinstance(v, q.ReferenceValue))
-                yield from (v.id for v in references if v.type in ("", "Patient"))
+            owner = ("", "Patient") if param.code in ("patient", "subject") else ("Patient",)
+            references = (v for v in values if isinstance(v, q.ReferenceValue))
+            yield from (v.id for v in references if v.type in owner)
         case q.Chain(branches=branches):
             for target, inner in branches:
                 yield from _named(target, inner)
