@@ -26,7 +26,7 @@ RUN /opt/triptych/bin/python -c "import gdcm, imagecodecs, jpeg_ls, openjpeg, ps
 ENV PATH=/opt/triptych/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 TRIPTYCH_DATA=/data TRIPTYCH_HOST=0.0.0.0
 USER 10001
 VOLUME /data
-EXPOSE 8080 11112
+EXPOSE 8080 11112 2575
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=4)"]
 ENTRYPOINT ["python", "-m", "server"]
 CMD ["serve"]

@@ -146,7 +146,8 @@ class Stand:
         """Our server with its defaults, but for free ports and the settings given."""
         data = data or self.new_folder("ours")
         plain = {k: v for k, v in os.environ.items() if not k.startswith("TRIPTYCH_")}
-        own = {"DATA": str(data), "HTTP_PORT": "0", "DIMSE_PORT": "0", "LOG_LEVEL": "WARNING"}
+        own = {"DATA": str(data), "LOG_LEVEL": "WARNING"}
+        own |= {f"{door}_PORT": "0" for door in ("HTTP", "DIMSE", "MLLP")}
         env = plain | {f"TRIPTYCH_{name}": text for name, text in (own | settings).items()}
         log = data.with_name(data.name + ".log")
         with log.open("ab") as errors:

@@ -153,5 +153,6 @@ def _reject(wire: Wire, request: Request, rejection: Rejection) -> Event:
 def _log(event: Event) -> None:
     calling, ending = event.calling, event.ending
     who = f"{calling.calling_ae or 'nobody'} at {calling.address}"
+    how = f"{ending.kind} ({ending.reason})" if ending.reason else ending.kind
     counts = f"{event.stored} stored, {event.refused} refused"
-    log.info("Association with %s %s (%s): %s", who, ending.kind, ending.reason, counts)
+    log.info("Association with %s %s: %s", who, how, counts)

@@ -81,7 +81,7 @@ def rows(
     answers: Container[str] = ("index",),
     table: Table = TABLE,
 ) -> list[Row]:
-    """All index rows of a resource, each once.
+    """All index rows of a resource, each once; none of a type that is not searched.
 
     `base` is our own FHIR address, `zone` that of dates without offset. What a search finds in
     columns or by joining the DICOM tables has no rows unless `answers` names it too: EVERYWHERE to
@@ -89,7 +89,7 @@ def rows(
     """
     make = _Maker(base, zone)
     found: dict[Row, None] = {}
-    for param in table[resource["resourceType"]].values():
+    for param in table.get(resource["resourceType"], {}).values():
         if param.answer in answers:
             found |= dict.fromkeys(make.rows(param, list(values(resource, param.path))))
     return list(found)
@@ -165,6 +165,8 @@ class _Maker:
             )
 
     def _references(self, param: Param, value: Any) -> Iterator[Row]:
+        if isinstance(value, str):  # a canonical names what it refers to by its address alone
+            value = {"reference": value}
         reference = value.get("reference", "")
         local = local_reference(reference, self.base)
         kind = local[0] if local else value.get("type", "")

@@ -5,7 +5,7 @@ came through.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,8 @@ RFC_3986 = "urn:ietf:rfc:3986"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:\S+", re.IGNORECASE | re.ASCII)
 
+_ORDER_KINDS = ("PLAC", "FILL", "ACSN")
+
 Json = dict[str, Any]
 
 
@@ -28,7 +30,8 @@ class Site:
 
     `systems` maps a namespace or universal id to a system, `base` begins the systems that are
     made up for all others, `default` is the authority of patient numbers that name none, `zone`
-    is an IANA time zone name. A Study ID (0020,0010) is kept only if `study_id_system` is set.
+    is an IANA time zone name. The other defaults are for numbers of their kind that name none.
+    A Study ID (0020,0010) and a social security number are kept only if their system is set.
     """
 
     base: str
@@ -37,6 +40,11 @@ class Site:
     zone: str = ""
     accession_system: str = ""
     study_id_system: str = ""
+    placer_system: str = ""
+    filler_system: str = ""
+    visit_system: str = ""
+    staff_system: str = ""
+    social_security_system: str = ""
 
 
 def system_for(
@@ -68,9 +76,18 @@ def patient_system(issuer: Issuer, site: Site) -> str:
     return system_for(issuer, table=site.systems, base=site.base, default=site.default)[0]
 
 
-def order_system(issuer: Issuer, site: Site) -> str:
-    """The system of an accession or order number; the patient default does not apply to it."""
-    default = site.accession_system
+def order_system(issuer: Issuer, site: Site, kind: str = "ACSN") -> str:
+    """The system of an accession (ACSN), placer (PLAC), filler (FILL) or visit number (VN).
+
+    The patient default does not apply to it; a number of another kind has no default.
+    """
+    defaults = {
+        "ACSN": site.accession_system,
+        "PLAC": site.placer_system,
+        "FILL": site.filler_system,
+        "VN": site.visit_system,
+    }
+    default = defaults.get(kind, "")
     return system_for(issuer, table=site.systems, base=site.base, default=default)[0]
 
 
@@ -102,9 +119,40 @@ def typed_identifier(value: str, *, kind: str, system: str = "", use: str = "") 
 
 def accession_identifier(number: Number, site: Site) -> Json:
     """The identifier of an accession number (0008,0050) and its issuer (0008,0051)."""
-    return typed_identifier(
-        number.value.strip(), kind="ACSN", system=order_system(number.issuer, site)
-    )
+    return order_identifier(number, "ACSN", site)
+
+
+def order_identifier(number: Number, kind: str, site: Site) -> Json:
+    """The identifier of an order by a number of one kind: ACSN, PLAC or FILL."""
+    system = order_system(number.issuer, site, kind)
+    return typed_identifier(number.value.strip(), kind=kind, system=system)
+
+
+def distinct(identifiers: Iterable[Json]) -> list[Json]:
+    """Identifiers, each number once by type: one with a system stands for one without."""
+    kept: dict[tuple[str, str, str], Json] = {}
+    for one in identifiers:
+        kept.setdefault((_type_code(one), one.get("system", ""), one["value"]), one)
+    issued = {(kind, value) for kind, system, value in kept if system}
+    return [
+        one for (kind, system, value), one in kept.items() if system or (kind, value) not in issued
+    ]
+
+
+def in_order(identifiers: Iterable[Json]) -> list[Json]:
+    """Identifiers of an order or report: placer, filler, accession, then all others."""
+
+    def rank(one: Json) -> tuple[int, str, str]:
+        kind = _type_code(one)
+        place = _ORDER_KINDS.index(kind) if kind in _ORDER_KINDS else len(_ORDER_KINDS)
+        return place, one.get("system", ""), one["value"]
+
+    return sorted(identifiers, key=rank)
+
+
+def _type_code(identifier: Json) -> str:
+    codings = identifier.get("type", {}).get("coding", [{}])
+    return str(codings[0].get("code", ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from fhir.identifiers import (
 from fhir.imaging_series import Series, group, series_json, started
 from fhir.references import Directory, named, practitioner
 from fhir.text import clean
+from fhir.unique import unique
 
 SETTLED = "settled"
 ARRIVING = "arriving"
@@ -155,7 +156,7 @@ def _accessions(study: StudyView, series: list[Series], site: Site) -> list[Json
     numbers |= dict.fromkeys(order.accession for order in study.orders)
     made = [accession_identifier(number, site) for number in numbers if number.value.strip()]
     issued = {one["value"] for one in made if "system" in one}
-    return _unique(one for one in made if "system" in one or one["value"] not in issued)
+    return unique(one for one in made if "system" in one or one["value"] not in issued)
 
 
 def _requests(instance: InstanceFacts, uid: str) -> list[Request]:
@@ -197,7 +198,7 @@ def _people(people: Iterable[Person], study: StudyView, site: Site) -> list[Json
 
 def _procedures(facts: list[StudyFacts], site: Site) -> list[Json]:
     codes = dict.fromkeys(code for one in facts for code in one.procedures)
-    found = _unique(each for code in codes if (each := concept([code], base=site.base)))
+    found = unique(each for code in codes if (each := concept([code], base=site.base)))
     text = _first(facts, lambda one: one.procedure_text) or _first(
         facts, lambda one: one.description
     )
@@ -213,7 +214,7 @@ def _reasons(study: StudyView, series: list[Series], site: Site) -> list[Json]:
         found += _reason(codes, text, site)
     for codes in dict.fromkeys(one.study.reasons for one in instances):
         found += _reason(codes, "", site)
-    return _unique(one for one in found if one)
+    return unique(one for one in found if one)
 
 
 def _reason(codes: tuple[Code, ...], text: str, site: Site) -> list[Json | None]:
@@ -221,11 +222,3 @@ def _reason(codes: tuple[Code, ...], text: str, site: Site) -> list[Json | None]
     if len(codes) < 2:
         return [concept(codes, clean(text), base=site.base)]
     return [*(concept([code], base=site.base) for code in codes), concept([], text, base=site.base)]
-
-
-def _unique(items: Iterable[Json]) -> list[Json]:
-    kept: list[Json] = []
-    for item in items:
-        if item not in kept:
-            kept.append(item)
-    return kept

@@ -5,7 +5,7 @@ alternatives, `[x]` for any form of a choice, and `(system=phone)` after a name 
 A reference parameter only sees references to its targets, which is R4's `where(resolve() is …)`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +39,12 @@ class Param:
 _PEOPLE = ("Practitioner", "PractitionerRole")
 _ORDERS = ("Appointment", "AppointmentResponse", "CarePlan", "ServiceRequest", "Task")
 _PERFORMERS = ("CareTeam", "Device", "Organization", "Patient", *_PEOPLE, "RelatedPerson")
+_AGENTS = ("Device", "Organization", "Patient", *_PEOPLE, "RelatedPerson")
+_READERS = ("CareTeam", "Organization", *_PEOPLE)
+_REQUESTS = ("CarePlan", "MedicationRequest", "ServiceRequest")
+_RESULTS = ("MolecularSequence", "Observation", "QuestionnaireResponse")
+_SUBJECTS = ("Device", "Group", "Location", "Patient")
+_VISITS = ("Encounter", "EpisodeOfCare")
 
 COMMON = (
     Param("_id", "token", "id", answer="column", flavour="exact"),
@@ -49,14 +55,18 @@ COMMON = (
     Param("_tag", "token", "meta.tag"),
 )
 
-PATIENT = (
-    Param("active", "token", "active"),
+_PLACE = (
     Param("address", "string", "address"),
     Param("address-city", "string", "address.city"),
     Param("address-country", "string", "address.country"),
     Param("address-postalcode", "string", "address.postalCode"),
     Param("address-state", "string", "address.state"),
     Param("address-use", "token", "address.use"),
+)
+
+PATIENT = (
+    Param("active", "token", "active"),
+    *_PLACE,
     Param("birthdate", "date", "birthDate"),
     Param("death-date", "date", "deceasedDateTime"),
     Param("deceased", "token", "deceased[x]", flavour="exists"),
@@ -104,6 +114,178 @@ ENDPOINT = (
     Param("status", "token", "status"),
 )
 
+ENCOUNTER = (
+    Param("account", "reference", "account", ("Account",)),
+    Param("appointment", "reference", "appointment", ("Appointment",)),
+    Param("based-on", "reference", "basedOn", ("ServiceRequest",)),
+    Param("class", "token", "class"),
+    Param("date", "date", "period"),
+    Param("diagnosis", "reference", "diagnosis.condition", ("Condition", "Procedure")),
+    Param("episode-of-care", "reference", "episodeOfCare", ("EpisodeOfCare",)),
+    Param("identifier", "token", "identifier", flavour="identifier"),
+    Param("location", "reference", "location.location", ("Location",)),
+    Param("location-period", "date", "location.period"),
+    Param("part-of", "reference", "partOf", ("Encounter",)),
+    Param("participant", "reference", "participant.individual", (*_PEOPLE, "RelatedPerson")),
+    Param("participant-type", "token", "participant.type"),
+    Param("patient", "reference", "subject", ("Patient",)),
+    Param("practitioner", "reference", "participant.individual", ("Practitioner",)),
+    Param("reason-code", "token", "reasonCode"),
+    Param(
+        "reason-reference",
+        "reference",
+        "reasonReference",
+        ("Condition", "ImmunizationRecommendation", "Observation", "Procedure"),
+    ),
+    Param("service-provider", "reference", "serviceProvider", ("Organization",)),
+    Param("special-arrangement", "token", "hospitalization.specialArrangement"),
+    Param("status", "token", "status"),
+    Param("subject", "reference", "subject", ("Group", "Patient")),
+    Param("type", "token", "type"),
+)
+
+SERVICE_REQUEST = (
+    Param("authored", "date", "authoredOn"),
+    Param("based-on", "reference", "basedOn", ("CarePlan", "MedicationRequest", "ServiceRequest")),
+    Param("body-site", "token", "bodySite"),
+    Param("category", "token", "category"),
+    Param("code", "token", "code"),
+    Param("encounter", "reference", "encounter", _VISITS),
+    Param("identifier", "token", "identifier", flavour="identifier"),
+    Param(
+        "instantiates-canonical",
+        "reference",
+        "instantiatesCanonical",
+        ("ActivityDefinition", "PlanDefinition"),
+    ),
+    Param("instantiates-uri", "uri", "instantiatesUri"),
+    Param("intent", "token", "intent"),
+    Param("occurrence", "date", "occurrence[x]"),
+    Param("order-detail", "token", "orderDetail"),
+    Param("patient", "reference", "subject", ("Patient",)),
+    Param("performer", "reference", "performer", ("HealthcareService", *_PERFORMERS)),
+    Param("performer-type", "token", "performerType"),
+    Param("priority", "token", "priority"),
+    Param("replaces", "reference", "replaces", ("ServiceRequest",)),
+    Param("requester", "reference", "requester", _AGENTS),
+    Param("requisition", "token", "requisition", flavour="identifier"),
+    Param("specimen", "reference", "specimen", ("Specimen",)),
+    Param("status", "token", "status"),
+    Param("subject", "reference", "subject", _SUBJECTS),
+)
+
+DIAGNOSTIC_REPORT = (
+    Param(
+        "based-on",
+        "reference",
+        "basedOn",
+        ("ImmunizationRecommendation", "NutritionOrder", *_REQUESTS),
+    ),
+    Param("category", "token", "category"),
+    Param("code", "token", "code"),
+    Param("conclusion", "token", "conclusionCode"),
+    Param("date", "date", "effective[x]"),
+    Param("encounter", "reference", "encounter", _VISITS),
+    Param("identifier", "token", "identifier", flavour="identifier"),
+    Param("issued", "date", "issued"),
+    Param("media", "reference", "media.link", ("Media",)),
+    Param("patient", "reference", "subject", ("Patient",)),
+    Param("performer", "reference", "performer", _READERS),
+    Param("result", "reference", "result", ("Observation",)),
+    Param("results-interpreter", "reference", "resultsInterpreter", _READERS),
+    Param("specimen", "reference", "specimen", ("Specimen",)),
+    Param("status", "token", "status"),
+    Param("subject", "reference", "subject", _SUBJECTS),
+)
+
+# Without the parameters of kind quantity and composite.
+OBSERVATION = (
+    Param(
+        "based-on",
+        "reference",
+        "basedOn",
+        ("DeviceRequest", "ImmunizationRecommendation", "NutritionOrder", *_REQUESTS),
+    ),
+    Param("category", "token", "category"),
+    Param("code", "token", "code"),
+    Param("combo-code", "token", "code | component.code"),
+    Param("combo-data-absent-reason", "token", "dataAbsentReason | component.dataAbsentReason"),
+    Param("combo-value-concept", "token", "valueCodeableConcept | component.valueCodeableConcept"),
+    Param("component-code", "token", "component.code"),
+    Param("component-data-absent-reason", "token", "component.dataAbsentReason"),
+    Param("component-value-concept", "token", "component.valueCodeableConcept"),
+    Param("data-absent-reason", "token", "dataAbsentReason"),
+    Param("date", "date", "effective[x]"),
+    Param(
+        "derived-from",
+        "reference",
+        "derivedFrom",
+        ("DocumentReference", "ImagingStudy", "Media", *_RESULTS),
+    ),
+    Param("device", "reference", "device", ("Device", "DeviceMetric")),
+    Param("encounter", "reference", "encounter", _VISITS),
+    Param("focus", "reference", "focus"),
+    Param("has-member", "reference", "hasMember", _RESULTS),
+    Param("identifier", "token", "identifier", flavour="identifier"),
+    Param("method", "token", "method"),
+    Param(
+        "part-of",
+        "reference",
+        "partOf",
+        (
+            *("ImagingStudy", "Immunization", "MedicationAdministration", "MedicationDispense"),
+            *("MedicationStatement", "Procedure"),
+        ),
+    ),
+    Param("patient", "reference", "subject", ("Patient",)),
+    Param("performer", "reference", "performer", ("Patient", "RelatedPerson", *_READERS)),
+    Param("specimen", "reference", "specimen", ("Specimen",)),
+    Param("status", "token", "status"),
+    Param("subject", "reference", "subject", _SUBJECTS),
+    Param("value-concept", "token", "valueCodeableConcept"),
+    Param("value-date", "date", "valueDateTime | valuePeriod"),
+    Param("value-string", "string", "valueString | valueCodeableConcept.text"),
+)
+
+PRACTITIONER = (
+    *_PLACE,
+    Param("active", "token", "active"),
+    Param("communication", "token", "communication"),
+    Param("email", "token", "telecom(system=email)", flavour="contact"),
+    Param("family", "string", "name.family"),
+    Param("gender", "token", "gender"),
+    Param("given", "string", "name.given"),
+    Param("identifier", "token", "identifier", flavour="identifier"),
+    Param("name", "string", "name"),
+    Param("phone", "token", "telecom(system=phone)", flavour="contact"),
+    Param("phonetic", "string", "name", flavour="phonetic"),
+    Param("telecom", "token", "telecom", flavour="contact"),
+)
+
+ORGANIZATION = (
+    *_PLACE,
+    Param("active", "token", "active"),
+    Param("endpoint", "reference", "endpoint", ("Endpoint",)),
+    Param("identifier", "token", "identifier", flavour="identifier"),
+    Param("name", "string", "name | alias"),
+    Param("partof", "reference", "partOf", ("Organization",)),
+    Param("phonetic", "string", "name", flavour="phonetic"),
+    Param("type", "token", "type"),
+)
+
+PROVENANCE = (
+    Param("agent", "reference", "agent.who", _AGENTS),
+    Param("agent-role", "token", "agent.role"),
+    Param("agent-type", "token", "agent.type"),
+    Param("entity", "reference", "entity.what"),
+    Param("location", "reference", "location", ("Location",)),
+    Param("patient", "reference", "target", ("Patient",)),
+    Param("recorded", "date", "recorded"),
+    Param("signature-type", "token", "signature.type"),
+    Param("target", "reference", "target"),
+    Param("when", "date", "occurredDateTime"),
+)
+
 Table = Mapping[str, Mapping[str, Param]]
 
 TABLE: Table = {
@@ -112,5 +294,17 @@ TABLE: Table = {
         ("Patient", PATIENT),
         ("ImagingStudy", IMAGING_STUDY),
         ("Endpoint", ENDPOINT),
+        ("Encounter", ENCOUNTER),
+        ("ServiceRequest", SERVICE_REQUEST),
+        ("DiagnosticReport", DIAGNOSTIC_REPORT),
+        ("Observation", OBSERVATION),
+        ("Practitioner", PRACTITIONER),
+        ("Organization", ORGANIZATION),
+        ("Provenance", PROVENANCE),
     )
 }
+
+
+def only(types: Iterable[str]) -> Table:
+    """The rows of the types that a server serves: all others are as if they did not exist."""
+    return {name: TABLE[name] for name in types}

@@ -1,5 +1,6 @@
 """`python -m server COMMAND`: the commands, loaded when they are asked for."""
 
+import os
 import sys
 from importlib import import_module
 
@@ -21,6 +22,8 @@ COMMANDS = {
     "jobs": ("server.commands.operate", "jobs"),
     "review": ("server.commands.operate", "review"),
     "verify": ("server.commands.operate", "verify"),
+    "feed": ("server.commands.hl7", "feed"),
+    "hl7": ("server.commands.hl7", "hl7"),
     "_role": ("server.commands.roles", "role"),
 }
 
@@ -56,6 +59,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run a command; what the user can mend is one sentence, not a trace."""
+    os.umask(0o077)  # what is written holds patients' data: it is for this user alone
     try:
         cli(prog_name="triptych")
     except (BadSetting, Fault) as error:

@@ -36,6 +36,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "text", "127.0.0.1", "Address that every listener binds."),
     Setting("HTTP_PORT", "int", "8080", "Port of FHIR, DICOMweb and OAuth. 0: any free port."),
     Setting("DIMSE_PORT", "int", "11112", "Port of the DICOM listener. 0: any free port."),
+    Setting("MLLP_PORT", "int", "2575", "Port of the HL7 listener. 0: any free port."),
     Setting("BASE_URL", "text", "", "Public address. Empty: http://HOST:HTTP_PORT."),
     Setting("AE_TITLE", "text", "TRIPTYCH", "Our DICOM application entity title."),
     Setting(
@@ -61,7 +62,8 @@ SETTINGS: tuple[Setting, ...] = (
         "OPEN_DOORS",
         "choice:auto|loopback|none",
         "auto",
-        "Serve unknown DICOM senders from loopback as the built-in peer `loopback`. "
+        "Serve unknown DICOM and HL7 senders from loopback as the built-in peer and feed "
+        "`loopback`. "
         "auto: while HOST is loopback.",
     ),
     Setting(
@@ -86,6 +88,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("MAX_ASSOCIATIONS", "int", "100", "Most DICOM associations at once."),
     Setting("MAX_PDU", "size", "128K", "Longest DICOM PDU that we take."),
     Setting("DIMSE_IDLE_SECONDS", "int", "60", "Close an association that is silent this long."),
+    Setting("MLLP_CONNECTIONS", "int", "100", "Most HL7 connections at once."),
+    Setting("MLLP_MAX_BYTES", "size", "48M", "Largest HL7 message."),
+    Setting("MLLP_IDLE_SECONDS", "int", "300", "Close an HL7 connection that is silent this long."),
     Setting("DECODE_WORKERS", "int", "1", "Processes that decode pictures, in each HTTP process."),
     Setting("DECODE_MEMORY", "size", "1G", "Memory that one decoding process may take."),
     Setting("DECODE_SECONDS", "int", "20", "Time that decoding one picture may take."),
@@ -137,6 +142,7 @@ class Config:
     host: str
     http_port: int
     dimse_port: int
+    mllp_port: int
     base_url: str
     ae_title: str
     settle_seconds: int
@@ -155,6 +161,9 @@ class Config:
     max_associations: int
     max_pdu: int
     dimse_idle_seconds: int
+    mllp_connections: int
+    mllp_max_bytes: int
+    mllp_idle_seconds: int
     decode_workers: int
     decode_memory: int
     decode_seconds: int
@@ -167,7 +176,7 @@ class Config:
 
     @property
     def doors_open(self) -> bool:
-        """True when unknown DICOM senders from loopback are served."""
+        """True when unknown senders from loopback are served."""
         return self.open_doors == "loopback" or (self.open_doors == "auto" and self.loopback)
 
     @property

@@ -1,4 +1,4 @@
-"""The DICOM door wired to flows: who may call, where objects go, what is recorded."""
+"""The DICOM and HL7 doors wired to flows: who may call, where things go, what is recorded."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,9 +7,11 @@ from dicom.errors import DicomError, Refused
 from dicom.rules import Calling, Event, Limits, Rules
 from dicom.scp import Door
 from dicom.sink import Peer, Receipt, Sink, StoreRequest
+from hl7 import mllp
+from hl7 import rules as hl7_rules
 from server import errors
 from server.errors import Fault
-from server.flows import audit, ingest, parties
+from server.flows import audit, ingest, messages, parties
 from server.flows.sites import HOME, House
 
 R = TypeVar("R")
@@ -59,6 +61,43 @@ def _record(house: House, event: Event) -> None:
             address=event.calling.address,
             detail=f"association {words}; {event.stored} stored, {event.refused} refused",
             count=event.stored,
+            bytes=event.received,
+        )
+    )
+
+
+def mllp_door(house: House) -> mllp.Door[messages.Caller]:
+    """A door for HL7 messages over one house, not yet started."""
+    config = house.config
+    limits = hl7_rules.Limits(
+        connections=config.mllp_connections,
+        message=config.mllp_max_bytes,
+        idle=config.mllp_idle_seconds,
+    )
+    rules: hl7_rules.Rules[messages.Caller] = hl7_rules.Rules(
+        identify=lambda caller: messages.greet(house, caller.address),
+        receive=lambda caller, raw: messages.receive(house, caller, raw),
+        stamp=messages.stamp,
+        on_event=lambda event: _record_connection(house, event),
+        limits=limits,
+    )
+    return mllp.Door(config.host, config.mllp_port, rules)
+
+
+def _record_connection(house: House, event: hl7_rules.Event[messages.Caller]) -> None:
+    """One audit row for the end of a connection; messages have rows of their own."""
+    turned_away = event.feed is None
+    words = f"{event.ending.kind} {event.ending.reason}".strip()
+    counts = f"{event.answered} answered, {event.refused} refused, {event.failed} failed"
+    house.auditor.note(
+        audit.Event(
+            organisation=event.feed.organisation if event.feed else HOME,
+            door=messages.DOOR,
+            action="refuse" if turned_away else "execute",
+            outcome="4" if turned_away else "0",
+            address=event.caller.address,
+            detail=f"connection {words}; {counts}",
+            count=event.answered,
             bytes=event.received,
         )
     )

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import logs
 from tests.support.leaks import listening_ports, threads_left
 from tests.support.loopback import install_guard, take_violations
 
+TOLD = pytest.StashKey[list[str]]()
 KEPT = ("TRIPTYCH_SAMPLES", "TRIPTYCH_NO_SKIPS")
 
 
@@ -55,15 +57,19 @@ def leaves_nothing_running() -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With TRIPTYCH_NO_SKIPS=1 a run that skipped anything has failed."""
-    if os.environ.get("TRIPTYCH_NO_SKIPS") == "1" and skipped(session.config):
+    """A run has failed if it skipped anything under TRIPTYCH_NO_SKIPS=1, or if a log tells too much."""
+    session.config.stash[TOLD] = logs.findings()
+    no_skips = os.environ.get("TRIPTYCH_NO_SKIPS") == "1"
+    if session.config.stash[TOLD] or (no_skips and skipped(session.config)):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Name every skip where it is a failure."""
+    """Name every skip where it is a failure, and every line of a log that is one."""
+    for finding in config.stash.get(TOLD, []):
+        terminalreporter.write_line(f"a log must not hold this: {finding}", red=True)
     names = skipped(config)
     if os.environ.get("TRIPTYCH_NO_SKIPS") == "1" and names:
         terminalreporter.section("skipped although TRIPTYCH_NO_SKIPS=1", red=True)

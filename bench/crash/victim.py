@@ -55,6 +55,7 @@ class Victim:
             "TRIPTYCH_DATA": str(self.data),
             "TRIPTYCH_HTTP_PORT": str(self.http),
             "TRIPTYCH_DIMSE_PORT": str(self.dimse),
+            "TRIPTYCH_MLLP_PORT": "0",
             "TRIPTYCH_SETTLE_SECONDS": "1",
             "TRIPTYCH_MIN_FREE_BYTES": "1M",
             "TRIPTYCH_LOG_LEVEL": "WARNING",

@@ -1,4 +1,4 @@
-"""The child processes of `serve`: web, dimse and worker."""
+"""The child processes of `serve`: web, dimse, mllp and worker."""
 
 import multiprocessing
 import multiprocessing.util
@@ -13,7 +13,7 @@ from server import config as settings
 from server.commands import process
 from server.flows.sites import House, open_house
 
-ROLES = ("web", "dimse", "worker")
+ROLES = ("web", "dimse", "mllp", "worker")
 _GRACE = 30
 _MINUTE = 60
 
@@ -26,7 +26,7 @@ def role(name: str) -> None:
     process.die_with_parent()
     process.watch_parent()
     process.set_up_logging(config, name)
-    {"web": web, "dimse": dimse, "worker": worker}[name](config)
+    {"web": web, "dimse": dimse, "mllp": mllp, "worker": worker}[name](config)
 
 
 def worker(config: settings.Config) -> None:
@@ -49,6 +49,21 @@ def dimse(config: settings.Config) -> None:
 
     house = open_house(config, "dimse")
     door = dicom_door(house)
+    stopping = threading.Event()
+    process.on_stop(stopping.set)
+    door.start()
+    process.report_ready(str(door.port))
+    _tend(house, stopping)
+    door.stop(_GRACE)
+    house.close()
+
+
+def mllp(config: settings.Config) -> None:
+    """Listen for HL7 messages."""
+    from server.listeners import mllp_door
+
+    house = open_house(config, "mllp")
+    door = mllp_door(house)
     stopping = threading.Event()
     process.on_stop(stopping.set)
     door.start()

@@ -20,7 +20,7 @@ from server.flows.sites import House, open_house
 
 Check = Callable[[House], None]
 
-_ROLES = ("worker", "dimse", "web")
+_ROLES = ("worker", "dimse", "mllp", "web")
 _DYING = 30.0  # seconds that the children of a killed server get to disappear
 
 
@@ -99,11 +99,11 @@ def start(config: Config, only: str = "", before: Check | None = None) -> Superv
 
 
 @click.command()
-@click.option("--only", default="", metavar="web,dimse,worker", help="Start only these roles.")
+@click.option("--only", default="", metavar="web,dimse,mllp,worker", help="Start only these roles.")
 def serve(only: str) -> None:
-    """Start the server: FHIR, DICOMweb and OAuth over HTTP, DICOM over DIMSE, and the worker.
+    """Start the server: FHIR, DICOMweb and OAuth over HTTP, DICOM over DIMSE, HL7 over MLLP.
 
-    Prints one line `ready {"dimse": 11112, "http": 8080, "base": "http://127.0.0.1:8080"}` when
+    Prints one line `ready {"dimse": 11112, "mllp": 2575, "http": 8080, "base": "http://…"}` when
     every listener answers. Ctrl-C or SIGTERM stops it after open requests have ended.
     """
     supervisor = start(settings.load(), only)

@@ -23,6 +23,7 @@ _START = 60
 _GRACE = 35
 _LONGEST_PAUSE = 30
 _DEATHS, _DEATH_WINDOW = 5, 60.0
+_LISTENERS = ("dimse", "mllp")
 
 
 class StartFailed(Exception):
@@ -81,8 +82,8 @@ class Supervisor:
         pipes = [self._spawn(child) for child in self._children]
         for child, pipe in zip(self._children, pipes, strict=True):
             word = _word(pipe, child)
-            if child.role == "dimse":
-                self.ports["dimse"] = int(word)
+            if child.role in _LISTENERS:
+                self.ports[child.role] = int(word)
         if any(child.role == "web" for child in self._children):
             self._await_http()
             self.ports["http"] = self.config.http_port
@@ -134,8 +135,11 @@ class Supervisor:
 
     def _for(self, child: Child) -> Config:
         """A restarted listener takes the port that it had."""
-        port = self.ports.get("dimse", self.config.dimse_port)
-        return replace(self.config, dimse_port=port)
+        return replace(
+            self.config,
+            dimse_port=self.ports.get("dimse", self.config.dimse_port),
+            mllp_port=self.ports.get("mllp", self.config.mllp_port),
+        )
 
     def _await_http(self) -> None:
         deadline = time.monotonic() + _START

@@ -23,7 +23,10 @@ S = TypeVar("S", bound=Select[Any])
 
 # Types that belong to a patient. All others are shared by the organisation, and a patient reads
 # only those that one of the patient's own resources refers to.
-COMPARTMENT = frozenset({"Patient", "ImagingStudy"})
+COMPARTMENT = frozenset(
+    {"Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Observation"}
+    | {"Encounter", "Provenance", "Binary"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,11 +283,16 @@ def verify(connection: Connection) -> list[str]:
 
 
 def _false_signatures(connection: Connection) -> list[str]:
-    roots = connection.execute(select(audit_root)).fetchall()
+    """Signatures that are false, or are of another chain than the one that stands there."""
+    same = (audit.c.writer == audit_root.c.writer) & (audit.c.seq == audit_root.c.seq)
+    query = select(audit_root, audit.c.hash.label("chained")).outerjoin(audit, same)
+    roots = connection.execute(query).fetchall()
     if not roots:
         return []
     public, false = signing_key(connection).public_key(), []
     for root in roots:
+        if root.chained != root.hash:
+            false.append(f"{root.writer}: the chain is not the one that was signed at {root.seq}")
         message = f"{root.writer}|{root.seq}|{root.hash}".encode()
         try:
             public.verify(bytes.fromhex(root.signature), message)

@@ -23,7 +23,7 @@ from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.sites import House
-from server.store import people, tokens
+from server.store import identities, people, tokens
 
 SCRIPT = "cli"
 LONGEST_SCRIPT = 900
@@ -98,7 +98,7 @@ def authenticate(house: House, token: str, *, address: str, now: int) -> Grant:
         client=row.client,
         context=granted[0].context,
         scopes=granted,
-        patients=_patients(row.patients),
+        patients=_patients(row.patients) | _patients(row.parts or "[]"),
         everyone=row.everyone,
         purpose=row.purpose,
         address=address,
@@ -166,7 +166,13 @@ def issue(house: House, order: Order, token: str, *, now: int) -> None:
     )
 
     def work(connection: Connection) -> None:
-        tokens.add(connection, values)
+        # Records that are part of a patient now; what joins it later adds nothing to the token.
+        parts = [
+            part
+            for one in patients
+            for part in identities.parts_of(connection, order.organisation, one)
+        ]
+        tokens.add(connection, values | {"parts": json.dumps(parts)})
         house.auditor.append(connection, event)
 
     house.database.apply(work)

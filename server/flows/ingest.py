@@ -360,7 +360,7 @@ def _study(
     natural = f"{key.organisation}|{key.uid}|{key.claim}"
     return {
         "id": derived_id(site.key, "ImagingStudy", natural),
-        "subject": filing.patient,
+        "subject": filing.subject or filing.patient,
         "filed_under": filing.patient,
         "held": key.claim > 0,
         "unconfirmed": filing.unconfirmed or key.claim > 0,

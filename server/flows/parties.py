@@ -69,7 +69,7 @@ def add_organisation(
     `issuer` is the system of numbers that arrive without one, `issuers` maps namespaces to systems.
     """
     check_name(name)
-    _check_zone(zone)
+    check_zone(zone)
     systems = [check_system(system) for system in [issuer, *issuers.values()] if system]
     with house.database.write() as connection:
         if people.organisation_id(connection, name) is not None:
@@ -78,18 +78,19 @@ def add_organisation(
         for namespace, system in issuers.items():
             people.add_issuer(connection, made, namespace, system)
         for system in systems:
-            _own(connection, made, system, now)
+            own(connection, made, system, now)
         record(house, connection, made, f"organisation add: {made}")
     return made
 
 
-def _own(connection: Connection, organisation: int, system: str, now: int) -> None:
+def own(connection: Connection, organisation: int, system: str, now: int) -> None:
     """Let an organisation own the numbers of a system. Raises Conflict if another one does."""
     if people.own_system(connection, organisation, system, now=now) != organisation:
         raise Conflict(f"the numbers of {system} belong to another organisation")
 
 
-def _check_zone(zone: str) -> None:
+def check_zone(zone: str) -> None:
+    """Raise Invalid unless there is such a time zone; empty is none."""
     try:
         _ = zone and ZoneInfo(zone)
     except (ValueError, ZoneInfoNotFoundError) as bad:
@@ -136,7 +137,7 @@ def put_peer(house: House, entry: PeerEntry, *, now: int) -> None:
     with house.database.write() as connection:
         owner = named(connection, entry.organisation)
         if entry.issuer:
-            _own(connection, owner, entry.issuer, now)
+            own(connection, owner, entry.issuer, now)
         people.put_peer(
             connection,
             {

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select
 from dicom.facts import Issuer, Number, PatientFacts
 from fhir import identifiers
 from fhir.identifiers import Placeholders
+from server.store import identities
 from server.store.install import derived_id
 from server.store.jobs import insert_for
 from server.store.tables import authority, patient, patient_number, patient_unissued, review
@@ -34,11 +35,15 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """Where a header belongs. `unconfirmed` marks a record that a contradiction set apart."""
+    """Where a header belongs. `unconfirmed` marks a record that a contradiction set apart.
+
+    `subject` is the record that `patient` has become part of, if it has.
+    """
 
     patient: str
     system: str = ""
     unconfirmed: bool = False
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ def _unissued(
         )
     ).scalar()
     if found is not None:
-        return Filing(found)
+        return Filing(found, subject=identities.heir(connection, site.organisation, found))
     kind = "unidentified" if bare else "unissued"
     made = _create(connection, site, header, kind, f"unissued|{key}", "", now)
     connection.execute(
@@ -157,13 +162,25 @@ def _create(
         organisation=site.organisation,
         id=made,
         kind=kind,
-        facts=json.dumps(asdict(header), ensure_ascii=False),
+        facts=dump_facts(header),
         issuer=issuer,
         salt=secrets.token_hex(16),
         created=now,
     )
     connection.execute(row.on_conflict_do_nothing())
     return made
+
+
+def make(
+    connection: Connection, site: Site, header: PatientFacts, system: str, value: str, now: int
+) -> str:
+    """Make the record that a number of the domain names; a header that names it finds the same."""
+    return _create(connection, site, header, "identified", f"{system}|{value}", system, now)
+
+
+def dump_facts(header: PatientFacts) -> str:
+    """A header's facts as they are kept with a record."""
+    return json.dumps(asdict(header), ensure_ascii=False)
 
 
 def load_facts(text: str) -> PatientFacts:
@@ -202,7 +219,7 @@ def same_person(site: Site, one: PatientFacts, other: PatientFacts) -> bool:
     if contradictions(site, one, other):
         return False
     agreed = one.number.value == other.number.value != ""
-    return agreed or one.removed or not _family_differs(site, one, other)
+    return agreed or one.removed or not family_differs(site, one, other)
 
 
 def _one_issuer(issuers: set[Issuer]) -> bool:
@@ -212,7 +229,8 @@ def _one_issuer(issuers: set[Issuer]) -> bool:
     return len(names) < 2 and len(universal) < 2
 
 
-def _family_differs(site: Site, one: PatientFacts, other: PatientFacts) -> bool:
+def family_differs(site: Site, one: PatientFacts, other: PatientFacts) -> bool:
+    """Whether two family names disagree. Absent and placeholder names are silent."""
     names = [h.name for h in (one, other) if not site.placeholders.name(h.name)]
     families = {name.split("=")[0].split("^")[0].strip().casefold() for name in names}
     return len(families) > 1

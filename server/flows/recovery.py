@@ -22,7 +22,9 @@ def prepare(house: House, now: int) -> None:
     migrate.migrate(house.database)
     with house.database.write() as connection:
         config = house.config
-        install.prepare(connection, now=now, issuer=config.issuer, zone=config.zone)
+        install.prepare(
+            connection, now=now, base=config.base, issuer=config.issuer, zone=config.zone
+        )
 
 
 def mend(house: House) -> int:

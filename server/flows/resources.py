@@ -4,14 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.errors import Gone, Missing
+from fhir.search_params import only
+from server.errors import BadMethod, Gone, Missing
 from server.flows import access
 from server.flows.access import Grant
 from server.flows.audit import Event, Reading
 from server.flows.sites import House
 from server.store import index, resources
 
-TYPES = ("Patient", "ImagingStudy", "Endpoint")
+SEARCHED = (
+    *("Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Observation"),
+    *("Encounter", "Provenance", "Endpoint"),
+)
+# What searches, chains and includes know of; a type that is not served does not exist for them.
+TABLE = only(SEARCHED)
+# Read by those who were given their address by one of the others.
+READ_ONLY = ("Binary",)
+TYPES = (*SEARCHED, *READ_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,13 @@ def served(resource_type: str) -> str:
     if resource_type not in TYPES:
         raise Missing(f"{resource_type} is not served here: see /fhir/metadata for what is")
     return resource_type
+
+
+def searched(resource_type: str) -> str:
+    """The type itself, or an error when it is not searched here."""
+    if resource_type in READ_ONLY:
+        raise BadMethod(f"{resource_type} is read by its address here, and not searched")
+    return served(resource_type)
 
 
 def read(house: House, grant: Grant, resource_type: str, id_: str) -> tuple[Version, Reading]:
@@ -57,6 +73,8 @@ def vread(
         found = resources.version_row(*which, version, access.versions(grant, row.type))
     if found is None:
         raise Missing("this resource has no such version")
+    if found.method == "DELETE":
+        raise Gone("this version is the deletion of the resource")
     return _version(found), _cover(house, grant, row, study)
 
 

@@ -7,11 +7,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from fhir import query as q
-from fhir.search_params import TABLE
 from server.flows import access, cursors
 from server.flows.access import Grant
 from server.flows.audit import Event, Reading
-from server.flows.resources import Version
+from server.flows.resources import TABLE, Version
 from server.flows.sites import House
 from server.store.search import Search
 from server.store.search_conditions import Allowed

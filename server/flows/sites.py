@@ -67,7 +67,7 @@ def load_site(connection: Connection, organisation: int, base: str) -> Site:
         name=found.name,
         key=value(connection, "key") or "",
         mapping=identifiers.Site(
-            base=base,
+            base=value(connection, "base") or base,
             systems={row.namespace: row.system for row in connection.execute(table)},
             default=found.issuer,
             zone=found.zone,

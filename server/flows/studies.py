@@ -9,24 +9,28 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from dicom.facts import InstanceFacts, Issuer, PatientFacts
+from dicom.facts import InstanceFacts, Issuer, Number, PatientFacts
 from dicom.facts_json import load
 from fhir import endpoint, imaging_study
 from fhir import patient as patient_body
+from fhir.identifiers import order_system
 from fhir.imaging_study import (
     ARRIVING,
     IDENTITY_NOT_CONFIRMED,
     SETTLED,
     UNIDENTIFIED,
+    Order,
     StudyView,
 )
 from server import clock
+from server.flows import joining
 from server.flows.patients import Site, load_facts
 from server.flows.sites import House
-from server.store import index, jobs, resources
+from server.store import index, jobs, links, resources
 from server.store.index import StudyKey
 from server.store.install import derived_id
 from server.store.jobs import Job
+from server.store.links import ACCESSION, FILLER, PLACER, PROCEDURE, STUDY, Key
 from server.store.resources import Change, Owner
 from server.store.tables import patient
 
@@ -43,6 +47,7 @@ class Snapshot:
     row: Any
     record: Any
     instances: list[InstanceFacts]
+    orders: tuple[Order, ...]
 
 
 def settle(house: House, job: Job) -> None:
@@ -58,7 +63,7 @@ def settle(house: House, job: Job) -> None:
     with house.database.write() as connection:
         if seen is not None:
             change = Change(clock.now(), _REASON, house.config.fhir_base)
-            _store(connection, seen, bodies, quiet, change)
+            _store(connection, site, seen, bodies, quiet, change)
         if not (quiet and index.end_settling(connection, key, row.changed)):
             last = now if seen else row.settled
             _again(connection, key, min(row.changed + pause, last + _SLOWER * pause))
@@ -83,7 +88,8 @@ def _snapshot(connection: Connection, key: StudyKey, row: Any) -> Snapshot:
     where = (patient.c.organisation == key.organisation) & (patient.c.id == row.subject)
     record = connection.execute(select(patient).where(where)).one()
     facts = [load(text) for text in index.facts(connection, key)]
-    return Snapshot(key, row, record, facts)
+    orders = joining.study_orders(connection, key.organisation, row.id)
+    return Snapshot(key, row, record, facts, orders)
 
 
 def _bodies(site: Site, seen: Snapshot, settled: bool, base: str) -> list[dict[str, Any]]:
@@ -98,6 +104,7 @@ def _bodies(site: Site, seen: Snapshot, settled: bool, base: str) -> list[dict[s
         instances=seen.instances,
         subject_number=_header(seen).number,
         endpoints=(f"Endpoint/{service}",),
+        orders=seen.orders,
         tags=_tags(seen, settled),
     )
     return [
@@ -131,6 +138,7 @@ def _tags(seen: Snapshot, settled: bool) -> tuple[str, ...]:
 
 def _store(
     connection: Connection,
+    site: Site,
     seen: Snapshot,
     bodies: list[dict[str, Any]],
     settled: bool,
@@ -146,6 +154,9 @@ def _store(
         resources.put(connection, owner, person, change)
     owner = Owner(organisation, seen.row.filed_under, seen.row.held)
     resources.put(connection, owner, study, change)
+    if not seen.row.held:
+        links.keep(connection, organisation, "ImagingStudy", study["id"], _keys(site, seen))
+        joining.ask(connection, organisation, study["id"], change.now)
     index.summarise(
         connection,
         seen.key,
@@ -155,6 +166,24 @@ def _store(
             "revision": seen.row.revision + settled,
         },
     )
+
+
+def _keys(site: Site, seen: Snapshot) -> set[Key]:
+    """What orders and reports may know the study by."""
+    found = {Key(STUDY, seen.key.uid)}
+    for one in seen.instances:
+        requests = [r for r in one.requests if r.study in ("", seen.key.uid)]
+        numbers = [(ACCESSION, "ACSN", one.study.accession)]
+        numbers += [(ACCESSION, "ACSN", r.accession) for r in requests]
+        numbers += [(PLACER, "PLAC", r.placer) for r in requests]
+        numbers += [(FILLER, "FILL", r.filler) for r in requests]
+        numbers += [(PROCEDURE, "", Number(r.procedure_id)) for r in requests]
+        found |= {
+            Key(kind, number.value.strip(), order_system(number.issuer, site.mapping, code))
+            for kind, code, number in numbers
+            if number.value.strip()
+        }
+    return found
 
 
 def _hidden(seen: Snapshot) -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from server import clock
 from server.errors import Fault
-from server.flows import grants, studies
+from server.flows import applying, grants, joining, lanes, studies
 from server.flows.sites import House
 from server.store import jobs
 from server.store.jobs import Job
@@ -16,9 +16,16 @@ from server.store.jobs import Job
 log = logging.getLogger(__name__)
 
 Handler = Callable[[House, Job], None]
-HANDLERS: Mapping[str, Handler] = {"settle": studies.settle}
+HANDLERS: Mapping[str, Handler] = {
+    "settle": studies.settle,
+    joining.KIND: joining.work,
+    lanes.KIND: applying.apply,
+}
 # What else happens in the transaction that parks a job.
-PARKED: Mapping[str, Callable[[Connection, Job], None]] = {"settle": studies.give_up}
+PARKED: Mapping[str, Callable[[Connection, Job], None]] = {
+    "settle": studies.give_up,
+    lanes.KIND: lanes.give_up,
+}
 _PAUSE = 0.25
 _MINUTE = 60_000_000
 

@@ -38,10 +38,17 @@ def keep(connection: Connection, name: str, kept: str) -> None:
     )
 
 
-def prepare(connection: Connection, *, now: int, issuer: str, zone: str) -> None:
-    """Make the install key and the organisation `home` once; its settings follow the environment."""
+def prepare(connection: Connection, *, now: int, base: str, issuer: str, zone: str) -> None:
+    """Make the install key, the base and the organisation `home` once; the settings of `home`
+    follow the environment.
+
+    The base begins the systems of numbers whose issuer has no URI. It stays what the first start
+    made it: a server that moves to another address must not take its patients for other people.
+    """
     if value(connection, "key") is None:
         keep(connection, "key", secrets.token_hex(32))
+    if value(connection, "base") is None:
+        keep(connection, "base", base)
     if connection.execute(select(organisation.c.id).where(organisation.c.id == HOME)).first():
         settings = {"issuer": issuer, "zone": zone}
         connection.execute(

@@ -1,6 +1,5 @@
 """FHIR resources as text: current version, every version, and the rows that searches use."""
 
-import json
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from fhir import extract
+from fhir import extract, wire
 from fhir.extract import DateRow, ReferenceRow, StringRow, TokenRow, UriRow
 from server.clock import instant, row_id
 from server.store.fhir_tables import (
@@ -85,15 +84,26 @@ def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Chan
         where = (resource.c.organisation == owner.organisation) & (resource.c.rid == rid)
         connection.execute(update(resource).where(where).values(**values))
     _keep_version(connection, owner, body, version, text, change)
-    _index(connection, owner.organisation, rid, json.loads(text), change.base)
+    _index(connection, owner.organisation, rid, wire.read(text), change.base)
     return int(version)
+
+
+def withdraw(connection: Connection, owner: Owner, body: dict[str, Any], change: Change) -> None:
+    """Delete a resource: it answers 410 and no search finds it; its versions stay."""
+    old = current(connection, owner.organisation, body["resourceType"], body["id"])
+    version, organisation = old.version + 1, owner.organisation
+    where = (resource.c.organisation == organisation) & (resource.c.rid == old.rid)
+    values = {"version": version, "updated": change.now, "deleted": True}
+    connection.execute(update(resource).where(where).values(**values))
+    _keep_version(connection, owner, body, version, "", change, method="DELETE")
+    _unindex(connection, organisation, old.rid)
 
 
 def _same(old: Any, owner: Owner, body: dict[str, Any]) -> bool:
     """Whether a body equals the stored one but for its version and time, and its owner too."""
     if (old.filed_under, old.hidden) != (owner.filed_under, owner.hidden):
         return False
-    before = json.loads(old.text)
+    before = wire.read(old.text)
     for side in (before, body):
         meta = side.get("meta", {})
         meta.pop("versionId", None)
@@ -109,7 +119,7 @@ def _stamp(body: dict[str, Any], version: int, now: int) -> str:
     meta |= {"versionId": str(version), "lastUpdated": instant(now)}
     head = {"resourceType": body["resourceType"], "id": body["id"], "meta": meta}
     rest = {key: value for key, value in body.items() if key not in head}
-    return json.dumps(head | rest, ensure_ascii=False, separators=(",", ":"))
+    return wire.write(head | rest)
 
 
 def _keep_version(
@@ -119,6 +129,7 @@ def _keep_version(
     version: int,
     text: str,
     change: Change,
+    method: str = "",
 ) -> None:
     connection.execute(
         insert(resource_version).values(
@@ -128,7 +139,7 @@ def _keep_version(
             id=body["id"],
             version=version,
             updated=change.now,
-            method="POST" if version == 1 else "PUT",
+            method=method or ("POST" if version == 1 else "PUT"),
             reason=change.reason,
             text=text,
         )
@@ -139,9 +150,7 @@ def _index(
     connection: Connection, organisation: int, rid: int, body: dict[str, Any], base: str
 ) -> None:
     """Replace the index rows of a resource."""
-    for table in INDEX_TABLES:
-        where = (table.c.organisation == organisation) & (table.c.rid == rid)
-        connection.execute(table.delete().where(where))
+    _unindex(connection, organisation, rid)
     rows: dict[Any, list[dict[str, Any]]] = {}
     for row in extract.rows(body, base=base):
         table, values = index_values(row)
@@ -150,6 +159,12 @@ def _index(
         rows.setdefault(table, []).append(key | values)
     for table, batch in rows.items():
         connection.execute(insert(table), batch)
+
+
+def _unindex(connection: Connection, organisation: int, rid: int) -> None:
+    for table in INDEX_TABLES:
+        where = (table.c.organisation == organisation) & (table.c.rid == rid)
+        connection.execute(table.delete().where(where))
 
 
 def index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:

@@ -62,6 +62,7 @@ patient = Table(
     text_column("replaced_by"),
     text_column("facts"),
     text_column("issuer"),
+    text_column("told_by"),
     text_column("salt"),
     int_column("created"),
 )
@@ -275,6 +276,7 @@ token = Table(
     Column("client", String(64), nullable=False),
     text_column("scope"),
     text_column("patients"),
+    text_column("parts"),
     flag("everyone"),
     text_column("purpose"),
     int_column("issued"),

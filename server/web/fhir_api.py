@@ -17,7 +17,7 @@ from server.flows.audit import Reading
 from server.flows.resources import History, Version
 from server.web import fhir_search, fhir_shape
 from server.web.fhir_shape import negotiate
-from server.web.replies import closing_on_error, covered, fhir_json
+from server.web.replies import closing_on_error, covered, document, fhir_json
 from server.web.routes import Call, Public, Route, Scoped
 
 _MOST = 1000
@@ -25,31 +25,45 @@ _LATEST = 1 << 31
 
 
 def read(call: Call) -> Response:
-    """The current version of a resource."""
-    negotiate()
-    return _one(*resources.read(call.house, call.who, call.path["type"], call.path["id"]))
+    """The current version of a resource; a Binary as the document it is, unless FHIR is wanted."""
+    as_document = _as_document(call)
+    return _one(
+        *resources.read(call.house, call.who, call.path["type"], call.path["id"]), as_document
+    )
 
 
 def vread(call: Call) -> Response:
     """One version of a resource."""
-    negotiate()
+    as_document = _as_document(call)
     version = call.path["version"]
     if not version.isascii() or not version.isdigit() or len(version) > 9:
         raise Missing("this resource has no such version")
     which = (call.path["type"], call.path["id"], int(version))
-    return _one(*resources.vread(call.house, call.who, *which))
+    return _one(*resources.vread(call.house, call.who, *which), as_document)
 
 
-def _one(version: Version, reading: Reading) -> Response:
+def _as_document(call: Call) -> bool:
+    """Whether a Binary is to be sent as its own bytes (R4 binary: serving)."""
+    if call.path["type"] == "Binary" and not fhir_shape.asked_for_fhir():
+        return True
+    negotiate()
+    return False
+
+
+def _one(version: Version, reading: Reading, as_document: bool) -> Response:
     """A resource as an answer, with its version in the headers, or 304 if the caller has it."""
     with closing_on_error(reading):
         etag = f'W/"{version.version}"'
-        response = fhir_json(fhir_shape.of_read(version.text))
+        response = document(version.text) if as_document else _resource(version)
         if etag in request.headers.get("If-None-Match", ""):
             response = Response(status=304)
         response.headers["ETag"] = etag
         response.headers["Last-Modified"] = http_date(moment(version.updated))
         return covered(reading, response, count=1)
+
+
+def _resource(version: Version) -> Response:
+    return fhir_json(fhir_shape.of_read(version.text))
 
 
 def history(call: Call) -> Response:
@@ -99,10 +113,13 @@ def _links(call: Call, found: History, before: int, count: int) -> dict[str, str
     return links
 
 
+_STATUS = {"POST": "201", "PUT": "200", "DELETE": "204"}
+
+
 def _entries(page: Sequence[Version], base: str) -> list[Done]:
     return [
         Done(
-            status="201" if version.method == "POST" else "200",
+            status=_STATUS[version.method],
             body=version.text,
             full_url=f"{base}/{version.type}/{version.id}",
             method=version.method,

@@ -18,7 +18,7 @@ from server import VERSION, clock
 from server.clock import moment
 from server.errors import BadMedia, Invalid
 from server.flows import searching
-from server.flows.resources import TYPES, Version, served
+from server.flows.resources import READ_ONLY, SEARCHED, TABLE, Version, searched
 from server.flows.searching import Page
 from server.web import fhir_shape, oauth
 from server.web.fhir_shape import negotiate
@@ -28,7 +28,8 @@ from server.web.routes import Call
 _COUNT = 50
 _OAUTH = (("token", oauth.TOKEN), ("introspect", oauth.INTROSPECT), ("revoke", oauth.REVOKE))
 _PUBLISHED = datetime(2026, 11, 24, tzinfo=UTC)
-_INTERACTIONS = ("read", "vread", "history-instance", "search-type")
+_READING = ("read", "vread", "history-instance")
+_SEARCHING = (*_READING, "search-type")
 _FORM = "application/x-www-form-urlencoded"
 _LONGEST_FORM = 1 << 20
 
@@ -46,7 +47,8 @@ def of_patient(call: Call) -> Response:
 def _search(call: Call, resource_type: str, words: list[tuple[str, str]]) -> Response:
     negotiate(dict(words).get("_format"))
     base, now = call.house.config.fhir_base, moment(clock.now())
-    query = parse(served(resource_type), words, strict=strict(), base=base, now=now)
+    kind, table = searched(resource_type), TABLE
+    query = parse(kind, words, strict=strict(), base=base, now=now, table=table)
     counted = query.summary == "count"
     count = 0 if counted else _COUNT if query.count is None else query.count
     page, reading = searching.search(call.house, call.who, query, count=count)
@@ -122,7 +124,10 @@ def metadata(call: Call) -> Response:
         base=f"{base}/fhir",
         version=VERSION,
         date=_PUBLISHED,
-        types=tuple(ServedType(one, _INTERACTIONS) for one in TYPES),
+        types=(
+            *(ServedType(one, _SEARCHING) for one in SEARCHED),
+            *(ServedType(one, _READING) for one in READ_ONLY),
+        ),
         oauth=tuple((name, base + path) for name, path in _OAUTH),
     )
     text = write(capability.statement(served))

@@ -29,6 +29,14 @@ def negotiate(wanted: str | None = None) -> None:
         raise NotAcceptable("this server speaks FHIR as JSON: ask for application/fhir+json")
 
 
+def asked_for_fhir() -> bool:
+    """Whether the caller names FHIR or JSON as what it wants, and not anything."""
+    if "_format" in request.args:
+        return True
+    kinds = {kind.partition(";")[0].strip().lower() for kind, _ in request.accept_mimetypes}
+    return bool(kinds & set(_SPOKEN))
+
+
 def of_search(text: str, summary: str, elements: tuple[str, ...]) -> str:
     """A resource in the form that a search asked for; untouched when it asked for no other."""
     if summary in ("", "false") and not elements:

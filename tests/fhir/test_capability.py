@@ -1,5 +1,6 @@
 """The CapabilityStatement declares what the tables answer, no more and no less (conformance A1, A11)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -75,6 +76,18 @@ def test_includes_lead_to_types_that_are_served() -> None:
         "ImagingStudy:performer",
         "ImagingStudy:subject",
     }
+
+
+def test_every_type_that_can_be_searched_can_be_declared() -> None:
+    types = tuple(ServedType(kind, READ) for kind in TABLE)
+    declared = statement(replace(SERVED, types=types))
+    assert complaints(declared) == []
+    for one in declared["rest"][0]["resource"]:
+        for name, key in (("_include", "searchInclude"), ("_revinclude", "searchRevInclude")):
+            for path in one.get(key, []):
+                assert parse(one["type"], [(name, path)], strict=True, base=SERVED.base).includes
+    assert "ServiceRequest:encounter" in str(declared)
+    assert "Provenance:target" in str(declared)
 
 
 def test_a_type_that_is_only_read_declares_no_search() -> None:

@@ -11,14 +11,15 @@ from fhir import query as q
 from fhir.datetimes import search_range
 from fhir.errors import BadSearch
 from fhir.search import Limits, parse
-from fhir.search_params import TABLE
+from fhir.search_params import TABLE, only
 from fhir.search_values import split, unescape
 
+SERVED = only(("Patient", "ImagingStudy", "Endpoint"))
 BASE = "https://h.example/fhir"
 
 
 def search(*pairs: tuple[str, str], kind: str = "ImagingStudy", strict: bool = True) -> q.Query:
-    return parse(kind, pairs, strict=strict, base=BASE)
+    return parse(kind, pairs, strict=strict, base=BASE, table=SERVED)
 
 
 def one(name: str, text: str, kind: str = "ImagingStudy") -> q.Criterion:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import leaks
+from tests.support import leaks, logs
 from tests.support.loopback import LeftLoopback, take_violations
 from tests.support.shell import finish
 from tests.support.tree import ROOT
@@ -69,3 +69,22 @@ def test_a_skip_fails_the_run_where_skips_are_forbidden(
     assert run.returncode == code, run.stdout + run.stderr
     assert ("skipped although" in run.stdout) == bool(code)
     assert "test_skipping.py::test_with_a_peer" in run.stdout or not code
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("GET /fhir with Authorization: Bearer abcdefghijklmnopqrstuvwxyz", "a bearer token"),
+        ("grant s3cr3t-0f-this-test began", "a token"),
+        ("C-STORE of Liddell^Alice failed", "a patient's name or number"),
+    ],
+)
+def test_a_log_that_tells_too_much_is_found(
+    line: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_FILES", [])
+    monkeypatch.setattr(logs, "_SECRETS", {"s3cr3t-0f-this-test"})
+    file = tmp_path / "server.log"
+    file.write_text(f"all is well\n{line}\n")
+    logs.watch(file)
+    assert logs.findings() == [f"{file}:2: {kind}"]

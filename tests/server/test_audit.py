@@ -1,10 +1,10 @@
 """The audit chain: whole, signed, and broken by any change."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from server.flows import audit
 from server.flows.audit import Auditor, Event
@@ -70,15 +70,35 @@ def test_an_untouched_chain_verifies_with_its_signatures(
         assert audit.verify(connection) == []
 
 
-@pytest.mark.parametrize("harm", ["change", "remove"])
-def test_a_changed_or_removed_row_is_found(database: Database, auditor: Auditor, harm: str) -> None:
+def change(connection: Connection) -> None:
+    connection.execute(update(rows).where(rows.c.seq == 3).values(detail="other"))
+
+
+def remove(connection: Connection) -> None:
+    connection.execute(delete(rows).where(rows.c.seq == 3))
+
+
+def truncate(connection: Connection) -> None:
+    connection.execute(delete(rows).where(rows.c.seq > 3))
+
+
+def forge(connection: Connection) -> None:
+    """Change a row and chain everything after it anew, as somebody with the database can."""
+    change(connection)
+    digest = "0" * 64
+    for row in connection.execute(select(rows).order_by(rows.c.seq)).mappings().all():
+        digest = audit.link(digest, {key: val for key, val in row.items() if key != "hash"})
+        connection.execute(update(rows).where(rows.c.seq == row["seq"]).values(hash=digest))
+
+
+@pytest.mark.parametrize("harm", [change, remove, truncate, forge])
+def test_a_chain_that_was_tampered_with_is_found(
+    database: Database, auditor: Auditor, harm: Callable[[Connection], None]
+) -> None:
     for number in range(5):
         auditor.note(Event(1, "fhir", "search", detail=str(number)))
     auditor.tend()
     with database.write() as connection:
-        if harm == "change":
-            connection.execute(update(rows).where(rows.c.seq == 3).values(detail="other"))
-        else:
-            connection.execute(delete(rows).where(rows.c.seq == 3))
-    with database.write() as connection:
+        harm(connection)
+    with database.read() as connection:
         assert audit.verify(connection) != []

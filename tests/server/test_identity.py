@@ -14,6 +14,7 @@ from server.flows.patients import Filing, Site, Source
 from server.store.db import Database
 from server.store.migrate import migrate
 from server.store.tables import patient, review
+from tests.support import houses
 
 NOW = 1_764_000_000_000_000
 CT = Source("CT1")
@@ -155,3 +156,15 @@ def test_stored_facts_come_back_equal() -> None:
 
     header = replace(ANNA, others=(Number("9", Issuer("SSN", "2.25.3", "ISO"), "TEXT"),))
     assert patients.load_facts(json.dumps(asdict(header))) == header
+
+
+def test_a_server_that_moves_to_another_address_knows_its_patients_again(tmp_path: Path) -> None:
+    systems = []
+    for address in ("https://old.example", "https://new.example"):
+        with (
+            houses.opened(tmp_path, BASE_URL=address) as house,
+            house.database.read() as connection,
+        ):
+            home = house.site(connection, 1, NOW)
+            systems.append(patients.system_of(home, CT, ANNA.number))
+    assert systems == ["https://old.example/gen", "https://old.example/gen"]

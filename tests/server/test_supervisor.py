@@ -79,7 +79,7 @@ def is_whole(server: Server, before: dict[str, int]) -> bool:
 
 def test_a_child_that_is_killed_comes_back_at_its_port(server: Server) -> None:
     before = server.children()
-    assert set(before) == {"web", "dimse", "worker"}
+    assert set(before) == {"web", "dimse", "mllp", "worker"}
     for pid in before.values():
         psutil.Process(pid).kill()
     until(lambda: is_whole(server, before), "every role in a new process")
@@ -96,6 +96,16 @@ def test_a_second_server_on_the_same_folder_is_refused_in_a_sentence(server: Ser
     assert "TRIPTYCH_DATA" in second.stderr
     assert "Traceback" not in second.stderr
     assert requests.get(f"{server.base}/readyz", timeout=5).status_code == 200
+
+
+def test_what_the_server_writes_is_for_its_own_user_alone(server: Server) -> None:
+    assert send(server.dimse, make("mode", "a", 1).file) == [0]
+    open_to_others = [
+        path
+        for path in server.data.rglob("*")
+        if path != server.log and path.stat().st_mode & 0o077
+    ]
+    assert open_to_others == []
 
 
 def test_sigterm_ends_serve_with_0_after_what_was_begun(tmp_path: Path) -> None:
@@ -156,8 +166,8 @@ def test_a_killed_supervisor_leaves_no_orphan_and_its_ports_are_free(tmp_path: P
         with running(server.data, HTTP_PORT=ports[0], DIMSE_PORT=ports[1]) as heir:
             assert (heir.http, heir.dimse) == (server.http, server.dimse)
             tree = psutil.Process(heir.process.pid)
-            family = {tree.pid, *(child.pid for child in tree.children(recursive=True))}
-            assert {process.pid for process in processes(heir.data)} == family
+            heirs = {tree.pid, *(child.pid for child in tree.children(recursive=True))}
+            assert {process.pid for process in processes(heir.data)} == heirs
             assert send(heir.dimse, made.file) == [0]
 
 

@@ -12,6 +12,7 @@ import requests
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
+from tests.support import logs
 from tests.support.server import Server
 
 BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -67,7 +68,7 @@ class Backend:
         """An access token."""
         answer = self.ask(**other)
         assert answer.status_code == 200, answer.text
-        return str(answer.json()["access_token"])
+        return logs.keep_out(answer.json()["access_token"])
 
 
 def sign(header: dict[str, Any], claims: dict[str, Any], key: Any) -> str:

@@ -8,6 +8,7 @@ from server import clock
 from server.flows import clients, grants, parties
 from server.flows.clients import Client
 from server.flows.sites import House
+from tests.support import logs
 from tests.support.backend import Backend, jwks
 from tests.support.houses import opened
 from tests.support.server import Server
@@ -23,7 +24,8 @@ class Keyring:
     def token(self, scope: str, patient: str = "", organisation: str = "home") -> str:
         """What `token` prints."""
         given = {"patient": patient, "organisation": organisation}
-        return grants.for_script(self.house, scope, **given, now=clock.now()).token
+        issued = grants.for_script(self.house, scope, **given, now=clock.now())
+        return logs.keep_out(issued.token)
 
     def backend(self, reach: str, scope: str = "system/*.rs") -> Backend:
         """What `client add --type backend` makes."""

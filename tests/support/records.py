@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from server import clock
 from server.flows.sites import HOME, House
-from server.store import index, resources
+from server.store import index, resources, tables
 from server.store.fhir_tables import resource
 from server.store.index import StudyKey
 from server.store.resources import Change, Owner
@@ -116,7 +116,7 @@ def _put_dicom(connection: Any, organisation: int, body: Json, filed_under: str)
     connection.execute(study.insert().values(organisation=organisation, uid=uid, claim=0, **person))
     for series in body.get("series", []):
         for instance in series.get("instance", []):
-            index.add_instance(connection, _instance(key, series["uid"], instance), "{}")
+            connection.execute(insert(tables.instance), _instance(key, series["uid"], instance))
             index.count_instance(connection, key, series["uid"], _series(series), clock.now())
 
 
@@ -138,12 +138,24 @@ def _instance(key: StudyKey, series: str, instance: Json) -> Json:
         "study": key.uid,
         "claim": 0,
         "series": series,
+        "number": None,
         "sop_class": instance["sopClass"]["code"].removeprefix("urn:oid:"),
         "transfer_syntax": "1.2.840.10008.1.2.1",
         "blob": f"blob/{instance['uid']}",
+        "size": 0,
+        "dataset_offset": 0,
+        "preamble_clean": True,
+        "deflated": False,
         "sha256": "0" * 64,
+        "frames": 0,
+        "rows": 0,
+        "columns": 0,
         "facts": "{}",
         "bulk": "[]",
+        "frame_index": None,
+        "door": "",
+        "peer": "",
+        "arrived": 0,
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from tests.support import logs
 from tests.support.tree import ROOT
 
 PATIENCE = 60
@@ -27,6 +28,7 @@ class Server:
     base: str
     http: int
     dimse: int
+    mllp: int
     environment: dict[str, str]
 
     def run(self, *words: str, stdin: str | None = None, check: bool = True) -> Any:
@@ -47,7 +49,7 @@ class Server:
 
     def token(self, scope: str, *more: str) -> str:
         """An access token for scripts, as `token --scope …` prints it."""
-        return str(self.run("token", "--scope", scope, *more)["access_token"])
+        return logs.keep_out(self.run("token", "--scope", scope, *more)["access_token"])
 
     def get(self, path: str, token: str = "", **headers: str) -> requests.Response:
         """GET an address of the server, with a bearer token if one is given."""
@@ -81,6 +83,7 @@ def environment(data: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "TRIPTYCH_DATA": str(data),
         "TRIPTYCH_HTTP_PORT": "0",
         "TRIPTYCH_DIMSE_PORT": "0",
+        "TRIPTYCH_MLLP_PORT": "0",
         "TRIPTYCH_SETTLE_SECONDS": "1",
         "TRIPTYCH_MIN_FREE_BYTES": "1M",
     }
@@ -96,6 +99,7 @@ def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str)
     data.mkdir(parents=True, exist_ok=True)
     env = environment(data, {f"TRIPTYCH_{name}": value for name, value in settings.items()})
     log = data / "server.log"
+    logs.watch(log)
     with log.open("a") as errors:
         process = subprocess.Popen(
             [*under, sys.executable, "-m", "server", "serve", *words],
@@ -112,8 +116,8 @@ def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str)
         process.wait()
         raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
     ports = json.loads(line.removeprefix("ready "))
-    doors = ports["base"], ports.get("http", 0), ports.get("dimse", 0)
-    return Server(process, data, log, *doors, env)
+    doors = (ports.get(name, 0) for name in ("http", "dimse", "mllp"))
+    return Server(process, data, log, ports["base"], *doors, env)
 
 
 @contextmanager

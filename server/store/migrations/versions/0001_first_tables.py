@@ -72,6 +72,31 @@ def upgrade() -> None:
     sa.Column('retired', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_client'))
     )
+    op.create_table('feed',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('name', sa.String(length=64), nullable=False),
+    sa.Column('application', sa.Text(), server_default='', nullable=False),
+    sa.Column('facility', sa.Text(), server_default='', nullable=False),
+    sa.Column('network', sa.Text(), server_default='', nullable=False),
+    sa.Column('owns', sa.Text(), server_default='', nullable=False),
+    sa.Column('issuer', sa.Text(), server_default='', nullable=False),
+    sa.Column('zone', sa.Text(), server_default='', nullable=False),
+    sa.Column('charset', sa.Text(), server_default='', nullable=False),
+    sa.Column('processing', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'name', name=op.f('pk_feed'))
+    )
+    op.create_table('identity_join',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('patient', sa.String(length=64), nullable=False),
+    sa.Column('heir', sa.String(length=64), nullable=False),
+    sa.Column('rule', sa.String(length=32), nullable=False),
+    sa.Column('evidence', sa.Text(), server_default='', nullable=False),
+    sa.Column('moved', sa.Text(), server_default='', nullable=False),
+    sa.Column('state', sa.String(length=16), server_default='joined', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'patient', name=op.f('pk_identity_join'))
+    )
     op.create_table('index_date',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
     sa.Column('param', sa.Integer(), nullable=False),
@@ -197,6 +222,69 @@ def upgrade() -> None:
         batch_op.create_index('ix_job_due', ['state', 'run_at'], unique=False)
         batch_op.create_index('ux_job_pending', ['kind', 'organisation', 'key'], unique=True, sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'"))
 
+    op.create_table('last_word',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('type', sa.String(length=40), nullable=False),
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('sender', sa.Text(), server_default='', nullable=False),
+    sa.Column('sent', sa.BigInteger(), nullable=True),
+    sa.Column('message', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'type', 'id', name=op.f('pk_last_word'))
+    )
+    op.create_table('link_key',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('kind', sa.String(length=16), nullable=False),
+    sa.Column('value', sa.String(length=255), nullable=False),
+    sa.Column('type', sa.String(length=40), nullable=False),
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('system', sa.Text(), server_default='', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'kind', 'value', 'type', 'id', name=op.f('pk_link_key'))
+    )
+    with op.batch_alter_table('link_key', schema=None) as batch_op:
+        batch_op.create_index('ix_link_key_resource', ['organisation', 'type', 'id'], unique=False)
+
+    op.create_table('message',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('feed', sa.String(length=64), nullable=False),
+    sa.Column('control_id', sa.String(length=255), nullable=False),
+    sa.Column('kind', sa.String(length=32), nullable=False),
+    sa.Column('fingerprint', sa.String(length=64), nullable=False),
+    sa.Column('sha256', sa.String(length=64), nullable=False),
+    sa.Column('received', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('raw', sa.LargeBinary(), nullable=False),
+    sa.Column('ack', sa.LargeBinary(), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('outcome', sa.Text(), server_default='', nullable=False),
+    sa.Column('attempts', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('applied', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_message'))
+    )
+    with op.batch_alter_table('message', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_message_organisation_feed_control_id'), ['organisation', 'feed', 'control_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_message_organisation_state_id'), ['organisation', 'state', 'id'], unique=False)
+
+    op.create_table('message_effect',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('message', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('type', sa.String(length=40), nullable=False),
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('version', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('why', sa.Text(), server_default='', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'message', 'type', 'id', 'version', name=op.f('pk_message_effect'))
+    )
+    with op.batch_alter_table('message_effect', schema=None) as batch_op:
+        batch_op.create_index('ix_message_effect_resource', ['organisation', 'type', 'id'], unique=False)
+
+    op.create_table('message_lane',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('lane', sa.String(length=64), nullable=False),
+    sa.Column('message', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'lane', 'message', name=op.f('pk_message_lane'))
+    )
+    with op.batch_alter_table('message_lane', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_message_lane_organisation_message'), ['organisation', 'message'], unique=False)
+
     op.create_table('organisation',
     sa.Column('id', sa.SmallInteger(), nullable=False),
     sa.Column('name', sa.String(length=64), nullable=False),
@@ -214,6 +302,7 @@ def upgrade() -> None:
     sa.Column('replaced_by', sa.Text(), server_default='', nullable=False),
     sa.Column('facts', sa.Text(), server_default='', nullable=False),
     sa.Column('issuer', sa.Text(), server_default='', nullable=False),
+    sa.Column('told_by', sa.Text(), server_default='', nullable=False),
     sa.Column('salt', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_patient'))
@@ -377,6 +466,7 @@ def upgrade() -> None:
     sa.Column('client', sa.String(length=64), nullable=False),
     sa.Column('scope', sa.Text(), server_default='', nullable=False),
     sa.Column('patients', sa.Text(), server_default='', nullable=False),
+    sa.Column('parts', sa.Text(), server_default='', nullable=False),
     sa.Column('everyone', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('purpose', sa.Text(), server_default='', nullable=False),
     sa.Column('issued', sa.BigInteger(), server_default='0', nullable=False),

@@ -1,0 +1,120 @@
+"""`feed` and `hl7`: who sends messages, and the log of all that came."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from server import clock
+from server.commands.access import opened, show
+from server.flows import feeds, message_log
+from server.flows.feeds import PROCESSING, Feed
+
+_organisation = click.option(
+    "--organisation", default="home", show_default=True, help="The organisation it belongs to."
+)
+
+
+@click.group()
+def feed() -> None:
+    """Senders of HL7 v2 messages."""
+
+
+@feed.command("add")
+@click.argument("name")
+@_organisation
+@click.option("--owns", multiple=True, metavar="SYSTEM", help="Numbers that it may merge and move.")
+@click.option("--app", "application", default="", help="Its MSH-3.")
+@click.option("--facility", default="", help="Its MSH-4.")
+@click.option("--from", "network", default="", metavar="CIDR", help="Where it calls from.")
+@click.option("--issuer", default="", help="The system of its numbers that name no issuer.")
+@click.option("--zone", default="", help="Time zone of its times without an offset.")
+@click.option("--charset", default="", help="Character set of messages without MSH-18.")
+@click.option("--processing", default=",".join(PROCESSING), show_default=True, help="Its MSH-11.")
+def feed_add(
+    name: str, organisation: str, owns: tuple[str, ...], processing: str, **more: str
+) -> None:
+    """Register a feed, in place of the one of the same name.
+
+    \b
+    Example:
+      feed add ris --from 10.1.2.3/32 --app RIS --zone Europe/London \\
+        --issuer https://stmary.example/mrn --owns https://stmary.example/mrn
+    """
+    wanted = frozenset(word.strip() for word in processing.split(",") if word.strip())
+    # The organisation's number is looked up when the feed is kept.
+    made = Feed(0, name, owns=frozenset(owns), processing=wanted, **more)
+    with opened() as house:
+        feeds.put_feed(house, made, organisation, now=clock.now())
+    lists = {"owns": sorted(owns), "processing": sorted(wanted)}
+    show({"feed": name, "organisation": organisation, **more, **lists})
+
+
+@click.group()
+def hl7() -> None:
+    """The log of HL7 v2 messages."""
+
+
+_since = click.option("--since", default="", metavar="TIME", help="From this time on (ISO 8601).")
+_before = click.option("--before", default="", metavar="TIME", help="Before this time.")
+
+
+@hl7.command("list")
+@_organisation
+@click.option("--state", default="", help="pending, applied, unmapped, review, parked, duplicate.")
+@_since
+@_before
+def hl7_list(organisation: str, state: str, since: str, before: str) -> None:
+    """Print one JSON object for each message, oldest first, at most 500."""
+    span = {"since": _micros(since), "before": _micros(before)}
+    with opened() as house:
+        for one in message_log.listing(house, organisation, state=state, **span):
+            click.echo(json.dumps(one, ensure_ascii=False))
+
+
+@hl7.command("show")
+@_organisation
+@click.argument("message", type=int)
+def hl7_show(organisation: str, message: int) -> None:
+    """Print a message with its answer, its outcome, and each resource version that it wrote."""
+    with opened() as house:
+        show(message_log.show(house, organisation, message))
+
+
+@hl7.command("replay")
+@_organisation
+@click.argument("message", type=int, nargs=-1)
+@_since
+@_before
+@click.option("--day", default="", metavar="YYYY-MM-DD", help="All of this day (UTC).")
+def hl7_replay(
+    organisation: str, message: tuple[int, ...], since: str, before: str, day: str
+) -> None:
+    """Apply messages again, by id or by time; what has not changed is not written again."""
+    start, end = _micros(day or since), _micros(before)
+    if day:
+        end = start + int(timedelta(days=1).total_seconds()) * 1_000_000
+    with opened() as house:
+        count = message_log.replay(house, organisation, list(message), since=start, before=end)
+    show({"replayed": count})
+
+
+@hl7.command("park")
+@_organisation
+@click.argument("message", type=int)
+def hl7_park(organisation: str, message: int) -> None:
+    """Set a message aside, so that those behind it are applied."""
+    with opened() as house:
+        message_log.park(house, organisation, message)
+    show({"parked": message})
+
+
+def _micros(text: str) -> int:
+    """A moment as the tables keep it; without an offset it is UTC, and empty is 0."""
+    if not text:
+        return 0
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as bad:
+        raise click.BadParameter(f"{text}: give a time as 2026-01-31T12:00:00Z") from bad
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)

@@ -1,0 +1,185 @@
+"""How a message comes in: judged, kept with its answer on disk, answered; applied later.
+
+The answer says yes when we answer for the message. It says no only where sending a corrected
+message is the cure, or where sending it again later is: what needs the database to see is never a
+reason to refuse.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hl7 import ack, faults
+from hl7.ack import Stamp
+from hl7.facts import Header
+from hl7.judge import Verdict, judge
+from hl7.message import Message, parse
+from hl7.profiles import Profile
+from server import clock
+from server.flows import feeds, lanes
+from server.flows.audit import Event
+from server.flows.feeds import Feed
+from server.flows.sites import HOME, House
+from server.store import messages as store
+
+DOOR = "mllp"
+_LONGEST_ID, _LONGEST_KIND = 255, 32
+_UNKNOWN = faults.Fault(
+    faults.INTERNAL, faults.Where("MSH", field=3), "no feed has this sender", "reject"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is at the other end of a connection: its address, and the feeds it may be."""
+
+    address: str
+    candidates: tuple[Feed, ...]
+
+    @property
+    def organisation(self) -> int:
+        """The organisation that it can only belong to, else the one that runs the server."""
+        owners = {feed.organisation for feed in self.candidates}
+        return owners.pop() if len(owners) == 1 else HOME
+
+
+def greet(house: House, address: str) -> Caller | None:
+    """Who calls from an address; None for a stranger, whose connection ends at once."""
+    candidates = tuple(feeds.calling(house, address))
+    return Caller(address, candidates) if candidates else None
+
+
+def lane_names(feed: str, message: Message) -> list[str]:
+    """The lanes of a message: one for each patient's number and each order's that it names.
+
+    Names are digests: they stand in the listing of jobs.
+    """
+    numbers = {
+        f"patient {value}" for value in _values(message, ("PID", (2, 3, 4)), ("MRG", (1, 4)))
+    }
+    numbers |= {f"order {value}" for value in _values(message, ("ORC", (2, 3)), ("OBR", (2, 3)))}
+    names = numbers or {f"feed {feed}"}
+    return sorted(hashlib.sha256(name.encode()).hexdigest()[:32] for name in names)
+
+
+def lanes_of(feed: str, raw: bytes) -> list[str]:
+    """The lanes of a message that was kept."""
+    return lane_names(feed, parse(raw))
+
+
+def _values(message: Message, *places: tuple[str, Sequence[int]]) -> Iterable[str]:
+    for name, fields in places:
+        for segment in message.all(name):
+            for field in fields:
+                for value in segment.repetitions(field):
+                    if text := value.text(1).strip().upper():
+                        yield text
+
+
+def receive(house: House, caller: Caller, raw: bytes) -> bytes:
+    """Take one message and give its answer; when that says yes, the message is on disk.
+
+    An empty answer is none: to a message that is itself an answer, or wants none. What could not
+    be stored raises: the door then asks the sender to send it again.
+    """
+    feed, verdict = _judge(house, caller, raw)
+    reply = ack.answer(verdict, stamp())
+    if feed is None or verdict.message is None or not verdict.accepted or verdict.is_answer:
+        return _refuse(house, caller, feed, reply)
+    kept = _Kept(caller, feed, verdict.message, verdict.header, reply)
+    house.database.apply(lambda connection: _keep(house, connection, kept, clock.now()))
+    return reply
+
+
+def stamp() -> Stamp:
+    """The date and control id of an answer."""
+    return Stamp(clock.moment(clock.now()), secrets.token_hex(10))
+
+
+def _judge(house: House, caller: Caller, raw: bytes) -> tuple[Feed | None, Verdict]:
+    """The feed that a message belongs to, and what is wrong with it by the rules of that feed."""
+    verdict = judge(raw, _profile(house, None))
+    feed = feeds.choose(caller.candidates, verdict.header) if verdict.message else None
+    if feed is not None:
+        return feed, judge(raw, _profile(house, feed))
+    if verdict.message is None:
+        return None, verdict
+    return None, Verdict(verdict.message, verdict.header, verdict.event, (_UNKNOWN,))
+
+
+def _profile(house: House, feed: Feed | None) -> Profile:
+    limit = house.config.mllp_max_bytes
+    if feed is None:
+        return Profile(max_message=limit)
+    return Profile(charset=feed.charset, processing=feed.processing, max_message=limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A message that is to be kept, with its answer."""
+
+    caller: Caller
+    feed: Feed
+    message: Message
+    header: Header
+    reply: bytes
+
+
+def _keep(house: House, connection: Connection, kept: _Kept, now: int) -> None:
+    """Append a message to the log, and ask for it to be applied."""
+    organisation, feed = kept.feed.organisation, kept.feed
+    values = _values_of(kept, now)
+    known = store.same_control_id(connection, organisation, feed.name, values["control_id"])
+    same = [row.id for row in known if row.fingerprint == values["fingerprint"]]
+    values["state"], values["outcome"] = store.PENDING, ""
+    if same:
+        values["state"] = store.DUPLICATE
+        values["outcome"] = json.dumps({"duplicate_of": same[0]})
+    elif known:
+        values["outcome"] = json.dumps({"notes": ["another message had this control id"]})
+    id_ = store.append(connection, organisation, values)
+    if not same:
+        names = lane_names(feed.name, kept.message)
+        store.enter(connection, organisation, id_, names)
+        lanes.ask(connection, organisation, names[:1], now)
+    size = len(kept.message.raw)
+    house.auditor.append(connection, _event(kept.caller, feed, "create", size, id_))
+
+
+def _values_of(kept: _Kept, now: int) -> dict[str, Any]:
+    return {
+        "feed": kept.feed.name,
+        "control_id": kept.header.control_id[:_LONGEST_ID],
+        "kind": kept.header.kind[:_LONGEST_KIND],
+        "fingerprint": kept.message.fingerprint(),
+        "sha256": hashlib.sha256(kept.message.raw).hexdigest(),
+        "received": now,
+        "raw": kept.message.raw,
+        "ack": kept.reply,
+    }
+
+
+def _event(caller: Caller, feed: Feed | None, action: str, size: int, id_: int = 0) -> Event:
+    refused = action == "refuse"
+    return Event(
+        organisation=feed.organisation if feed else caller.organisation,
+        door=DOOR,
+        action=action,
+        outcome="4" if refused else "0",
+        grant=f"feed {feed.name}" if feed else "",
+        address=caller.address,
+        detail=f"message {id_}" if id_ else "message refused",
+        count=0 if refused else 1,
+        bytes=size,
+    )
+
+
+def _refuse(house: House, caller: Caller, feed: Feed | None, reply: bytes) -> bytes:
+    """Audit a refusal; the sender has the message, and is told why."""
+    house.auditor.note(_event(caller, feed, "refuse", len(reply)))
+    return reply

@@ -1,0 +1,145 @@
+"""Reports applied: one DiagnosticReport with versions for each, its orders, results and documents."""
+
+import hashlib
+
+from fhir import binary, diagnostic_report, report_status
+from fhir.diagnostic_report import ReportView
+from fhir.hl7_times import place_in_time
+from fhir.report_status import Decision
+from hl7.report_facts import PatientReports, ReportFacts, ReportMessage
+from server.flows import admissions, encounters, orders, results
+from server.flows.joining import REPORT
+from server.flows.orders import Whose
+from server.flows.writing import Json, Work
+from server.store import identities, links, messages, resources
+from server.store.install import derived_id
+from server.store.links import ACCESSION, FILLER, PLACER, Key
+
+# The key by which a report itself is found again.
+_NAME = "report"
+
+
+def apply(work: Work, facts: ReportMessage) -> None:
+    """Apply ORU: every report of every patient, then what is joined by it."""
+    for group in facts.patients:
+        _apply_group(work, group)
+    work.join()
+
+
+def _apply_group(work: Work, group: PatientReports) -> None:
+    if group.patient is None:
+        return work.hold("message", str(work.message), {"rule": "the report has no patient"})
+    patient = admissions.settle_patient(work, group.patient, authoritative=False)
+    if not patient:
+        return None
+    encounter = encounters.of(work, patient, group.visit) if group.visit else ""
+    whose = Whose(patient, encounter)
+    for order in group.responses:
+        orders.place(work, whose, order)
+    for report in group.reports:
+        _place(work, whose, report)
+    return None
+
+
+def _place(work: Work, whose: Whose, report: ReportFacts) -> None:
+    """Write one report, unless it has to be decided by a person."""
+    names = _names(work, report)
+    found = {
+        id_
+        for name in names[:1]
+        for type_, id_ in links.sharing(work.connection, work.organisation, name)
+        if type_ == REPORT
+    }
+    others = [id_ for id_ in sorted(found) if _owner(work, id_) != whose.patient]
+    if others or len(found) > 1:
+        rule = "the report of this number is another patient's" if others else "two reports"
+        evidence: Json = {"rule": rule, "reports": sorted(found), "patient": whose.patient}
+        work.hold("report", f"message {work.message}|{'|'.join(sorted(found))}", evidence)
+        return
+    status = report_status.STATUS.get(report.status, "registered")
+    for order in report.orders:
+        orders.place(work, whose, order, status)
+    id_ = found.pop() if found else _new_id(work, names)
+    if _said_before(work, id_):
+        return
+    _write(work, whose, report, id_)
+    keys = {key for order in report.orders for key in orders.keys_of(order, work.context)}
+    keys |= {Key(links.STUDY, uid) for uid in report.uids.studies} | set(names)
+    work.keep_keys(REPORT, id_, keys)
+    orders.note_studies(work, REPORT, id_, whose.patient, report.uids)
+
+
+def _names(work: Work, report: ReportFacts) -> list[Key]:
+    """What names a report: filler number, accession with procedure code, or placer (mapping 2.7)."""
+    main = report.orders[0]
+    keys = {key.kind: key for key in orders.keys_of(main, work.context)}
+    found = []
+    for kind in (FILLER, ACCESSION, PLACER):
+        if key := keys.get(kind):
+            code = f"|{report.code.code}" if kind == ACCESSION else ""
+            found.append(Key(_NAME, f"{kind}|{key.value}{code}", key.system))
+    return found
+
+
+def _new_id(work: Work, names: list[Key]) -> str:
+    natural = f"{names[0].system}|{names[0].value}" if names else f"message {work.message}"
+    return derived_id(work.site.key, REPORT, f"{work.organisation}|{natural}")
+
+
+def _owner(work: Work, id_: str) -> str:
+    row = resources.current(work.connection, work.organisation, REPORT, id_)
+    return identities.heir(work.connection, work.organisation, row.filed_under) if row else ""
+
+
+def _said_before(work: Work, id_: str) -> bool:
+    """Whether this message has had its say about the report, and another one has since."""
+    last = work.last_word(REPORT, id_)
+    if last is None or last.message <= work.message:
+        return False
+    return messages.wrote(work.connection, work.organisation, work.message, REPORT, id_)
+
+
+def _write(work: Work, whose: Whose, report: ReportFacts, id_: str) -> None:
+    current = work.body(REPORT, id_)
+    decision = _decide(work, current, report, id_)
+    if decision.remark:
+        evidence: Json = {"rule": decision.remark, "resources": [f"{REPORT}/{id_}"]}
+        work.question("report", f"{REPORT}/{id_}|{work.message}", evidence)
+    if decision.applies or current is None:
+        view = ReportView(
+            id=id_,
+            status=decision.status,
+            subject=f"Patient/{whose.patient}",
+            encounter=whose.encounter,
+            results=results.apply(work, whose, id_, report, decision.status),
+            documents=tuple(_keep_documents(work, whose.patient, report)),
+            alone=decision.alone,
+        )
+        body = diagnostic_report.merge(current, report, view, work.context)
+    else:
+        body = diagnostic_report.restated(current, decision.status)
+    work.write(body, whose.patient, f"the report of {work.header.kind}")
+    work.has_last_word(REPORT, id_)
+
+
+def _decide(work: Work, current: Json | None, report: ReportFacts, id_: str) -> Decision:
+    """The next status, by what is held; times count between messages of one sender only."""
+    zones, last = work.context.zones, work.last_word(REPORT, id_)
+    mine = work.word()
+    known = last.sent if last is not None and last.sender == mine.sender else None
+    held = diagnostic_report.held(current, sent=known)
+    issued = place_in_time(report.issued, zones)
+    return report_status.next_status(held, report, issued=issued, sent=mine.sent)
+
+
+def _keep_documents(work: Work, patient: str, report: ReportFacts) -> list[str]:
+    """Keep the documents of a report; gives their addresses. Equal bytes are kept once."""
+    addresses = []
+    for one in report.attachments:
+        digest = hashlib.sha256(one.data).hexdigest()
+        id_ = derived_id(work.site.key, "Binary", f"{work.organisation}|{patient}|{digest}")
+        about = f"Patient/{patient}"
+        body = binary.build(id=id_, content_type=one.content_type, data=one.data, about=about)
+        work.write(body, patient, f"a document of {work.header.kind}")
+        addresses.append(f"Binary/{id_}")
+    return addresses

@@ -1,0 +1,111 @@
+"""Tables of HL7 v2: feeds, the message log, the lanes it is applied in, and what came of it."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table
+
+from server.store.columns import int_column, key, metadata, org, text_column
+
+# Who sends messages. `owns` are the systems of the numbers that it may merge and move.
+feed = Table(
+    "feed",
+    metadata,
+    org(),
+    key("name"),
+    text_column("application"),
+    text_column("facility"),
+    text_column("network"),
+    text_column("owns"),
+    text_column("issuer"),
+    text_column("zone"),
+    text_column("charset"),
+    text_column("processing"),
+    int_column("created"),
+)
+
+# Every message that was acknowledged, as it came and as it was answered. Ids rise by arrival.
+message = Table(
+    "message",
+    metadata,
+    org(),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("feed", String(64), nullable=False),
+    Column("control_id", String(255), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    int_column("received"),
+    Column("raw", LargeBinary, nullable=False),
+    Column("ack", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    text_column("outcome"),
+    int_column("attempts"),
+    int_column("applied"),
+)
+Index(None, message.c.organisation, message.c.feed, message.c.control_id)
+Index(None, message.c.organisation, message.c.state, message.c.id)
+
+# Where a message waits: one lane for each patient that it names, the oldest message first.
+message_lane = Table(
+    "message_lane",
+    metadata,
+    org(),
+    key("lane"),
+    Column("message", BigInteger, primary_key=True, autoincrement=False),
+)
+Index(None, message_lane.c.organisation, message_lane.c.message)
+
+# Which version of which resource a message wrote, and why.
+message_effect = Table(
+    "message_effect",
+    metadata,
+    org(),
+    Column("message", BigInteger, primary_key=True, autoincrement=False),
+    key("type", 40),
+    key("id"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    text_column("why"),
+)
+Index(
+    "ix_message_effect_resource",
+    message_effect.c.organisation,
+    message_effect.c.type,
+    message_effect.c.id,
+)
+
+# What names a study, an order or a report: equal keys are joined, whoever came first.
+link_key = Table(
+    "link_key",
+    metadata,
+    org(),
+    key("kind", 16),
+    key("value", 255),
+    key("type", 40),
+    key("id"),
+    text_column("system"),
+)
+Index("ix_link_key_resource", link_key.c.organisation, link_key.c.type, link_key.c.id)
+
+# What last had a say in a resource: later words of the same sender win, and replays are stale.
+last_word = Table(
+    "last_word",
+    metadata,
+    org(),
+    key("type", 40),
+    key("id"),
+    text_column("sender"),
+    Column("sent", BigInteger),
+    int_column("message"),
+)
+
+# Unissued records that became part of another, and what moved, so that it can be undone exactly.
+identity_join = Table(
+    "identity_join",
+    metadata,
+    org(),
+    key("patient"),
+    Column("heir", String(64), nullable=False),
+    Column("rule", String(32), nullable=False),
+    text_column("evidence"),
+    text_column("moved"),
+    Column("state", String(16), nullable=False, server_default="joined"),
+    int_column("created"),
+)

@@ -1,0 +1,66 @@
+"""What names a study, an order or a report, so that each is found from the others."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from server.store.hl7_tables import link_key
+from server.store.jobs import insert_for
+
+LONGEST = 255
+STUDY, ACCESSION, FILLER, PLACER, PROCEDURE = "study", "accession", "filler", "placer", "procedure"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """A UID or number. `system` is that of its issuer, "" when nobody said."""
+
+    kind: str
+    value: str
+    system: str = ""
+
+    def fits(self, other: "Key") -> bool:
+        """Whether two keys are the same, as far as both say who issued them."""
+        same = (self.kind, self.value) == (other.kind, other.value)
+        return same and (self.system == other.system or not (self.system and other.system))
+
+
+def keep(
+    connection: Connection, organisation: int, type_: str, id_: str, keys: Iterable[Key]
+) -> None:
+    """Keep the keys of a resource beside those it has; a key that is told again gains a system."""
+    for key in sorted(set(keys)):
+        row = insert_for(connection.dialect.name, link_key).values(
+            organisation=organisation,
+            kind=key.kind,
+            value=key.value[:LONGEST],
+            type=type_,
+            id=id_,
+            system=key.system,
+        )
+        index = ["organisation", "kind", "value", "type", "id"]
+        statement: Any = row.on_conflict_do_nothing()
+        if key.system:
+            statement = row.on_conflict_do_update(index_elements=index, set_={"system": key.system})
+        connection.execute(statement)
+
+
+def of(connection: Connection, organisation: int, type_: str, id_: str) -> frozenset[Key]:
+    """The keys of a resource."""
+    query = select(link_key.c.kind, link_key.c.value, link_key.c.system).where(
+        link_key.c.organisation == organisation, link_key.c.type == type_, link_key.c.id == id_
+    )
+    return frozenset(Key(*row) for row in connection.execute(query))
+
+
+def sharing(connection: Connection, organisation: int, key: Key) -> Sequence[tuple[str, str]]:
+    """Type and id of every resource that has a key, in a fixed order."""
+    query = select(link_key.c.type, link_key.c.id, link_key.c.system).where(
+        link_key.c.organisation == organisation,
+        link_key.c.kind == key.kind,
+        link_key.c.value == key.value[:LONGEST],
+    )
+    rows = connection.execute(query.order_by(link_key.c.type, link_key.c.id))
+    return [(row.type, row.id) for row in rows if key.fits(Key(key.kind, key.value, row.system))]

@@ -1,0 +1,211 @@
+"""The message log and its lanes: appended once, taken in order, flipped once."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from server.store.hl7_tables import message, message_effect, message_lane
+
+PENDING, APPLIED, UNMAPPED, REVIEW = "pending", "applied", "unmapped", "review"
+PARKED, DUPLICATE = "parked", "duplicate"
+_LOG_LOCK = 0x484C3732
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One version of a resource that a message wrote, and why."""
+
+    type: str
+    id: str
+    version: int
+    why: str
+
+
+def append(connection: Connection, organisation: int, values: dict[str, Any]) -> int:
+    """Keep a message under the next id, which is higher than that of every message before."""
+    if connection.dialect.name != "sqlite":  # which has one writer at a time anyway
+        connection.execute(select(func.pg_advisory_xact_lock(_LOG_LOCK, organisation)))
+    last = connection.execute(
+        select(func.max(message.c.id)).where(message.c.organisation == organisation)
+    ).scalar()
+    id_ = max(values["received"], (last or 0) + 1)
+    connection.execute(insert(message).values(organisation=organisation, id=id_, **values))
+    return int(id_)
+
+
+def enter(connection: Connection, organisation: int, id_: int, lanes: Iterable[str]) -> None:
+    """Let a message wait in its lanes."""
+    rows = [{"organisation": organisation, "lane": lane, "message": id_} for lane in lanes]
+    if rows:
+        connection.execute(insert(message_lane), rows)
+
+
+def same_control_id(
+    connection: Connection, organisation: int, feed: str, control_id: str
+) -> Sequence[Any]:
+    """Earlier messages of a feed with a control id: their ids, fingerprints and answers."""
+    if not control_id:
+        return []
+    query = select(message.c.id, message.c.fingerprint, message.c.state).where(
+        message.c.organisation == organisation,
+        message.c.feed == feed,
+        message.c.control_id == control_id,
+        message.c.state != DUPLICATE,
+    )
+    return connection.execute(query.order_by(message.c.id)).fetchall()
+
+
+def head(connection: Connection, organisation: int, lane: str) -> int | None:
+    """The message that a lane waits for, None when it is empty."""
+    return connection.execute(
+        select(func.min(message_lane.c.message)).where(
+            message_lane.c.organisation == organisation, message_lane.c.lane == lane
+        )
+    ).scalar()
+
+
+def lanes_of(connection: Connection, organisation: int, id_: int) -> list[str]:
+    """The lanes in which a message waits."""
+    query = select(message_lane.c.lane).where(
+        message_lane.c.organisation == organisation, message_lane.c.message == id_
+    )
+    return list(connection.execute(query.order_by(message_lane.c.lane)).scalars())
+
+
+def is_first(connection: Connection, organisation: int, id_: int) -> bool:
+    """Whether no earlier message waits in any lane of this one."""
+    return all(
+        head(connection, organisation, lane) == id_
+        for lane in lanes_of(connection, organisation, id_)
+    )
+
+
+def row(connection: Connection, organisation: int, id_: int) -> Any:
+    """One message of the log, None when there is no such message."""
+    query = select(message).where(message.c.organisation == organisation, message.c.id == id_)
+    return connection.execute(query).one_or_none()
+
+
+def finish(
+    connection: Connection,
+    organisation: int,
+    id_: int,
+    state: str,
+    outcome: dict[str, Any],
+    *,
+    now: int,
+) -> list[str]:
+    """Say what became of a message; gives the lanes that it leaves."""
+    lanes = lanes_of(connection, organisation, id_)
+    where = (message_lane.c.organisation == organisation) & (message_lane.c.message == id_)
+    connection.execute(message_lane.delete().where(where))
+    _set(connection, organisation, id_, state=state, applied=now, outcome=_json(outcome))
+    return lanes
+
+
+def failed(connection: Connection, organisation: int, id_: int, reason: str) -> int:
+    """Count a failed attempt; gives how many there were."""
+    found = row(connection, organisation, id_)
+    if found is None:
+        return 0
+    attempts = int(found.attempts) + 1
+    outcome = json.loads(found.outcome or "{}") | {"error": reason}
+    _set(connection, organisation, id_, attempts=attempts, outcome=_json(outcome))
+    return attempts
+
+
+def again(connection: Connection, organisation: int, id_: int, lanes: Iterable[str]) -> None:
+    """Let a message be applied anew: it waits in its lanes as it did when it came."""
+    where = (message_lane.c.organisation == organisation) & (message_lane.c.message == id_)
+    connection.execute(message_lane.delete().where(where))
+    enter(connection, organisation, id_, lanes)
+    _set(connection, organisation, id_, state=PENDING, attempts=0)
+
+
+def _set(connection: Connection, organisation: int, id_: int, **values: Any) -> None:
+    where = (message.c.organisation == organisation) & (message.c.id == id_)
+    connection.execute(update(message).where(where).values(**values))
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def add_effects(
+    connection: Connection, organisation: int, id_: int, effects: Iterable[Effect]
+) -> None:
+    """Keep which versions a message wrote."""
+    for one in dict.fromkeys(effects):
+        known = select(message_effect.c.why).where(
+            message_effect.c.organisation == organisation,
+            message_effect.c.message == id_,
+            message_effect.c.type == one.type,
+            message_effect.c.id == one.id,
+            message_effect.c.version == one.version,
+        )
+        if connection.execute(known).first() is None:
+            connection.execute(
+                insert(message_effect).values(
+                    organisation=organisation,
+                    message=id_,
+                    type=one.type,
+                    id=one.id,
+                    version=one.version,
+                    why=one.why,
+                )
+            )
+
+
+def effects(connection: Connection, organisation: int, id_: int) -> list[Effect]:
+    """What a message wrote, in a fixed order."""
+    table = message_effect.c
+    query = select(table.type, table.id, table.version, table.why).where(
+        table.organisation == organisation, table.message == id_
+    )
+    rows = connection.execute(query.order_by(table.type, table.id, table.version))
+    return [Effect(*one) for one in rows]
+
+
+def last_writer(connection: Connection, organisation: int, type_: str, id_: str) -> int:
+    """The message that wrote the last version of a resource, 0 if none did."""
+    query = select(func.max(message_effect.c.message)).where(
+        message_effect.c.organisation == organisation,
+        message_effect.c.type == type_,
+        message_effect.c.id == id_,
+    )
+    return int(connection.execute(query).scalar() or 0)
+
+
+def wrote(connection: Connection, organisation: int, id_: int, type_: str, resource: str) -> bool:
+    """Whether a message has written a version of a resource."""
+    query = select(message_effect.c.version).where(
+        message_effect.c.organisation == organisation,
+        message_effect.c.message == id_,
+        message_effect.c.type == type_,
+        message_effect.c.id == resource,
+    )
+    return connection.execute(query).first() is not None
+
+
+def listing(
+    connection: Connection,
+    organisation: int,
+    *,
+    state: str = "",
+    since: int = 0,
+    before: int = 0,
+    limit: int = 500,
+) -> Sequence[Any]:
+    """Messages of the log without their bytes, oldest first."""
+    names = ("id", "feed", "control_id", "kind", "received", "state", "outcome", "attempts")
+    query = select(*(message.c[name] for name in names)).where(
+        message.c.organisation == organisation, message.c.received >= since
+    )
+    if state:
+        query = query.where(message.c.state == state)
+    if before:
+        query = query.where(message.c.received < before)
+    return connection.execute(query.order_by(message.c.id).limit(limit)).fetchall()

@@ -1,0 +1,36 @@
+"""Every shared HL7 message, sent as it is: answered, applied or held, and never a broken resource."""
+
+import json
+from pathlib import Path
+
+from sqlalchemy import select
+
+from fhir.gate import problems
+from hl7 import batch
+from server.flows import messages
+from server.flows.worker import Worker
+from server.store.fhir_tables import resource
+from server.store.hl7_tables import message
+from tests.support.hl7_samples import hl7_files
+from tests.support.houses import opened
+
+
+def test_every_sample_is_answered_and_makes_valid_resources_or_waits_for_a_person(
+    tmp_path: Path,
+) -> None:
+    files = hl7_files()
+    with opened(tmp_path, SETTLE_SECONDS="0") as house:
+        caller = messages.greet(house, "127.0.0.1")
+        assert caller is not None
+        for file in files:
+            for raw in batch.messages(file.read_bytes()):
+                messages.receive(house, caller, raw)
+        worker = Worker(house)
+        while worker.step():
+            pass
+        with house.database.read() as connection:
+            states = set(connection.execute(select(message.c.state)).scalars())
+            texts = list(connection.execute(select(resource.c.text)).scalars())
+    assert states == {"applied", "review", "unmapped", "duplicate"}
+    assert texts
+    assert [problem for text in texts for problem in problems(json.loads(text))] == []
