@@ -446,7 +446,6 @@ def upgrade() -> None:
     with op.batch_alter_table('study', schema=None) as batch_op:
         batch_op.create_index('ix_study_newest', ['organisation', 'date', 'time', 'uid', 'claim'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_accession'), ['organisation', 'accession'], unique=False)
-        batch_op.create_index(batch_op.f('ix_study_organisation_changed'), ['organisation', 'changed'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_filed_under_date'), ['organisation', 'filed_under', 'date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_patient_birth_date'), ['organisation', 'patient_birth_date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_patient_number'), ['organisation', 'patient_number'], unique=False)
