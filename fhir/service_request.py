@@ -37,6 +37,7 @@ PRIORITY = {
     **dict.fromkeys(("R", "ROUTINE"), "routine"),
     **dict.fromkeys(("T", "P", "C", "U", "URGENT"), "urgent"),
 }
+_LONGEST_ACCESSION = 16  # of SH, which is what (0008,0050) is
 _PLACED = frozenset({"NW", "RO"})
 _KINDS = ("PLAC", "FILL", "ACSN")
 
@@ -93,6 +94,13 @@ def merge(current: Json | None, order: OrderFacts, view: OrderView, context: Con
     }
     rest = {key: value for key, value in old.items() if key not in fields}
     return {key: value for key, value in (fields | rest).items() if value not in (None, "", [], {})}
+
+
+def warnings(order: OrderFacts) -> tuple[str, ...]:
+    """What about an order will keep images from finding it; never the value itself."""
+    if len(order.accession.value) > _LONGEST_ACCESSION:
+        return ("the accession is longer than DICOM can carry: no image will have it",)
+    return ()
 
 
 def of_request(

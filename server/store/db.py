@@ -31,6 +31,11 @@ _PRAGMAS = (
 )
 
 
+def _engine(url: str, **pool: Any) -> Engine:
+    """An engine whose errors do not quote the values of a statement: they end in the log."""
+    return create_engine(url, hide_parameters=True, **pool)
+
+
 def _prepare_sqlite(engine: Engine, begin: str) -> None:
     """Take transaction control from the driver, so that a write begins as one."""
 
@@ -83,14 +88,12 @@ class Database:
             path = Path(parsed.database or "")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._turnstile = Turnstile(path)
-            self.reader = create_engine(url, pool_size=32, max_overflow=32, hide_parameters=True)
-            self.writer = create_engine(url, pool_size=4, max_overflow=32, hide_parameters=True)
+            self.reader = _engine(url, pool_size=32, max_overflow=32)
+            self.writer = _engine(url, pool_size=4, max_overflow=32)
             _prepare_sqlite(self.reader, "BEGIN")
             _prepare_sqlite(self.writer, "BEGIN IMMEDIATE")
         else:
-            self.reader = create_engine(
-                url, pool_size=16, max_overflow=16, pool_pre_ping=True, hide_parameters=True
-            )
+            self.reader = _engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
             self.writer = self.reader
         self._combiner: Combiner[Work, Any] = Combiner(self._flush)
 

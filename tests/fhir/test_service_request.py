@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dicom.facts import Code, Issuer, Number, Person, Request
-from fhir.service_request import OrderView, merge, of_request
+from fhir.service_request import OrderView, merge, of_request, warnings
 from tests.support.hl7_builder import PID, obr, obx, segment
 from tests.support.hl7_fhir import SITE, context, order_of, orders, reports
 from tests.support.outside import complaints
@@ -161,6 +161,12 @@ def test_confidentiality_restricts_even_by_a_word_that_nobody_knows(
 ) -> None:
     made = order_of(orders(PID, segment("ORC", f1="NW", f2="P5", f28=code)))
     assert [one["code"] for one in made["meta"].get("security", [])] == labels
+
+
+def test_an_accession_that_no_image_can_carry_is_remarked() -> None:
+    long = orders(PID, "ORC|NW|P3", obr(f18="ACC-2026-00000000008")).orders[0]
+    assert len(warnings(long)) == 1
+    assert warnings(orders(*NEW).orders[0]) == ()
 
 
 def test_a_changed_order_tells_no_new_time_of_placing() -> None:
