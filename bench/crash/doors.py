@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ HOST = "127.0.0.1"
 PATIENCE = 30.0
 SUCCESS = 0x0000
 _PAGE = 1000
+_TRIES = 5
 
 
 class Refused(Exception):
@@ -91,8 +93,8 @@ class Web:
     def objects(self, study: str) -> dict[str, bytes]:
         """The data sets of a study's objects by WADO-RS (PS3.18 10.4), by SOP Instance UID."""
         accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
-        answer = self._ask("GET", f"/dicomweb/studies/{study}", accept=accept)
-        if answer.status_code != 200:
+        answer = self._get(f"/dicomweb/studies/{study}", accept)
+        if answer.status_code == 404:
             return {}
         boundary = answer.headers["Content-Type"].partition("boundary=")[2].partition(";")[0]
         parts = answer.content.split(b"--" + boundary.strip('"').encode())[1:-1]
@@ -104,15 +106,20 @@ class Web:
         offset, page = 0, [dict[str, Any]()]
         while page:
             joint = "&" if "?" in path else "?"
-            answer = self._ask("GET", f"/dicomweb{path}{joint}limit={_PAGE}&offset={offset}")
+            answer = self._get(f"/dicomweb{path}{joint}limit={_PAGE}&offset={offset}")
             page = answer.json() if answer.status_code == 200 else []
             yield from page
             offset += len(page)
 
     def resources(self, query: str) -> list[dict[str, Any]]:
         """The resources of a FHIR search."""
-        answer = self._ask("GET", f"/fhir/{query}")
+        answer = self._get(f"/fhir/{query}")
         return [entry["resource"] for entry in answer.json().get("entry", [])]
+
+    def total(self, query: str) -> int:
+        """How many resources a FHIR search finds."""
+        found: int = self._get(f"/fhir/{query}&_summary=count").json()["total"]
+        return found
 
     def is_ready(self) -> bool:
         """Whether the server says that it can do its work."""
@@ -120,6 +127,16 @@ class Web:
             return self._session.get(f"{self._base}/readyz", timeout=2).status_code == 200
         except requests.RequestException:
             return False
+
+    def _get(self, path: str, accept: str = "*/*") -> requests.Response:
+        """GET an address; a connection that died with the process behind it is made anew."""
+        for _ in range(_TRIES):
+            with suppress(Unanswered, Unreachable):
+                answer = self._ask("GET", path, accept=accept)
+                if answer.status_code in (200, 404):
+                    return answer
+                raise Refused(f"GET {path}: HTTP {answer.status_code}")
+        raise Unanswered(f"GET {path}")
 
     def _ask(
         self, method: str, path: str, kind: str = "", body: bytes = b"", accept: str = "*/*"
