@@ -49,7 +49,7 @@ def staff(server: Server) -> Web:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """A server with narrow limits."""
-    limits = {
+    limits: dict[str, Any] = {
         "MAX_OBJECT_BYTES": "50K",
         "MAX_REQUEST_BYTES": "400K",
         "MAX_PARTS": "3",
