@@ -180,8 +180,8 @@ def test_a11_metadata_needs_no_token_and_says_what_is_served(library: Library) -
         codes = [interaction["code"] for interaction in served.pop(type_)["interaction"]]
         assert codes == ["read", "vread", "history-instance"]
     for type_, one in served.items():
-        spoken = {interaction["code"] for interaction in one["interaction"]}
-        assert spoken == {"read", "vread", "history-instance", "search-type"}
+        said = {interaction["code"] for interaction in one["interaction"]}
+        assert said == {"read", "vread", "history-instance", "search-type"}
         assert {param["name"] for param in one["searchParam"]} == set(TABLE[type_])
 
 

@@ -68,14 +68,14 @@ def made(folder: Path, person: phantom.Person, plan: phantom.Plan = PLAN) -> Con
 def available(folder: Path) -> Iterator[Consignment]:
     """Everything that there is on this machine."""
     yield made(folder / "phantom", phantom.DEMO_PERSON)
-    for number, (name, (file, syntaxes)) in enumerate(BUNDLED.items(), 1):
+    for number, (name, (file, options)) in enumerate(BUNDLED.items(), 1):
         path = folder / file
         path.write_bytes(instance(file, 1, study=f"{ROOT}.7{number}"))
-        yield Consignment(name, (path,), syntaxes)
-    for name, (place, options) in SHARED.items():
-        files = tuple(sorted(Path(SAMPLES, "dicom", place).rglob("*.dcm"))) if SAMPLES else ()
-        if files:
-            yield Consignment(name, files, options)
+        yield Consignment(name, (path,), options)
+    for name, (place, proposed) in SHARED.items():
+        shared = tuple(sorted(Path(SAMPLES, "dicom", place).rglob("*.dcm"))) if SAMPLES else ()
+        if shared:
+            yield Consignment(name, shared, proposed)
 
 
 SENDERS = ("storescu", "storescu, tuned", "dcmsend", "dcmsend, tuned", "pynetdicom")
