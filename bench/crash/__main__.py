@@ -8,6 +8,7 @@ promised since. At the end everything is asked for. Ends with 1 when a promise w
 import argparse
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -172,6 +173,7 @@ def main() -> int:
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(1 << 32)))
     parser.add_argument("--door", choices=_DOORS, default="both")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and leave nothing running
     print(f"seed {chosen.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="triptych-crash-"))
     dice = random.Random(chosen.seed)  # noqa: S311 - chooses moments, guards nothing

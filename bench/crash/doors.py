@@ -2,10 +2,12 @@
 
 import uuid
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import requests
+from pydicom.filereader import dcmread
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 
@@ -86,12 +88,16 @@ class Web:
         kept = answer.json().get("00081199", {}).get("Value", [])
         return [str(item["00081155"]["Value"][0]) for item in kept]
 
-    def object(self, made: tuple[str, str, str]) -> bytes | None:
-        """The data set of an object by WADO-RS, None when there is none."""
-        study, series, uid = made
-        path = f"/dicomweb/studies/{study}/series/{series}/instances/{uid}"
-        answer = self._ask("GET", path, accept="application/dicom; transfer-syntax=*")
-        return data_set_of(answer.content) if answer.status_code == 200 else None
+    def objects(self, study: str) -> dict[str, bytes]:
+        """The data sets of a study's objects by WADO-RS (PS3.18 10.4), by SOP Instance UID."""
+        accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+        answer = self._ask("GET", f"/dicomweb/studies/{study}", accept=accept)
+        if answer.status_code != 200:
+            return {}
+        boundary = answer.headers["Content-Type"].partition("boundary=")[2].partition(";")[0]
+        parts = answer.content.split(b"--" + boundary.strip('"').encode())[1:-1]
+        files = [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in parts]
+        return {_uid_of(file): data_set_of(file) for file in files}
 
     def pages(self, path: str) -> Iterator[dict[str, Any]]:
         """Every result of a QIDO-RS search."""
@@ -136,6 +142,11 @@ def _body(batch: Iterable[Made], boundary: str) -> Iterator[bytes]:
         yield made.file
         yield b"\r\n"
     yield f"--{boundary}--\r\n".encode()
+
+
+def _uid_of(file: bytes) -> str:
+    header = dcmread(BytesIO(file), stop_before_pixels=True, specific_tags=["SOPInstanceUID"])
+    return str(header.SOPInstanceUID)
 
 
 def data_set_of(file: bytes) -> bytes:
