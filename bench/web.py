@@ -33,28 +33,38 @@ def request(
 
 
 class Connection:
-    """One kept-alive connection."""
+    """One kept-alive connection, made anew when the server ends it."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection((HOST, port))
+        self._port = port
+        self._scratch = memoryview(bytearray(_SCRATCH))
+        self._open()
+
+    def _open(self) -> None:
+        self._socket = socket.create_connection((HOST, self._port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._in = BufferedReader(SocketIO(self._socket, "r"), 1 << 16)
-        self._scratch = memoryview(bytearray(_SCRATCH))
 
     def ask(self, asked: bytes) -> int:
         """Send a request and read its answer; gives the length of the body. Unexpected if not 200."""
         self._socket.sendall(asked)
         status = self._in.readline()
-        length, chunked = 0, False
-        for line in iter(self._in.readline, b"\r\n"):
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-            chunked = chunked or name.lower() == b"transfer-encoding"
-        size = sum(self._skip(chunk) for chunk in self._chunks()) if chunked else self._skip(length)
+        fields = dict(line.lower().split(b": ", 1) for line in iter(self._in.readline, b"\r\n"))
+        size = self._body(fields)
+        if fields.get(b"connection", b"").strip() == b"close":
+            self.close()
+            self._open()
         if b" 200 " not in status:
             raise Unexpected(f"{status.decode()} for {asked[:200].decode()}")
         return size
+
+    def _body(self, fields: Mapping[bytes, bytes]) -> int:
+        """Read a body over, whichever way its length is told (RFC 9112 6.3)."""
+        if b"transfer-encoding" in fields:
+            return sum(self._skip(chunk) for chunk in self._chunks())
+        if b"content-length" in fields:
+            return self._skip(int(fields[b"content-length"]))
+        return sum(iter(lambda: self._in.readinto(self._scratch), 0))
 
     def _chunks(self) -> Iterator[int]:
         """The length of each chunk of a chunked body (RFC 9112 7.1)."""

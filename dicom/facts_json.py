@@ -1,8 +1,9 @@
 """Facts to compact JSON and back, for the text column beside an instance row."""
 
 import json
+from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, get_args, get_origin, get_type_hints
 
 from dicom.facts import InstanceFacts
@@ -48,17 +49,26 @@ def _plan(kind: type) -> tuple[tuple[str, Any], ...] | None:
     )
 
 
-def _build(kind: Any, value: Any) -> Any:
-    if get_origin(kind) is tuple:
-        inner = get_args(kind)[0]
-        return tuple(_build(inner, part) for part in value)
-    if not isinstance(kind, type) or not is_dataclass(kind):
-        return value
-    kinds = _kinds(kind)
-    known = {name: _build(kinds[name], part) for name, part in value.items() if name in kinds}
+def _build(kind: Any, value: dict[str, Any]) -> Any:
+    makers = _makers(kind)
+    known = {
+        name: part if (make := makers[name]) is None else make(part)
+        for name, part in value.items()
+        if name in makers
+    }
     return kind(**known)
 
 
 @lru_cache(maxsize=64)
-def _kinds(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _makers(kind: type) -> dict[str, Callable[[Any], Any] | None]:
+    """For each field what makes its value out of JSON; None where JSON has it as it is."""
+    return {name: _maker(hint) for name, hint in get_type_hints(kind).items()}
+
+
+def _maker(hint: Any) -> Callable[[Any], Any] | None:
+    if is_dataclass(hint):
+        return partial(_build, hint)
+    if get_origin(hint) is not tuple:
+        return None
+    inner = _maker(get_args(hint)[0])
+    return tuple if inner is None else lambda parts: tuple(map(inner, parts))

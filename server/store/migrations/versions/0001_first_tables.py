@@ -376,6 +376,7 @@ def upgrade() -> None:
     sa.Column('updated', sa.BigInteger(), nullable=False),
     sa.Column('method', sa.String(length=8), nullable=False),
     sa.Column('filed_under', sa.Text(), server_default='', nullable=False),
+    sa.Column('hidden', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('reason', sa.Text(), server_default='', nullable=False),
     sa.Column('text', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'type', 'id', 'version', name=op.f('pk_resource_version'))
@@ -445,7 +446,6 @@ def upgrade() -> None:
     with op.batch_alter_table('study', schema=None) as batch_op:
         batch_op.create_index('ix_study_newest', ['organisation', 'date', 'time', 'uid', 'claim'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_accession'), ['organisation', 'accession'], unique=False)
-        batch_op.create_index(batch_op.f('ix_study_organisation_changed'), ['organisation', 'changed'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_filed_under_date'), ['organisation', 'filed_under', 'date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_patient_birth_date'), ['organisation', 'patient_birth_date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_patient_number'), ['organisation', 'patient_number'], unique=False)
