@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import seen
+from docs import mapping_page, seen
 from docs.generate import REFERENCE, pages
 from server.config import PREFIX, SETTINGS
 from tests.support.tree import ROOT, files_ending, project_files, read
@@ -33,6 +33,10 @@ def test_every_row_of_a_reference_table_says_what_saw_it() -> None:
             head, *rows = [line for line in text.splitlines() if line.startswith("|")] or [""]
             if head.endswith("Seen by |"):
                 assert [row for row in rows[1:] if "`test_" not in row] == [], name
+
+
+def test_every_attribute_on_the_mapping_page_is_mapped_to_something() -> None:
+    assert [name for name, elements in mapping_page.mapped() if not elements] == []
 
 
 def test_every_setting_stands_on_the_settings_page() -> None:
