@@ -39,7 +39,7 @@ def show(answer: Mapping[str, object]) -> None:
     click.echo(json.dumps(answer, ensure_ascii=False))
 
 
-@click.group()
+@click.group(short_help="Hospitals that share this server.")
 def organisation() -> None:
     """Hospitals and practices that share this server; `home` is there from the start."""
 
@@ -85,7 +85,7 @@ def _issuers(texts: tuple[str, ...]) -> tuple[str, dict[str, str]]:
     return default, table
 
 
-@click.group()
+@click.group(short_help="Groups of patients, for backend clients.")
 def group() -> None:
     """Groups of patients, for clients that may reach some and not all."""
 
@@ -116,7 +116,7 @@ def group_add(name: str, patients: tuple[str, ...], organisation: str) -> None:
     show({"group": name, "organisation": organisation, "patients": members})
 
 
-@click.group()
+@click.group(short_help="Programs that may ask for tokens.")
 def client() -> None:
     """Programs that may ask for access tokens."""
 
@@ -176,7 +176,7 @@ def _filled(**values: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-@click.group()
+@click.group(short_help="Other DICOM systems.")
 def peer() -> None:
     """Other DICOM systems."""
 

@@ -27,7 +27,7 @@ def refuse_unsafe(config: Config) -> None:
         )
 
 
-@click.command()
+@click.command(short_help="Start it with a sample study, to try it.")
 def demo() -> None:
     """Start the server with a sample study, and print a token and three lines to try.
 

@@ -16,9 +16,11 @@ from server.flows.operate import schema_version
 from server.flows.sites import House
 
 
-@click.command("import")
+@click.command("import", short_help="Take in files, folders, discs and ZIP archives.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--organisation", default="home", help="Whose objects these become.")
+@click.option(
+    "--organisation", default="home", show_default=True, help="Whose objects these become."
+)
 @click.option("--issuer", default="", help="System URI for patient numbers without an issuer.")
 def import_(paths: tuple[Path, ...], organisation: str, issuer: str) -> None:
     """Import DICOM files, folders of them, discs (the folder or its DICOMDIR) and ZIP archives.

@@ -29,7 +29,13 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@click.option("--state", default="", help="Only pending, running or parked ones.")
+@click.option(
+    "--state",
+    type=click.Choice(["", "pending", "running", "parked"]),
+    default="",
+    metavar="pending|running|parked",
+    help="Only these.",
+)
 def jobs_list(state: str) -> None:
     """Print one JSON object for each job, with the reason if it failed."""
     with opened() as house:
@@ -45,13 +51,13 @@ def jobs_retry(job: int | None) -> None:
         click.echo(json.dumps({"retried": operate.retry_jobs(house, job)}))
 
 
-@click.group()
+@click.group(short_help="What waits for a person to decide.")
 def review() -> None:
     """What the server would not decide alone, with the evidence."""
 
 
 @review.command("list")
-@click.option("--state", default="open", help="open, noted, or empty for all.")
+@click.option("--state", default="open", show_default=True, help="open, noted, or '' for all.")
 def review_list(state: str) -> None:
     """Print one JSON object for each item."""
     with opened() as house:
@@ -59,9 +65,10 @@ def review_list(state: str) -> None:
             click.echo(json.dumps(item, ensure_ascii=False))
 
 
-@click.command()
+@click.command(short_help="Check stored objects and the audit.")
 def verify() -> None:
-    """Read every stored object again, compare it with its row, and check the audit chains.
+    """Read every stored object again, compare it with its row, and check the audit: its chains, and
+    that the bytes it tells of are those that left by each door.
 
     Prints a JSON object; exits with 1 when anything is missing or changed.
     """

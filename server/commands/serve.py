@@ -98,7 +98,7 @@ def start(config: Config, only: str = "", before: Check | None = None) -> Superv
     return supervisor
 
 
-@click.command()
+@click.command(short_help="Start the server.")
 @click.option("--only", default="", metavar="web,dimse,mllp,worker", help="Start only these roles.")
 def serve(only: str) -> None:
     """Start the server: FHIR, DICOMweb and OAuth over HTTP, DICOM over DIMSE, HL7 over MLLP.

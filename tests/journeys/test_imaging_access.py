@@ -133,7 +133,7 @@ def test_a15_a_token_of_another_scope_does_not_borrow_the_patient(ward: Ward) ->
 def test_a15_every_parameter_that_is_declared_is_one_of_r4(ward: Ward, type_: str) -> None:
     statement = ward.server.get("/fhir/metadata").json()
     [served] = [one for one in statement["rest"][0]["resource"] if one["type"] == type_]
-    defined = search_parameters("Resource") | search_parameters(type_)
+    defined = {**search_parameters("Resource"), **search_parameters(type_)}
     for param in served["searchParam"]:
         assert param["definition"] == defined[param["name"]].url
         assert param["type"] == defined[param["name"]].kind == TABLE[type_][param["name"]].kind
