@@ -49,7 +49,7 @@ fix: setup ## Let ruff repair format and style
 crash: setup ## Cut the power to the server in mid-write, many times, and look for losses
 	@$(BIN)/python -m bench.crash $(ARGS)
 
-bench: setup ## Measure the speed claims of docs/performance.md
+bench: setup ## Measure our paths beside Orthanc, dcmtk and bare limits (ARGS=--quick: three minutes)
 	@$(BIN)/python -m bench $(ARGS)
 
 lock: ## Resolve pyproject.toml anew into requirements/ (ARGS=--upgrade takes newer versions)
