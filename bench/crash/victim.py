@@ -17,7 +17,7 @@ import psutil
 from bench.crash.doors import HOST, Web
 
 # Every role with the number of its processes.
-_ROLES = {"supervisor": 1, "dimse": 1, "web": 1, "web worker": 2, "worker": 1}
+_ROLES = {"supervisor": 1, "dimse": 1, "mllp": 1, "web": 1, "web worker": 2, "worker": 1}
 VICTIMS = (*_ROLES, "everything")
 PATIENCE = 90.0
 _TICK = 0.1
@@ -55,6 +55,7 @@ class Victim:
             "TRIPTYCH_DATA": str(self.data),
             "TRIPTYCH_HTTP_PORT": str(self.http),
             "TRIPTYCH_DIMSE_PORT": str(self.dimse),
+            "TRIPTYCH_MLLP_PORT": "0",
             "TRIPTYCH_MLLP_PORT": "0",
             "TRIPTYCH_SETTLE_SECONDS": "1",
             "TRIPTYCH_MIN_FREE_BYTES": "1M",
