@@ -170,6 +170,10 @@ def reaches(connection: Any, grant: Grant, row: Any) -> None:
             filed_under=row.filed_under,
             hidden=row.hidden,
         )
+        if grant.studies is None:
+            return  # the row itself has told all that the database would be asked
+    elif grant.everyone and row.organisation == grant.organisation:
+        return
     found = connection.execute(
         select(resource.c.rid).where(
             resource.c.organisation == row.organisation,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from fhir import scopes
 from fhir.scopes import Scope
@@ -105,7 +105,7 @@ def authenticate(house: House, token: str, *, address: str, now: int) -> Grant:
     )
 
 
-def _row(house: House, token: str, now: int) -> Row[Any] | None:
+def _row(house: House, token: str, now: int) -> Any:
     """A token's row while it is good, and every patient that it names still stands."""
     with house.database.read() as connection:
         row = tokens.find(connection, digest(token), now=now)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import extract, wire
@@ -20,6 +20,7 @@ from server.store.fhir_tables import (
     resource,
     resource_version,
 )
+from server.store.prepared import Prepared
 
 Clause = ColumnElement[bool]
 INDEX_TABLES = (index_token, index_string, index_date, index_reference, index_uri)
@@ -51,13 +52,18 @@ class Owner:
     hidden: bool = False
 
 
+_CURRENT = Prepared(
+    select(resource).where(
+        resource.c.organisation == bindparam("organisation"),
+        resource.c.type == bindparam("type"),
+        resource.c.id == bindparam("id"),
+    )
+)
+
+
 def current(connection: Connection, organisation: int, type_: str, id_: str) -> Any:
     """The row of the current version, deleted ones included."""
-    return connection.execute(
-        select(resource).where(
-            resource.c.organisation == organisation, resource.c.type == type_, resource.c.id == id_
-        )
-    ).one_or_none()
+    return _CURRENT.row(connection, {"organisation": organisation, "type": type_, "id": id_})
 
 
 def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Change) -> int:

@@ -1,12 +1,10 @@
 """Access tokens and used client assertions. Of a token only its SHA-256 is kept."""
 
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     Connection,
-    Row,
     Select,
     bindparam,
     cast,
@@ -17,6 +15,7 @@ from sqlalchemy import (
 )
 
 from server.store.jobs import insert_for
+from server.store.prepared import Prepared
 from server.store.tables import assertion, client, patient, token
 
 
@@ -25,9 +24,8 @@ def add(connection: Connection, values: dict[str, Any]) -> None:
     connection.execute(insert(token).values(**values))
 
 
-@cache
 def _good(dialect: str) -> Select[Any]:
-    """The statement that every request asks, built once: a token and its patients in one look-up.
+    """The statement that every request asks: a token and its patients in one look-up.
 
     `standing` counts those of its patients that are there and not retired.
     """
@@ -57,10 +55,12 @@ def _good(dialect: str) -> Select[Any]:
     )
 
 
-def find(connection: Connection, hash_: str, *, now: int) -> Row[Any] | None:
+_GOOD = Prepared(_good)
+
+
+def find(connection: Connection, hash_: str, *, now: int) -> Any:
     """A token that is good now: known, not expired, not revoked, its client not retired."""
-    statement = _good(connection.dialect.name)
-    return connection.execute(statement, {"hash_": hash_, "now": now}).one_or_none()
+    return _GOOD.row(connection, {"hash_": hash_, "now": now})
 
 
 def revoke(connection: Connection, hash_: str, *, now: int) -> bool:
