@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,18 +78,18 @@ class Run:
         )
 
     def _await_traffic(self) -> None:
-        self.memory.update(self.folder)
+        """Wait until every door has acknowledged some more objects."""
         before = self._tally()
-        until(self._lively(before), "objects acknowledged by every door")
 
-    def _lively(self, before: Counter[str]) -> Iterator[bool]:
-        while True:
-            self.memory.update(self.folder)
+        def lively() -> bool:
             now = self._tally()
-            yield all(now[door] - before[door] >= _LIVELY for door in self.doors)
+            return all(now[door] - before[door] >= _LIVELY for door in self.doors)
+
+        until(lively, "objects acknowledged by every door")
 
     def _tally(self) -> Counter[str]:
-        """How many objects each door has acknowledged."""
+        """How many objects each door has acknowledged by now."""
+        self.memory.update(self.folder)
         sent = self.memory.sent
         return Counter(sent[uid].sender[:-1].lower() for uid in self.memory.acknowledged)
 
@@ -133,7 +132,7 @@ class Run:
             return self.victim.web.total("ImagingStudy?_tag=settled") == studies
 
         with suppress(Trouble):  # whichever has not is a fault of its own
-            until((all_settled() for _ in iter(int, 1)), "every study settled", 60)
+            until(all_settled, "every study settled", 60)
 
     def _summary(self, studies: list[check.Study], stray: set[str]) -> None:
         """What there was, and how often each window was hit."""

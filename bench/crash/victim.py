@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import psutil
 from bench.crash.doors import HOST, Web
 
 # Every role with the number of its processes.
-_ROLES = {"supervisor": 1, "dimse": 1, "web": 1, "web worker": 2, "worker": 1}
+_ROLES = {"supervisor": 1, "dimse": 1, "mllp": 1, "web": 1, "web worker": 2, "worker": 1}
 VICTIMS = (*_ROLES, "everything")
 PATIENCE = 90.0
 _TICK = 0.1
@@ -28,12 +28,10 @@ class Trouble(Exception):
     """The server did not do what it has to, in plain words."""
 
 
-def until(happens: "Iterator[bool]", what: str, seconds: float = PATIENCE) -> None:
-    """Poll until something happens; Trouble says what did not."""
+def until(happened: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    """Look until something has happened; Trouble says what has not."""
     deadline = time.monotonic() + seconds
-    for happened in happens:
-        if happened:
-            return
+    while not happened():
         if time.monotonic() > deadline:
             raise Trouble(f"after {seconds:.0f} s still not: {what}")
         time.sleep(_TICK)
@@ -63,6 +61,10 @@ class Victim:
 
     def start(self) -> None:
         """Start it; Trouble when it does not come up."""
+        self._spawn()
+        self.await_health()
+
+    def _spawn(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "server", "serve"],
@@ -70,7 +72,6 @@ class Victim:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
-        self.await_health()
 
     @property
     def log(self) -> Path:
@@ -84,18 +85,16 @@ class Victim:
 
     def await_health(self) -> None:
         """Wait until every role serves; a supervisor that has ended is started again."""
-        until(self._healthy(), f"a healthy server ({self.log} tells more)")
+        until(self._is_healthy, f"a healthy server ({self.log} tells more)")
         self._renew_token()
 
-    def _healthy(self) -> Iterator[bool]:
-        while True:
-            if self._process is not None and self._process.poll() is not None:
-                self.restarts += 1
-                if self._process.returncode not in (-signal.SIGKILL, 1):
-                    raise Trouble(f"serve ended with {self._process.returncode}")
-                self.start()
-                return
-            yield _listens(self.dimse) and self.web.is_ready() and self._is_whole()
+    def _is_healthy(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            if self._process.returncode not in (-signal.SIGKILL, 1):
+                raise Trouble(f"serve ended with {self._process.returncode}")
+            self.restarts += 1
+            self._spawn()
+        return _listens(self.dimse) and self.web.is_ready() and self._is_whole()
 
     def _is_whole(self) -> bool:
         """Whether every role has its processes."""
@@ -136,8 +135,7 @@ class Victim:
             _kill(process)
         if self._process is not None and self._process.pid in {one.pid for one in processes}:
             self._process.wait()
-        gone = (not any(_lives(one) for one in family) for _ in iter(int, 1))
-        until(gone, "the children of a killed process have gone", 10)
+        until(lambda: not any(map(_lives, family)), "a killed process gone with its children", 30)
 
     def _renew_token(self) -> None:
         if time.monotonic() - self._tokened > _FRESH or not self._tokened:
