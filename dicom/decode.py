@@ -239,6 +239,12 @@ _DECODERS: dict[str, _Decoder] = {
 }
 
 
+def can_decode(transfer_syntax: str) -> bool:
+    """Whether frames of a transfer syntax can be had decoded, and so as pictures."""
+    plain = {*_NATIVE, _RLE, _DEFLATED_FRAME}
+    return transfer_syntax in plain or transfer_syntax.removeprefix(_JPEG) in _DECODERS
+
+
 def _by_pydicom(frame: Frame, first: Exception) -> tuple[Array, bool]:
     """pydicom's plugins in their own order."""
     options: Any = {

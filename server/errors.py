@@ -105,7 +105,7 @@ class Full(Fault):
     answer = Answer(507, "no-store", 0xA700, "We have no room left. Please tell the hospital.")
 
 
-_LOWER: tuple[tuple[type[Exception], type[Fault], int], ...] = (
+LOWER: tuple[tuple[type[Exception], type[Fault], int], ...] = (
     (dicom_errors.TooLarge, TooLarge, 0xA700),
     (dicom_errors.Mismatch, Unprocessable, 0xA900),
     (dicom_errors.Incomplete, Unprocessable, 0xA900),
@@ -116,7 +116,7 @@ _LOWER: tuple[tuple[type[Exception], type[Fault], int], ...] = (
 
 def from_dicom(error: dicom_errors.DicomError) -> Fault:
     """The product's error for one of the DICOM floor's."""
-    kind = next(ours for theirs, ours, _ in _LOWER if isinstance(error, theirs))
+    kind = next(ours for theirs, ours, _ in LOWER if isinstance(error, theirs))
     return kind(str(error), expression=error.where)
 
 
@@ -124,4 +124,4 @@ def dimse_status(error: Exception) -> int:
     """The DIMSE status for an error of any floor (PS3.4 B.2.3, PS3.7 annex C)."""
     if isinstance(error, Fault):
         return error.answer.dimse
-    return next((code for kind, _, code in _LOWER if isinstance(error, kind)), 0x0110)
+    return next((code for kind, _, code in LOWER if isinstance(error, kind)), 0x0110)

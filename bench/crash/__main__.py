@@ -8,16 +8,19 @@ promised since. At the end everything is asked for. Ends with 1 when a promise w
 import argparse
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.crash import aim, check
+from bench.crash.doors import Refused, Unanswered
 from bench.crash.journal import Memory
 from bench.crash.victim import VICTIMS, Trouble, Victim, until
 
@@ -106,9 +109,12 @@ class Run:
         self.stop_senders()
         self.memory.update(self.folder)
         self.victim.await_health()
-        seen = self._await_settled()
+        self._await_settled()
+        self.victim.await_health()
+        seen = check.studies(self.victim.web, self.memory)
         for study in seen:
             self.faults += study.faults()
+        self.victim.await_health()
         stray = [entry for study in seen for entry in study.unpromised]
         promised = [self.memory.sent[uid] for uid in self.memory.acknowledged]
         self.faults += check.objects(self.victim.web, promised + stray)
@@ -119,14 +125,15 @@ class Run:
         self.faults += self.victim.run("verify")["faults"]
         self._summary(seen, {entry.uid for entry in stray})
 
-    def _await_settled(self) -> list[check.Study]:
-        """Look at every study until all have settled, or time is over."""
-        deadline = time.monotonic() + 60
-        while True:
-            seen = check.studies(self.victim.web, self.memory)
-            there = [study for study in seen if study.found]
-            if all(study.is_settled for study in there) or time.monotonic() > deadline:
-                return seen
+    def _await_settled(self) -> None:
+        """Wait until as many studies have settled as are there, or until time is over."""
+
+        def all_settled() -> bool:
+            studies = sum(1 for _ in self.victim.web.pages("/studies"))
+            return self.victim.web.total("ImagingStudy?_tag=settled") == studies
+
+        with suppress(Trouble):  # whichever has not is a fault of its own
+            until((all_settled() for _ in iter(int, 1)), "every study settled", 60)
 
     def _summary(self, studies: list[check.Study], stray: set[str]) -> None:
         """What there was, and how often each window was hit."""
@@ -172,6 +179,7 @@ def main() -> int:
     parser.add_argument("--seed", default=str(random.SystemRandom().randrange(1 << 32)))
     parser.add_argument("--door", choices=_DOORS, default="both")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and leave nothing running
     print(f"seed {chosen.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="triptych-crash-"))
     dice = random.Random(chosen.seed)  # noqa: S311 - chooses moments, guards nothing
@@ -180,8 +188,8 @@ def main() -> int:
         run.start()
         rounds(run, chosen.times)
         run.finish()
-    except Trouble as trouble:
-        run.faults.append(str(trouble))
+    except (Trouble, Refused, Unanswered) as trouble:
+        run.faults.append(f"{type(trouble).__name__}: {trouble}")
     finally:
         run.stop_senders()
         run.victim.abandon()

@@ -21,12 +21,17 @@ _SETTLED = "settled"
 def objects(web: Web, entries: Iterable[Entry]) -> list[str]:
     """What is wrong with acknowledged objects: each has to come back, byte for byte."""
     faults = []
+    by_study: dict[str, list[Entry]] = {}
     for entry in entries:
-        data = web.object((entry.study, entry.series, entry.uid))
-        if data is None:
-            faults.append(f"LOST: {entry.uid}, acknowledged to {entry.sender}, is not there")
-        elif hashlib.sha256(data).hexdigest() != entry.sha256:
-            faults.append(f"CHANGED: {entry.uid}, sent by {entry.sender}, has other bytes")
+        by_study.setdefault(entry.study, []).append(entry)
+    for study, wanted in by_study.items():
+        found = web.objects(study)
+        for entry in wanted:
+            data = found.get(entry.uid)
+            if data is None:
+                faults.append(f"LOST: {entry.uid}, acknowledged to {entry.sender}, is not there")
+            elif hashlib.sha256(data).hexdigest() != entry.sha256:
+                faults.append(f"CHANGED: {entry.uid}, sent by {entry.sender}, has other bytes")
     return faults
 
 

@@ -2,10 +2,13 @@
 
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import requests
+from pydicom.filereader import dcmread
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 
@@ -15,6 +18,7 @@ HOST = "127.0.0.1"
 PATIENCE = 30.0
 SUCCESS = 0x0000
 _PAGE = 1000
+_TRIES = 5
 
 
 class Refused(Exception):
@@ -86,27 +90,36 @@ class Web:
         kept = answer.json().get("00081199", {}).get("Value", [])
         return [str(item["00081155"]["Value"][0]) for item in kept]
 
-    def object(self, made: tuple[str, str, str]) -> bytes | None:
-        """The data set of an object by WADO-RS, None when there is none."""
-        study, series, uid = made
-        path = f"/dicomweb/studies/{study}/series/{series}/instances/{uid}"
-        answer = self._ask("GET", path, accept="application/dicom; transfer-syntax=*")
-        return data_set_of(answer.content) if answer.status_code == 200 else None
+    def objects(self, study: str) -> dict[str, bytes]:
+        """The data sets of a study's objects by WADO-RS (PS3.18 10.4), by SOP Instance UID."""
+        accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+        answer = self._get(f"/dicomweb/studies/{study}", accept)
+        if answer.status_code == 404:
+            return {}
+        boundary = answer.headers["Content-Type"].partition("boundary=")[2].partition(";")[0]
+        parts = answer.content.split(b"--" + boundary.strip('"').encode())[1:-1]
+        files = [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in parts]
+        return {_uid_of(file): data_set_of(file) for file in files}
 
     def pages(self, path: str) -> Iterator[dict[str, Any]]:
         """Every result of a QIDO-RS search."""
         offset, page = 0, [dict[str, Any]()]
         while page:
             joint = "&" if "?" in path else "?"
-            answer = self._ask("GET", f"/dicomweb{path}{joint}limit={_PAGE}&offset={offset}")
+            answer = self._get(f"/dicomweb{path}{joint}limit={_PAGE}&offset={offset}")
             page = answer.json() if answer.status_code == 200 else []
             yield from page
             offset += len(page)
 
     def resources(self, query: str) -> list[dict[str, Any]]:
         """The resources of a FHIR search."""
-        answer = self._ask("GET", f"/fhir/{query}")
+        answer = self._get(f"/fhir/{query}")
         return [entry["resource"] for entry in answer.json().get("entry", [])]
+
+    def total(self, query: str) -> int:
+        """How many resources a FHIR search finds."""
+        found: int = self._get(f"/fhir/{query}&_summary=count").json()["total"]
+        return found
 
     def is_ready(self) -> bool:
         """Whether the server says that it can do its work."""
@@ -114,6 +127,16 @@ class Web:
             return self._session.get(f"{self._base}/readyz", timeout=2).status_code == 200
         except requests.RequestException:
             return False
+
+    def _get(self, path: str, accept: str = "*/*") -> requests.Response:
+        """GET an address; a connection that died with the process behind it is made anew."""
+        for _ in range(_TRIES):
+            with suppress(Unanswered, Unreachable):
+                answer = self._ask("GET", path, accept=accept)
+                if answer.status_code in (200, 404):
+                    return answer
+                raise Refused(f"GET {path}: HTTP {answer.status_code}")
+        raise Unanswered(f"GET {path}")
 
     def _ask(
         self, method: str, path: str, kind: str = "", body: bytes = b"", accept: str = "*/*"
@@ -136,6 +159,11 @@ def _body(batch: Iterable[Made], boundary: str) -> Iterator[bytes]:
         yield made.file
         yield b"\r\n"
     yield f"--{boundary}--\r\n".encode()
+
+
+def _uid_of(file: bytes) -> str:
+    header = dcmread(BytesIO(file), stop_before_pixels=True, specific_tags=["SOPInstanceUID"])
+    return str(header.SOPInstanceUID)
 
 
 def data_set_of(file: bytes) -> bytes:

@@ -16,6 +16,7 @@ from bench.crash.journal import Journal
 from bench.crash.objects import Made, make
 
 _PAUSE = 0.2
+_PACE = 0.02
 # Some give up on an object that was not acknowledged, as a person would; the others send it again.
 _STUBBORN = 0.7
 _MOST_AT_ONCE = 4
@@ -47,6 +48,7 @@ class Sender:
                 self._journal.sending(made)
             while batch and not self._stopping.is_set():
                 batch = self._attempt(batch)
+            self._stopping.wait(_PACE)
         self._scu.close()
         self._journal.close()
 

@@ -145,10 +145,15 @@ def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[boo
 
 
 def versions(grant: Grant, resource_type: str) -> ColumnElement[bool]:
-    """The condition on `resource_version` rows: a version is of the patient it was filed under."""
+    """The condition on `resource_version` rows: a version is of the patient it was filed under,
+    and what was not for the patient then is not now.
+    """
     if grant.everyone or resource_type not in COMPARTMENT:
         return true()
-    return and_(resource_version.c.filed_under.in_(sorted(grant.patients)))
+    return and_(
+        resource_version.c.filed_under.in_(sorted(grant.patients)),
+        resource_version.c.hidden == false(),
+    )
 
 
 def limit(statement: S, grant: Grant, resource_type: str) -> S:

@@ -8,6 +8,7 @@ tie and leaves the chain whole.
 
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,11 +19,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from server import clock
+from server.errors import Busy, Full
 from server.store.combine import Combiner, Ticket
 from server.store.db import Database
 from server.store.install import keep, value
 from server.store.prepared import Prepared
 from server.store.tables import audit, audit_root, patient
+
+log = logging.getLogger(__name__)
 
 WINDOW = 15 * 60 * 1_000_000
 _DRAIN_AT = 512
@@ -148,8 +152,17 @@ class Auditor:
             self._egress[key] = self._egress.get(key, 0) + size
 
     def tend(self) -> None:
-        """Close windows that have ended and sign the head of the chain: call once a minute."""
-        now = clock.now()
+        """Close windows that have ended and sign the head of the chain: call once a minute.
+
+        A disk that is full or a database that is busy is no reason to end: the next minute tries
+        again.
+        """
+        try:
+            self._tend(clock.now())
+        except (Full, Busy) as error:
+            log.error("the audit chain waits: %s", error)
+
+    def _tend(self, now: int) -> None:
         with self._mutex:
             ended = [key for key, window in self._windows.items() if window.at + WINDOW <= now]
             self._draining += [self._windows.pop(key) for key in ended]

@@ -87,8 +87,8 @@ def around(
         if (type_, id_) in nodes:
             continue
         row = resources.current(connection, organisation, type_, id_)
-        if row is None or row.deleted or row.hidden:
-            continue
+        if row is None or row.deleted or (row.hidden and type_ == IMAGES):
+            continue  # a held study waits for a person; a report that is not released is joined
         keys = links.of(connection, organisation, type_, id_)
         patient = identities.heir(connection, organisation, row.filed_under)
         nodes[(type_, id_)] = Node(type_, id_, patient, keys)

@@ -7,9 +7,10 @@ from fhir.diagnostic_report import ReportView
 from fhir.hl7_times import place_in_time
 from fhir.report_status import Decision
 from hl7.report_facts import PatientReports, ReportFacts, ReportMessage
-from server.flows import admissions, encounters, orders, results
+from server.flows import admissions, encounters, orders, release, results
 from server.flows.joining import REPORT
 from server.flows.orders import Whose
+from server.flows.release import WITHDRAWN
 from server.flows.writing import Json, Work
 from server.store import identities, links, messages, resources
 from server.store.install import derived_id
@@ -105,21 +106,39 @@ def _write(work: Work, whose: Whose, report: ReportFacts, id_: str) -> None:
     if decision.remark:
         evidence: Json = {"rule": decision.remark, "resources": [f"{REPORT}/{id_}"]}
         work.question("report", f"{REPORT}/{id_}|{work.message}", evidence)
+    labels = tuple(diagnostic_report.labels(report))
     if decision.applies or current is None:
+        held = decision.status == WITHDRAWN or release.holds(REPORT, decision.status, labels)
+        told = results.Told(id_, decision.status, labels, held)
         view = ReportView(
             id=id_,
             status=decision.status,
             subject=f"Patient/{whose.patient}",
             encounter=whose.encounter,
-            results=results.apply(work, whose, id_, report, decision.status),
-            documents=tuple(_keep_documents(work, whose.patient, report)),
+            results=results.apply(work, whose, report, told),
+            documents=tuple(_keep_documents(work, whose.patient, report, held)),
             alone=decision.alone,
         )
         body = diagnostic_report.merge(current, report, view, work.context)
     else:
+        results.mark(work, whose, id_, report)
         body = diagnostic_report.restated(current, decision.status)
+    if current is not None and decision.status == WITHDRAWN:
+        _withdraw_content(work, whose, current)
     work.write(body, whose.patient, f"the report of {work.header.kind}")
     work.has_last_word(REPORT, id_)
+
+
+def _withdraw_content(work: Work, whose: Whose, report: Json) -> None:
+    """Take the content of a report that was wrong from patients: versions, results, documents."""
+    resources.hide_versions(work.connection, work.organisation, REPORT, report["id"])
+    for one in report.get("result", []):
+        results.withdraw(work, whose, one["reference"])
+    for form in report.get("presentedForm", []):
+        address = form.get("url", "")
+        body = work.body("Binary", address.removeprefix("Binary/"))
+        if body is not None:
+            work.write(body, whose.patient, "the document of a withdrawn report", held=True)
 
 
 def _decide(work: Work, current: Json | None, report: ReportFacts, id_: str) -> Decision:
@@ -132,14 +151,17 @@ def _decide(work: Work, current: Json | None, report: ReportFacts, id_: str) -> 
     return report_status.next_status(held, report, issued=issued, sent=mine.sent)
 
 
-def _keep_documents(work: Work, patient: str, report: ReportFacts) -> list[str]:
-    """Keep the documents of a report; gives their addresses. Equal bytes are kept once."""
+def _keep_documents(work: Work, patient: str, report: ReportFacts, held: bool) -> list[str]:
+    """Keep the documents of a report; gives their addresses. Equal bytes are kept once.
+
+    Documents of a report that is not released are `held`.
+    """
     addresses = []
     for one in report.attachments:
         digest = hashlib.sha256(one.data).hexdigest()
         id_ = derived_id(work.site.key, "Binary", f"{work.organisation}|{patient}|{digest}")
         about = f"Patient/{patient}"
         body = binary.build(id=id_, content_type=one.content_type, data=one.data, about=about)
-        work.write(body, patient, f"a document of {work.header.kind}")
+        work.write(body, patient, f"a document of {work.header.kind}", held=held)
         addresses.append(f"Binary/{id_}")
     return addresses

@@ -6,7 +6,7 @@ from typing import Any
 
 from fhir.search_params import only
 from server.errors import BadMethod, Gone, Missing
-from server.flows import access
+from server.flows import access, release
 from server.flows.access import Grant
 from server.flows.audit import Event, Reading
 from server.flows.sites import House
@@ -58,9 +58,9 @@ def read(house: House, grant: Grant, resource_type: str, id_: str) -> tuple[Vers
         row, study = _reached(connection, grant, resource_type, id_)
     if row.deleted:
         raise Gone("this resource was deleted")
-    return Version(row.type, row.id, row.version, row.updated, row.text), _cover(
-        house, grant, row, study
-    )
+    text = release.shown(grant, row.type, row.text)
+    version = Version(row.type, row.id, row.version, row.updated, text)
+    return version, _cover(house, grant, row, study)
 
 
 def vread(
@@ -75,7 +75,7 @@ def vread(
         raise Missing("this resource has no such version")
     if found.method == "DELETE":
         raise Gone("this version is the deletion of the resource")
-    return _version(found), _cover(house, grant, row, study)
+    return _version(grant, found), _cover(house, grant, row, study)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def history(
         which = (connection, grant.organisation, row.type, id_, access.versions(grant, row.type))
         found = resources.history(*which, since=since, before=before, count=count + 1)
         total = resources.count_versions(*which, since=since)
-    page = History([_version(one) for one in found], total, row.version)
+    page = History([_version(grant, one) for one in found], total, row.version)
     return page, _cover(house, grant, row, study)
 
 
@@ -114,8 +114,9 @@ def _reached(connection: Any, grant: Grant, resource_type: str, id_: str) -> tup
     return row, index.uid_of(connection, grant.organisation, row.id)
 
 
-def _version(row: Any) -> Version:
-    return Version(row.type, row.id, row.version, row.updated, row.text, row.method)
+def _version(grant: Grant, row: Any) -> Version:
+    text = release.shown(grant, row.type, row.text)
+    return Version(row.type, row.id, row.version, row.updated, text, row.method)
 
 
 def _cover(house: House, grant: Grant, row: Any, study: str = "") -> Reading:

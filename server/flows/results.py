@@ -1,42 +1,69 @@
 """Discrete results of a report: an Observation for each number, code or date, never for text."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fhir import observation
 from fhir.observation import ObservationView
 from hl7.facts import ObservationFacts
 from hl7.report_facts import Mark, ReportFacts
+from hl7.types import NOTHING_CODED
 from server.flows.orders import Whose
-from server.flows.writing import Work
+from server.flows.writing import Json, Work
+from server.store import resources
 from server.store.install import derived_id
 
 _TYPE = "Observation"
 
 
-def apply(
-    work: Work, whose: Whose, report_id: str, report: ReportFacts, status: str
-) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was decided about the report that brings results: `held` ones are not for the patient."""
+
+    id: str
+    status: str
+    labels: tuple[Json, ...]
+    held: bool
+
+
+def apply(work: Work, whose: Whose, report: ReportFacts, about: Told) -> tuple[str, ...]:
     """Write the results that a report brings and mark those it takes back; gives references."""
     view = ObservationView(
         id="",
         subject=f"Patient/{whose.patient}",
         encounter=whose.encounter,
-        report_status=status,
+        report_status=about.status,
         started=report.started,
         issued=report.issued,
+        labels=about.labels,
     )
     written, seen = [], dict[tuple[str, str, str], int]()
     for told in report.observations:
         place = observation.place(told)
         seen[place] = seen.get(place, 0) + 1
-        id_ = _id(work, report_id, told, seen[place])
+        id_ = _id(work, about.id, told, seen[place])
         body = observation.build(told, replace(view, id=id_), work.context)
         if body is not None:
-            work.write(body, whose.patient, f"a result of {work.header.kind}")
+            why = f"a result of {work.header.kind}"
+            work.write(body, whose.patient, why, held=about.held)
             written.append(f"{_TYPE}/{id_}")
-    for mark in report.marks:
-        _mark(work, whose, report_id, mark)
+    mark(work, whose, about.id, report)
     return tuple(written)
+
+
+def mark(work: Work, whose: Whose, report_id: str, report: ReportFacts) -> None:
+    """Mark the results that a report takes back (OBX-11 D, W, X) or confirms (U)."""
+    for one in report.marks:
+        _mark(work, whose, report_id, one)
+
+
+def withdraw(work: Work, whose: Whose, reference: str) -> None:
+    """A result of a report that was wrong: its value goes, and no version shows it to the patient."""
+    id_ = reference.removeprefix(f"{_TYPE}/")
+    current = work.body(_TYPE, id_)
+    if current is not None:
+        resources.hide_versions(work.connection, work.organisation, _TYPE, id_)
+        body = observation.marked(current, Mark("W", NOTHING_CODED))
+        work.write(body, whose.patient, "a result of a withdrawn report")
 
 
 def _id(work: Work, report_id: str, told: ObservationFacts | Mark, number: int = 1) -> str:

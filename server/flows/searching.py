@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from fhir import query as q
-from server.flows import access, cursors
+from server.flows import access, cursors, release
 from server.flows.access import Grant
 from server.flows.audit import Event, Reading
 from server.flows.resources import TABLE, Version
@@ -78,8 +78,8 @@ def search(house: House, grant: Grant, query: q.Query, *, count: int) -> tuple[P
     if total is None and not query.cursor and not more and query.total != "none":
         total = len(page)
     answer = Page(
-        matches=tuple(map(_version, rows)),
-        included=tuple(map(_version, included)),
+        matches=tuple(_version(grant, row) for row in rows),
+        included=tuple(_version(grant, row) for row in included),
         total=total,
         next=cursors.write(page[-1].place) if more else "",
     )
@@ -102,14 +102,14 @@ def patients_named(query: q.Query) -> Iterator[str]:
 
 
 def _named(kind: str, condition: q.Condition) -> Iterator[str]:
-    """In `patient=1`, `subject=Patient/1`, Patient `_id=1`, and `patient._id=1`."""
+    """In `patient=1`, `subject=Patient/1`, `target=Patient/1`, Patient `_id=1`, `patient._id=1`."""
     match condition:
         case q.Criterion(param=param, values=values, modifier=modifier) if modifier != "not":
             if kind == "Patient" and param.code == "_id":
                 yield from (v.code for v in values if isinstance(v, q.TokenValue))
-            elif param.code in ("patient", "subject"):
-                references = (v for v in values if isinstance(v, q.ReferenceValue))
-                yield from (v.id for v in references if v.type in ("", "Patient"))
+            owner = ("", "Patient") if param.code in ("patient", "subject") else ("Patient",)
+            references = (v for v in values if isinstance(v, q.ReferenceValue))
+            yield from (v.id for v in references if v.type in owner)
         case q.Chain(branches=branches):
             for target, inner in branches:
                 yield from _named(target, inner)
@@ -165,8 +165,9 @@ def _rounds(includes: Iterable[q.Include]) -> Iterator[list[q.Include]]:
         yield [i for i in every if i.iterate]
 
 
-def _version(row: Any) -> Version:
-    return Version(row.type, row.id, row.version, row.updated, row.text)
+def _version(grant: Grant, row: Any) -> Version:
+    text = release.shown(grant, row.type, row.text)
+    return Version(row.type, row.id, row.version, row.updated, text)
 
 
 def _record(house: House, grant: Grant, query: q.Query) -> Reading:

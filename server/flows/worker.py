@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Connection
 
 from server import clock
-from server.errors import Fault
+from server.errors import Busy, Fault, Full
 from server.flows import applying, grants, joining, lanes, studies
 from server.flows.sites import House
 from server.store import jobs
@@ -47,8 +47,11 @@ class Worker:
 
     def take_over(self) -> None:
         """Take back what a worker before this one left undone: for the only worker of a store."""
-        with self._house.database.write() as connection:
-            jobs.release(connection, now=clock.now())
+        try:
+            with self._house.database.write() as connection:
+                jobs.release(connection, now=clock.now())
+        except (Full, Busy) as error:  # leases end by themselves, only later
+            log.error("the worker waits: %s", error)
 
     def _attempt(self) -> bool:
         """Do something that is due; a full disk or a busy database is waited out."""
@@ -56,7 +59,7 @@ class Worker:
             if self.step():
                 return True
             self._tend()
-        except Fault as error:
+        except (Full, Busy) as error:
             log.error("the worker waits: %s", error)
         return False
 
@@ -94,6 +97,11 @@ class Worker:
     def _do(self, job: Job) -> None:
         try:
             self._handlers[job.kind](self._house, job)
+        except (Full, Busy) as error:
+            log.error("job %s %s waits: %s", job.kind, job.id, error)
+            with self._house.database.write() as connection:
+                jobs.postpone(connection, job, str(error), now=clock.now())
+            return
         except Exception as error:  # outermost loop: a job that breaks must not stop the others
             log.exception("job %s %s failed (attempt %d)", job.kind, job.id, job.attempts)
             self._put_back(job, str(error) if isinstance(error, Fault) else type(error).__name__)

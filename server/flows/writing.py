@@ -12,7 +12,7 @@ from fhir import wire
 from fhir.hl7_context import Context, sender_of
 from fhir.hl7_times import place_in_time
 from hl7.facts import Header
-from server.flows import joining, patients
+from server.flows import joining, patients, release
 from server.flows.feeds import Feed
 from server.flows.lanes import Outcome
 from server.flows.patients import Site
@@ -49,16 +49,22 @@ class Work:
         row = resources.current(self.connection, self.organisation, type_, id_)
         return None if row is None or row.deleted else wire.read(row.text)
 
-    def write(self, body: Json, filed_under: str, why: str, *, first: bool = False) -> None:
+    def write(
+        self, body: Json, filed_under: str, why: str, *, first: bool = False, held: bool = False
+    ) -> None:
         """Store a body under the patient that it belongs to, unless only its source is new.
 
-        The `first` word of the one whose word counts is a new version even then.
+        The `first` word of the one whose word counts is a new version even then. What is `held`,
+        or of a status that is not released, is not for the patient.
         """
-        old = self.body(body["resourceType"], body["id"])
-        if old is not None and not first and same_but_for_source(old, body):
+        owner = Owner(self.organisation, filed_under, held or release.is_held(body))
+        row = resources.current(
+            self.connection, self.organisation, body["resourceType"], body["id"]
+        )
+        known = row is not None and not row.deleted and row.hidden == owner.hidden
+        if known and not first and same_but_for_source(wire.read(row.text), body):
             return
         change = Change(self.now, why, self.base)
-        owner = Owner(self.organisation, filed_under)
         version = resources.put(self.connection, owner, body, change)
         effect = Effect(body["resourceType"], body["id"], version, why)
         self.outcome.effects.append(effect)

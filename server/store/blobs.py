@@ -95,6 +95,7 @@ class LocalBlobs:
         self._tmp = root / "tmp"
         self._min_free = min_free
         self._tmp.mkdir(parents=True, exist_ok=True)
+        _sync_folder(str(root.parent))
         self._known: set[str] = set()
         self._mutex = threading.Lock()
         self._sync: Combiner[str, None] = Combiner(_sync_folders)

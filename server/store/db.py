@@ -31,6 +31,11 @@ _PRAGMAS = (
 )
 
 
+def _engine(url: str, **pool: Any) -> Engine:
+    """An engine whose errors do not quote the values of a statement: they end in the log."""
+    return create_engine(url, hide_parameters=True, **pool)
+
+
 def _prepare_sqlite(engine: Engine) -> None:
     """Take transaction control from the driver: `read` and `write` say when one begins, and how."""
 
@@ -118,14 +123,14 @@ class Database:
             path = Path(parsed.database or "")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._turnstile = Turnstile(path)
-            self.reader = create_engine(url, pool_size=32, max_overflow=32)
-            self.writer = create_engine(url, pool_size=4, max_overflow=32)
+            self.reader = _engine(url, pool_size=32, max_overflow=32)
+            self.writer = _engine(url, pool_size=4, max_overflow=32)
             _prepare_sqlite(self.reader)
             _prepare_sqlite(self.writer)
             self._readers = _Kept(self.reader, "BEGIN", Transaction.rollback)
             self._writers = _Kept(self.writer, "BEGIN IMMEDIATE", Transaction.commit)
         else:
-            self.reader = create_engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
+            self.reader = _engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
             self.writer = self.reader
         # What SQLAlchemy raises, and what drivers do when they are asked themselves.
         self._unwell = (OperationalError, self.reader.dialect.loaded_dbapi.OperationalError)

@@ -49,6 +49,7 @@ resource_version = Table(
     Column("updated", BigInteger, nullable=False),
     Column("method", String(8), nullable=False),
     text_column("filed_under"),
+    flag("hidden"),
     text_column("reason"),
     Column("text", Text, nullable=False),
 )

@@ -7,7 +7,7 @@ the lease ends; one that fails too often is parked with its reason.
 
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -158,6 +158,13 @@ def failed(connection: Connection, claimed: Job, reason: str, *, now: int) -> bo
         )
     )
     return park
+
+
+def postpone(connection: Connection, claimed: Job, reason: str, *, now: int) -> None:
+    """Put a job back for later that could not be done for no fault of its own: this time is free."""
+    spared = claimed.attempts - 1
+    failed(connection, replace(claimed, attempts=min(spared, MAX_ATTEMPTS - 1)), reason, now=now)
+    connection.execute(update(job).where(job.c.id == claimed.id).values(attempts=spared))
 
 
 def listing(connection: Connection, state: str = "") -> list[dict[str, Any]]:

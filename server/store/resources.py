@@ -94,6 +94,16 @@ def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Chan
     return int(version)
 
 
+def hide_versions(connection: Connection, organisation: int, type_: str, id_: str) -> None:
+    """Take every version so far from patients: its content was withdrawn."""
+    where = (
+        resource_version.c.organisation == organisation,
+        resource_version.c.type == type_,
+        resource_version.c.id == id_,
+    )
+    connection.execute(update(resource_version).where(*where).values(hidden=True))
+
+
 def withdraw(connection: Connection, owner: Owner, body: dict[str, Any], change: Change) -> None:
     """Delete a resource: it answers 410 and no search finds it; its versions stay."""
     old = current(connection, owner.organisation, body["resourceType"], body["id"])
@@ -141,6 +151,7 @@ def _keep_version(
         insert(resource_version).values(
             organisation=owner.organisation,
             filed_under=owner.filed_under,
+            hidden=owner.hidden,
             type=body["resourceType"],
             id=body["id"],
             version=version,

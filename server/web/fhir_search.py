@@ -28,8 +28,8 @@ from server.web.routes import Call
 _COUNT = 50
 _OAUTH = (("token", oauth.TOKEN), ("introspect", oauth.INTROSPECT), ("revoke", oauth.REVOKE))
 _PUBLISHED = datetime(2026, 11, 24, tzinfo=UTC)
-_READING = ("read", "vread", "history-instance")
-_SEARCHING = (*_READING, "search-type")
+READING = ("read", "vread", "history-instance")
+SEARCHING = (*READING, "search-type")
 _FORM = "application/x-www-form-urlencoded"
 _LONGEST_FORM = 1 << 20
 
@@ -125,8 +125,8 @@ def metadata(call: Call) -> Response:
         version=VERSION,
         date=_PUBLISHED,
         types=(
-            *(ServedType(one, _SEARCHING) for one in SEARCHED),
-            *(ServedType(one, _READING) for one in READ_ONLY),
+            *(ServedType(one, SEARCHING) for one in SEARCHED),
+            *(ServedType(one, READING) for one in READ_ONLY),
         ),
         oauth=tuple((name, base + path) for name, path in _OAUTH),
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import seen
 from docs.generate import REFERENCE, pages
 from server.config import PREFIX, SETTINGS
 from tests.support.tree import ROOT, files_ending, project_files, read
@@ -16,6 +17,22 @@ PAGES = files_ending(".md")
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_a_generated_page_is_current(name: str) -> None:
     assert (REFERENCE / name).read_text(encoding="utf-8") == pages()[name], "run: make docs"
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    sources = [read(path) for path in files_ending(".py") if path.parts[0] == "tests"]
+    written = {name for text in sources for name in re.findall(r"def (test_\w+)\(", text)}
+    named = {name for path in PAGES for name in re.findall(r"`(test_\w+)`", read(path))}
+    assert named
+    assert (seen.tests() | named) - written == set()
+
+
+def test_every_row_of_a_reference_table_says_what_saw_it() -> None:
+    for name in ("addresses.md", "dicom.md", "errors.md", "fhir.md"):
+        for text in re.split(r"\n\n", pages()[name]):
+            head, *rows = [line for line in text.splitlines() if line.startswith("|")] or [""]
+            if head.endswith("Seen by |"):
+                assert [row for row in rows[1:] if "`test_" not in row] == [], name
 
 
 def test_every_setting_stands_on_the_settings_page() -> None:

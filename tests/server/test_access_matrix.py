@@ -10,6 +10,8 @@ import pytest
 import requests
 
 from server.app import ROUTES
+from server.flows.access import COMPARTMENT
+from server.flows.resources import SEARCHED, TYPES
 from server.web.routes import Public, Route, Scoped
 from tests.support.hospital import (
     ACTORS,
@@ -57,7 +59,6 @@ SHOWS = {
     "/dicomweb/studies/<study>/series/<series>/instances/<instance>/frames/<frames>/thumbnail": "owned",
 }
 STORES = {"/dicomweb/studies", "/dicomweb/studies/<study>"}
-TYPES = ("Patient", "ImagingStudy", "Endpoint")
 SCOPED = [route for route in ROUTES if isinstance(route.access, Scoped)]
 
 
@@ -70,9 +71,15 @@ def shows(route: Route) -> str:
 def addresses() -> Iterator[tuple[str, str, str]]:
     """Method, rule with its type filled in, and what it shows."""
     for route in SCOPED:
-        for type_ in TYPES if "<type>" in route.rule else ("",):
-            kind = "shared" if type_ == "Endpoint" and shows(route) == "owned" else shows(route)
-            yield route.methods[0], route.rule.replace("<type>", type_), kind
+        kind = shows(route)
+        types = SEARCHED if kind == "search" else TYPES
+        for type_ in types if "<type>" in route.rule else ("",):
+            shared = type_ not in COMPARTMENT and type_ and kind == "owned"
+            yield (
+                route.methods[0],
+                route.rule.replace("<type>", type_),
+                "shared" if shared else kind,
+            )
 
 
 MATRIX = list(addresses())
@@ -87,13 +94,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
 
 def filled(world: Hospital, rule: str) -> str:
     """An address, for what is Alice's."""
-    ids = {
-        "Patient": world.patients["Alice"],
-        "ImagingStudy": world.studies[f"{ALICES}|0"],
-        "Endpoint": world.endpoint,
-    }
     values = {
-        "<id>": ids.get(rule.split("/")[2], ""),
+        "<id>": world.alices.get(rule.split("/")[2], ""),
         "<version>": "1",
         "<study>": ALICES,
         "<series>": f"{ALICES}.1",
@@ -175,14 +177,15 @@ def test_an_address_answers_each_caller_as_it_must(
 
 # Leaks: what other people's answers say of Alice.
 
-SECRETS = ("Liddell", "ALICE", "19520504", "1952-05-04", ALICES, "Down the hole")
+SECRETS = ("Liddell", "ALICE", "19520504", "1952-05-04", f"{ALICES}.", "of alices")
 
 
 def mentions(world: Hospital, name: str, text: str) -> list[str]:
     """The things that are of one person alone and stand in an answer."""
     ids = [world.patients[name]]
     if name == "Alice":
-        ids += [world.studies[f"{ALICES}|0"], *SECRETS[:5]]
+        own = (id_ for type_, id_ in world.alices.items() if type_ in COMPARTMENT)
+        ids += [*own, *SECRETS]
     return [word for word in ids if word in text]
 
 
@@ -205,6 +208,13 @@ SEARCHES = (
     "/fhir/ImagingStudy?_include=ImagingStudy:patient&_sort=-started",
     "/fhir/Endpoint?_revinclude=ImagingStudy:endpoint&_include:iterate=ImagingStudy:patient",
     "/fhir/Endpoint?_has:ImagingStudy:endpoint:patient.name=Liddell",
+    "/fhir/DiagnosticReport?_include=*&_revinclude=*",
+    "/fhir/DiagnosticReport?based-on.code:text=alices&_total=accurate",
+    "/fhir/ServiceRequest?_revinclude=DiagnosticReport:based-on&_include=*",
+    "/fhir/Observation?code:text=alices",
+    "/fhir/Encounter?_has:Observation:encounter:status=final",
+    "/fhir/Provenance?_include=*",
+    "/fhir/Patient?_revinclude=Provenance:target&_revinclude=DiagnosticReport:subject",
     f"/fhir/ImagingStudy?series={ALICES}.1",
     f"/fhir/ImagingStudy?instance={ALICES}.1.1",
     "/dicomweb/studies",
@@ -253,6 +263,9 @@ NAMED = (
     "/fhir/ImagingStudy?subject=Patient/{id}&status=available",
     "/fhir/ImagingStudy?subject:Patient={id}",
     "/fhir/ImagingStudy?patient._id={id}",
+    "/fhir/DiagnosticReport?subject=Patient/{id}",
+    "/fhir/Provenance?target=Patient/{id}",
+    "/fhir/Encounter?patient={id}",
     "/fhir/Patient?_id={id}",
     "/fhir/Patient?_id={own},{id}",
     "/fhir/Patient/{id}/ImagingStudy",

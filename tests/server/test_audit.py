@@ -1,11 +1,13 @@
 """The audit chain: whole, signed, and broken by any change."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, delete, select, update
 
+from server.errors import Full
 from server.flows import audit
 from server.flows.audit import Auditor, Event
 from server.store.db import Database
@@ -68,6 +70,24 @@ def test_an_untouched_chain_verifies_with_its_signatures(
     auditor.tend()
     with database.write() as connection:
         assert audit.verify(connection) == []
+
+
+def test_a_full_disk_lets_the_chain_wait_and_ends_nobody(
+    database: Database, auditor: Auditor
+) -> None:
+    """Roles tend their chain once a minute: what that raises would end them."""
+    auditor.single(READ).end()
+    with database.write() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1")  # no page more than there is
+    with suppress(Full):
+        while auditor.note(READ):
+            pass
+    auditor.tend()
+    assert ("close", 0, 0) not in stored(database)
+    with database.write() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+    auditor.tend()
+    assert ("close", 0, 0) in stored(database)
 
 
 def change(connection: Connection) -> None:

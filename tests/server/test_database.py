@@ -10,6 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from server.store.columns import metadata
 from server.store.db import Database
@@ -41,6 +42,21 @@ def test_a_commit_is_synced_before_write_returns(database: Database) -> None:
     with database.write() as connection:
         modes = [connection.execute(text(f"PRAGMA {name}")).scalar() for name in PRAGMAS]
     assert modes == ["wal", 2]
+
+
+def test_an_error_of_the_database_does_not_quote_what_was_to_be_written(
+    database: Database,
+) -> None:
+    """It goes into the log, and what is written speaks of patients."""
+
+    def write() -> None:
+        with database.write() as connection:
+            connection.execute(insert(install).values(name="a", value="Liddell^Alice"))
+
+    write()
+    with pytest.raises(IntegrityError, match="UNIQUE") as caught:
+        write()
+    assert "Alice" not in str(caught.value)
 
 
 def test_raising_rolls_back_and_returning_commits(database: Database) -> None:

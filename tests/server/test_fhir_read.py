@@ -180,8 +180,8 @@ def test_a11_metadata_needs_no_token_and_says_what_is_served(library: Library) -
         codes = [interaction["code"] for interaction in served.pop(type_)["interaction"]]
         assert codes == ["read", "vread", "history-instance"]
     for type_, one in served.items():
-        codes = {interaction["code"] for interaction in one["interaction"]}
-        assert codes == {"read", "vread", "history-instance", "search-type"}
+        said = {interaction["code"] for interaction in one["interaction"]}
+        assert said == {"read", "vread", "history-instance", "search-type"}
         assert {param["name"] for param in one["searchParam"]} == set(TABLE[type_])
 
 
@@ -310,3 +310,17 @@ def test_a11_the_server_says_nothing_of_itself_in_a_failure(library: Library) ->
     answer = requests.get(f"{library.base}/Patient/%ff%fe", timeout=60)
     assert answer.status_code in (400, 401, 404)
     assert "Traceback" not in answer.text
+
+
+def test_a11_what_was_deleted_is_410(library: Library) -> None:
+    gone = next(record for record in library.archive.of("ImagingStudy") if record.deleted)
+    issue = refusal(library.get(f"ImagingStudy/{gone.id}"), 410)
+    assert issue["code"] == "deleted"
+    assert gone.id not in library.ids("ImagingStudy", ("_count", "500"))
+
+
+@pytest.mark.parametrize("path", ["livez", "readyz"])
+def test_probes_answer_without_a_token(library: Library, path: str) -> None:
+    answer = requests.get(f"{library.server.base}/{path}", timeout=60)
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"status"}

@@ -63,7 +63,7 @@ def test_kill_9_loses_and_doubles_nothing_that_was_acknowledged(tmp_path: Path) 
     with running(tmp_path) as server:
         acknowledged: list[str] = []
         # The systems of numbers that name no URI begin with our own address.
-        ports = {"HTTP_PORT": str(server.http), "MLLP_PORT": str(server.mllp)}
+        ports: dict[str, Any] = {"HTTP_PORT": str(server.http), "MLLP_PORT": str(server.mllp)}
 
         def stream(number: int) -> None:
             try:

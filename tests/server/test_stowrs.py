@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -49,7 +50,7 @@ def staff(server: Server) -> Web:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """A server with narrow limits."""
-    limits = {
+    limits: dict[str, Any] = {
         "MAX_OBJECT_BYTES": "50K",
         "MAX_REQUEST_BYTES": "400K",
         "MAX_PARTS": "3",

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from server import clock
+from server.errors import Full
 from server.flows.sites import HOME, House
 from server.flows.worker import Worker
 from server.store import jobs
 from server.store.jobs import Job
+from server.store.tables import job
 from tests.support.houses import opened
 
 
@@ -43,6 +46,21 @@ def test_a_job_whose_worker_was_killed_is_done_by_the_next_one_at_once(house: Ho
     heir.take_over()
     assert heir.step()
     assert done == ["1.2.3|0"]
+
+
+def test_a_full_disk_is_not_held_against_a_job(house: House) -> None:
+    """Else everything that arrived shortly before would be parked when there is room again."""
+
+    def without_room(_house: House, _job: Job) -> None:
+        raise Full("no room")
+
+    ask(house)
+    for _ in range(2 * jobs.MAX_ATTEMPTS):
+        assert Worker(house, {"settle": without_room}).step()
+        with house.database.write() as connection:
+            (waiting,) = jobs.listing(connection, "pending")
+            connection.execute(update(job).values(run_at=clock.now()))
+    assert (waiting["attempts"], waiting["error"]) == (0, "no room")
 
 
 def test_a_job_that_kills_its_workers_is_parked_before_it_ends_the_server(house: House) -> None:

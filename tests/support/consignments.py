@@ -72,10 +72,10 @@ def available(folder: Path) -> Iterator[Consignment]:
         path = folder / file
         path.write_bytes(instance(file, 1, study=f"{ROOT}.7{number}"))
         yield Consignment(name, (path,), options)
-    for name, (place, options) in SHARED.items():
-        files = tuple(sorted(Path(SAMPLES, "dicom", place).rglob("*.dcm"))) if SAMPLES else ()
-        if files:
-            yield Consignment(name, files, options)
+    for name, (place, proposed) in SHARED.items():
+        shared = tuple(sorted(Path(SAMPLES, "dicom", place).rglob("*.dcm"))) if SAMPLES else ()
+        if shared:
+            yield Consignment(name, shared, proposed)
 
 
 SENDERS = ("storescu", "storescu, tuned", "dcmsend", "dcmsend, tuned", "pynetdicom")

@@ -16,7 +16,7 @@ from server import clock
 from server.flows import parties
 from server.flows.grants import digest
 from server.store.tables import audit, study, token
-from tests.support import houses
+from tests.support import charts, houses
 from tests.support.keyring import Keyring, keyring
 from tests.support.scenes import ALICES, ROOT, SYSTEM, alices, bobs, instance
 from tests.support.server import Server, running
@@ -44,13 +44,16 @@ ACTORS = (*NOBODY, *UNFIT, *OTHERS, *STRANGERS, *RIGHT)
 
 @dataclass(slots=True)
 class Hospital:
-    """The server, the ids of its patients by name, of its studies by UID, and a token by actor."""
+    """The server, the ids of its patients by name, of its studies by UID, and a token by actor.
+
+    `alices` are the ids of what is in Alice's record, by type; the Endpoint is everybody's.
+    """
 
     server: Server
     keys: Keyring
     patients: dict[str, str] = field(default_factory=dict)
     studies: dict[str, str] = field(default_factory=dict)
-    endpoint: str = ""
+    alices: dict[str, str] = field(default_factory=dict)
     wilmas: tuple[bytes, ...] = (instance("CT_small.dcm", 1, "WILMA", WILMAS),)
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -99,6 +102,8 @@ def _admit(made: Hospital) -> None:
     made.studies = {f"{row.uid}|{row.claim}": row.id for row in settled}
     owners = {row.patient_number: row.subject for row in settled}
     made.patients = {name: owners[number] for name, number in PATIENTS.items()}
+    charts.put(made.keys.house, "bobs", made.patients["Bob"])
+    made.alices = charts.put(made.keys.house, "alices", made.patients["Alice"])
 
 
 def _settled(made: Hospital) -> list[Any]:
@@ -119,7 +124,7 @@ def _hand_out(made: Hospital) -> None:
         "an expired token": keys.token("system/*.cruds"),
         "a revoked token": revoked,
         "a merged patient": keys.token("patient/*.cruds", made.patients["Dora"]),
-        "a token for another type": keys.token("patient/Observation.cruds", alice),
+        "a token for another type": keys.token("patient/Immunization.cruds", alice),
         "a token for another letter": keys.token("patient/*.d", alice),
         "another patient": keys.token("patient/*.cruds", bob),
         "a client for another patient": keys.backend(f"patient:{bob}").token(),
@@ -132,7 +137,9 @@ def _hand_out(made: Hospital) -> None:
     }
     _let_time_pass(made)
     found = made.caller("the organisation").get("/fhir/Endpoint").json()
-    made.endpoint = found["entry"][0]["resource"]["id"]
+    endpoint = found["entry"][0]["resource"]["id"]
+    study, patient = made.studies[f"{ALICES}|0"], made.patients["Alice"]
+    made.alices |= {"Patient": patient, "ImagingStudy": study, "Endpoint": endpoint}
 
 
 def _let_time_pass(made: Hospital) -> None:

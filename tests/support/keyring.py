@@ -23,8 +23,9 @@ class Keyring:
 
     def token(self, scope: str, patient: str = "", organisation: str = "home") -> str:
         """What `token` prints."""
-        given = {"patient": patient, "organisation": organisation}
-        issued = grants.for_script(self.house, scope, **given, now=clock.now())
+        issued = grants.for_script(
+            self.house, scope, patient=patient, organisation=organisation, now=clock.now()
+        )
         return logs.keep_out(issued.token)
 
     def backend(self, reach: str, scope: str = "system/*.rs") -> Backend:

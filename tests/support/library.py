@@ -64,6 +64,15 @@ class Library:
         records = self.archive.of(type_)
         return next(r.body for r in records if not r.deleted and r.organisation == 1)
 
+    def busiest(self) -> str:
+        """The id of the patient of `home` who has most studies that can be seen."""
+        owners = [
+            record.filed_under
+            for record in self.archive.of("ImagingStudy")
+            if not record.deleted and record.organisation == 1
+        ]
+        return max(sorted(set(owners)), key=owners.count)
+
 
 def matches(bundle: Json, mode: str = "match") -> list[Json]:
     """The entries of a Bundle that are there for one reason."""

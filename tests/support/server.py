@@ -116,8 +116,8 @@ def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str)
         process.wait()
         raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
     ports = json.loads(line.removeprefix("ready "))
-    doors = (ports.get(name, 0) for name in ("http", "dimse", "mllp"))
-    return Server(process, data, log, ports["base"], *doors, env)
+    http, dimse, mllp = (int(ports.get(name, 0)) for name in ("http", "dimse", "mllp"))
+    return Server(process, data, log, ports["base"], http, dimse, mllp, env)
 
 
 @contextmanager

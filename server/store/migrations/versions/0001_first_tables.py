@@ -376,6 +376,7 @@ def upgrade() -> None:
     sa.Column('updated', sa.BigInteger(), nullable=False),
     sa.Column('method', sa.String(length=8), nullable=False),
     sa.Column('filed_under', sa.Text(), server_default='', nullable=False),
+    sa.Column('hidden', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('reason', sa.Text(), server_default='', nullable=False),
     sa.Column('text', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'type', 'id', 'version', name=op.f('pk_resource_version'))

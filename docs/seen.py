@@ -1,0 +1,65 @@
+"""Which test saw a promise of the reference pages kept, from outside: by row of their tables.
+
+A test of the documents checks that each of these tests exists, and that no row is without one.
+"""
+
+MATRIX = "test_an_address_answers_each_caller_as_it_must"
+PROBES = "test_probes_answer_without_a_token"
+INCLUDES = "test_includes_add_what_the_page_refers_to_and_the_caller_may_see"
+NEGOTIATED = "test_services_of_the_standard_that_store_nothing_are_refused"
+
+# Addresses that need no scope; the access matrix walks all others.
+ADDRESSES = {
+    "/livez": PROBES,
+    "/readyz": PROBES,
+    "/oauth/token": "test_a9_a_signed_request_gets_a_short_token_without_a_refresh_token",
+    "/oauth/introspect": "test_a7_an_active_token_is_described_to_its_resource_server",
+    "/oauth/revoke": "test_a7_a_revoked_token_is_dead_at_once_on_every_door",
+    "/fhir/.well-known/smart-configuration": (
+        "test_a1_what_the_smart_configuration_lists_is_absolute_and_works"
+    ),
+    "/fhir/metadata": "test_a11_metadata_needs_no_token_and_says_what_is_served",
+}
+
+ERRORS = "test_every_error_is_told_as_the_table_says"
+LOWER_ERRORS = "test_every_error_of_the_dicom_floor_has_a_place_in_the_table"
+
+INTERACTIONS = {
+    "read": "test_a11_a_read_answers_with_version_time_and_type",
+    "vread": "test_a12_each_version_can_be_read",
+    "history-instance": "test_a12_a_history_lists_each_version_once_the_newest_first",
+    "search-type": "test_a13_a_search_answers_with_a_searchset",
+}
+PARAMETERS = "test_searches_find_what_looking_at_each_resource_finds"
+RESULTS = {
+    "_count": "test_a13_pages_neither_lose_nor_repeat",
+    "_sort": "test_a13_an_order_puts_what_has_no_value_last",
+    "_total": "test_a13_totals_are_given_as_asked",
+    "_summary": "test_a13_a_summary_is_marked_and_still_valid",
+    "_elements": "test_a13_elements_are_those_asked_for_and_the_required",
+    "_include": INCLUDES,
+    "_revinclude": INCLUDES,
+    "_format": "test_a11_format_wins_over_accept",
+    "_pretty": "test_a11_pretty_changes_the_spacing_alone",
+}
+
+SERVICES = {
+    "Verification": "test_a_verification_is_answered",
+    "Storage": "test_every_storage_class_of_the_standard_is_accepted",
+    "Query, retrieve, worklist, commitment and all others": NEGOTIATED,
+    "QIDO-RS": "test_dicomweb_client_searches_as_it_does_elsewhere",
+    "WADO-RS": "test_dicomweb_client_retrieves_as_it_does_elsewhere",
+    "STOW-RS": "test_dicomweb_client_stores_as_it_does_elsewhere",
+    "Media": "test_a_disc_is_imported_and_what_it_should_hold_is_missed",
+}
+SYNTAXES = "test_every_transfer_syntax_of_the_standard_and_private_ones_are_kept"
+KEYS = "test_keys_may_be_keywords_or_tags_and_no_match_is_an_empty_list"
+FRAMES = "test_dicomweb_client_gets_frames_whose_pixels_are_pydicoms"
+MAPPING = "test_a_study_is_an_imagingstudy_of_its_patient"
+
+
+def tests() -> set[str]:
+    """The names of all tests that the pages lean on."""
+    tables = (ADDRESSES, INTERACTIONS, RESULTS, SERVICES)
+    single = {MATRIX, ERRORS, LOWER_ERRORS, PARAMETERS, SYNTAXES, KEYS, FRAMES, MAPPING}
+    return single.union(*(table.values() for table in tables))
