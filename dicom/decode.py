@@ -1,4 +1,4 @@
-"""One frame's bytes to numbers. Runs in the children of the decode pool only.
+"""One frame's bytes to numbers. Whatever takes a decoder runs in the children of the decode pool.
 
 imagecodecs and simplejpeg do the work; where they fail, pydicom's decoders have a try.
 """

@@ -1,6 +1,6 @@
 """Stored values to a picture of 8 bits: the greyscale and colour pipelines of PS3.3 C.11 and N.2.
 
-Runs in the children of the decode pool only.
+Runs in the children of the decode pool, but for pictures that `is_light`.
 """
 
 import math
@@ -14,6 +14,7 @@ from PIL import Image
 
 from dicom.decode import decode
 from dicom.errors import Undecodable
+from dicom.frame_types import is_native
 from dicom.pictures import JPEG, PNG, Decoded, Frame, Lut, Options, Picture, Window
 
 Array = npt.NDArray[Any]
@@ -24,6 +25,22 @@ _TABLE_BITS = 16
 # A pixel this much higher than wide, or wider than high, is made square.
 _SQUARE = 0.01
 _PNG_LEVEL = 1
+# Samples that are looked up and encoded within a few milliseconds.
+_LIGHT = 2 << 20
+
+
+def is_light(frame: Frame, options: Options) -> bool:
+    """Whether a picture is a look-up for each of few samples: nothing that a child has to contain.
+
+    No decoder, no table that the object brings, no encoder but libjpeg-turbo, no growing.
+    """
+    plain = is_native(frame.transfer_syntax) and frame.keyword == "PixelData"
+    grey = frame.samples == 1 and frame.bits_allocated in (8, 16)
+    tables = frame.modality or frame.voi or frame.palette
+    width, height = options.viewport or (frame.columns, frame.rows)
+    keeps = options.viewport is not None or abs(frame.aspect - 1) <= _SQUARE
+    small = max(frame.rows * frame.columns, width * height) <= _LIGHT
+    return plain and grey and not tables and keeps and small and options.media_type == JPEG
 
 
 def render(frame: Frame, options: Options) -> Picture:

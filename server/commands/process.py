@@ -1,6 +1,7 @@
 """What every process of the server does the same way: logging, living with its parent, stopping."""
 
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -54,6 +55,12 @@ def watch_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+def settle_down() -> None:
+    """Leave what start-up has made out of garbage collection: much to look through, never garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def report_ready(word: str) -> None:

@@ -38,6 +38,7 @@ def worker(config: settings.Config) -> None:
     if house.database.sqlite:  # embedded: `serve` has locked the folder and runs one worker
         runner.take_over()
     process.on_stop(runner.stop)
+    process.settle_down()
     process.report_ready("worker")
     runner.run()
     house.close()
@@ -52,6 +53,7 @@ def dimse(config: settings.Config) -> None:
     stopping = threading.Event()
     process.on_stop(stopping.set)
     door.start()
+    process.settle_down()
     process.report_ready(str(door.port))
     _tend(house, stopping)
     door.stop(_GRACE)
@@ -67,6 +69,7 @@ def mllp(config: settings.Config) -> None:
     stopping = threading.Event()
     process.on_stop(stopping.set)
     door.start()
+    process.settle_down()
     process.report_ready(str(door.port))
     _tend(house, stopping)
     door.stop(_GRACE)
@@ -87,6 +90,7 @@ def web(config: settings.Config) -> None:
 
     import server.app  # noqa: F401 - imported before the workers fork, who then share its memory
 
+    process.settle_down()
     Server(
         "server.commands.roles:application",
         factory=True,
@@ -114,7 +118,9 @@ def application() -> Any:
     threading.Thread(target=_tend_forever, args=(house,), name="tend", daemon=True).start()
     # Workers are multiprocessing children, which run no atexit handlers.
     multiprocessing.util.Finalize(None, house.close, exitpriority=10)
-    return create_app(house)
+    app = create_app(house)
+    process.settle_down()
+    return app
 
 
 def _tend_forever(house: House) -> None:

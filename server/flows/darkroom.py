@@ -6,6 +6,7 @@ from threading import Lock
 
 from dicom.decode_pool import Pool
 from dicom.pictures import Decoded, Frame, Options, Picture
+from dicom.render import is_light, render
 
 _SHELF_BYTES = 32 << 20
 
@@ -30,9 +31,15 @@ class Darkroom:
             if found is not None:
                 self._shelf.move_to_end(key)
                 return found
-        made = self._pool.render(frame(), key[2])
+        made = self._made(frame(), key[2])
         self._keep(key, made)
         return made
+
+    def _made(self, frame: Frame, options: Options) -> Picture:
+        """The way to a child and back would take longer than a light picture does."""
+        if is_light(frame, options):
+            return render(frame, options)
+        return self._pool.render(frame, options)
 
     def decoded(self, frame: Frame) -> Decoded:
         """A frame without compression. Raises TooLarge or Undecodable."""

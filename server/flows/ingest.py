@@ -16,11 +16,11 @@ from sqlalchemy import Connection
 from dicom import errors as dicom_errors
 from dicom import files
 from dicom.facts import InstanceFacts, Issuer, Number, PatientFacts
-from dicom.facts_json import dump
 from dicom.sink import Receipt, Sink, StoreRequest
 from server import clock
 from server.errors import Full, TooLarge
 from server.flows import patients
+from server.flows.arrivals import Arrival, arrive, instance_row, series_row, study_row
 from server.flows.audit import Event
 from server.flows.likeness import same_object
 from server.flows.patients import Filing, Site, Source
@@ -28,22 +28,10 @@ from server.flows.sites import House
 from server.store import index, jobs
 from server.store.blobs import BlobWriter, new_key
 from server.store.index import StudyKey
-from server.store.install import derived_id
 
 COERCED = 0xB000
 _SECOND = 1_000_000
 _STEP = 8 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One durable object that is to be indexed."""
-
-    request: StoreRequest
-    header: files.Header
-    blob: str
-    size: int
-    sha256: str
 
 
 def open_sink(house: House, request: StoreRequest) -> Sink:
@@ -78,8 +66,8 @@ class IngestSink:
         """Make the object durable and indexed."""
         header, digest = self._read()
         _check_announced(self._request, header.facts)
+        arrival = arrive(self._request, header, self._key, self._writer.size, digest)
         self._writer.publish()
-        arrival = Arrival(self._request, header, self._key, self._writer.size, digest)
         try:
             return register(self._house, arrival)
         except Full:  # nothing was committed: the sender is told, and will send again
@@ -178,8 +166,8 @@ def _register(
         return _Registered(replace(receipt, warnings=(warning,)))
     claim, warnings = _claim(connection, site, arrival, now)
     key = StudyKey(organisation, facts.study.uid, claim.claim)
-    index.add_instance(connection, _instance(arrival, key, 0, now), arrival.header.json)
-    index.count_instance(connection, key, facts.series.uid, _series(facts), now)
+    index.add_instance(connection, instance_row(arrival, key, 0, now), arrival.header.json)
+    index.count_instance(connection, key, facts.series.uid, series_row(facts), now)
     if not claim.settling:
         _ask_to_settle(connection, key, claim, house.config.settle_seconds * _SECOND, now)
     house.auditor.append(connection, _event(arrival, claim))
@@ -217,7 +205,7 @@ def _claim(
         connection, site, _source(arrival), facts.patient, facts.study.uid, now
     )
     key = StudyKey(site.organisation, facts.study.uid, len(claims))
-    index.add_study(connection, key, _study(site, key, facts, filing, now))
+    index.add_study(connection, key, study_row(site, key, facts, filing, now))
     claim = Claim(key.claim, filing.patient)
     if not claims:
         return claim, _identity_warning(filing)
@@ -261,7 +249,7 @@ def _other_content(
     facts = arrival.header.facts
     first = known[0]
     key = StudyKey(site.organisation, first.study, first.claim)
-    row = _instance(arrival, key, len(known), now)
+    row = instance_row(arrival, key, len(known), now)
     index.add_instance(connection, row, arrival.header.json)
     encoding = facts.transfer_syntax != first.transfer_syntax
     evidence = {
@@ -301,83 +289,3 @@ def _event(arrival: Arrival, claim: Claim) -> Event:
         count=1,
         bytes=arrival.size,
     )
-
-
-def number(text: str) -> int | None:
-    """An IS value as a 32-bit integer, None when it is not one."""
-    try:
-        found = int(text)
-    except ValueError:
-        return None
-    return found if -(1 << 31) <= found < 1 << 31 else None
-
-
-def _instance(arrival: Arrival, key: StudyKey, copy: int, now: int) -> dict[str, Any]:
-    header, facts = arrival.header, arrival.header.facts
-    return {
-        "organisation": key.organisation,
-        "uid": facts.uid,
-        "copy": copy,
-        "study": key.uid,
-        "claim": key.claim,
-        "series": facts.series.uid,
-        "number": number(facts.number),
-        "sop_class": facts.sop_class,
-        "transfer_syntax": facts.transfer_syntax,
-        "blob": arrival.blob,
-        "size": arrival.size,
-        "dataset_offset": header.dataset_offset,
-        "preamble_clean": header.preamble_clean,
-        "deflated": header.deflated,
-        "sha256": arrival.sha256,
-        "frames": facts.pixels.frames,
-        "rows": facts.pixels.rows,
-        "columns": facts.pixels.columns,
-        "facts": dump(facts),
-        "bulk": json.dumps([[b.path, b.vr, b.offset, b.length] for b in header.bulk]),
-        "frame_index": header.frames,
-        "door": arrival.request.door,
-        "peer": arrival.request.peer.name,
-        "arrived": now,
-    }
-
-
-def _series(facts: InstanceFacts) -> dict[str, Any]:
-    return {
-        "modality": facts.series.modality,
-        "number": number(facts.series.number),
-        "description": facts.series.description,
-        "body_part": facts.series.body_part,
-        "date": facts.series.date,
-    }
-
-
-def _study(
-    site: Site, key: StudyKey, facts: InstanceFacts, filing: Filing, now: int
-) -> dict[str, Any]:
-    """A new study row. A claim after the first is held until somebody decides."""
-    person, issuer = facts.patient, facts.patient.number.issuer
-    natural = f"{key.organisation}|{key.uid}|{key.claim}"
-    return {
-        "id": derived_id(site.key, "ImagingStudy", natural),
-        "subject": filing.subject or filing.patient,
-        "filed_under": filing.patient,
-        "held": key.claim > 0,
-        "unconfirmed": filing.unconfirmed or key.claim > 0,
-        "patient_number": person.number.value,
-        "patient_issuer": json.dumps(
-            [issuer.namespace, issuer.universal_id, issuer.universal_type]
-        ),
-        "patient_name": person.name,
-        "patient_birth_date": person.birth_date,
-        "patient_sex": person.sex,
-        "date": facts.study.date,
-        "time": facts.study.time,
-        "accession": facts.study.accession.value,
-        "number": facts.study.number,
-        "description": facts.study.description,
-        "referrer": facts.study.referrer.name,
-        "modalities": facts.series.modality,
-        "arrived": now,
-        "changed": now,
-    }

@@ -9,7 +9,8 @@ from dicom.sink import StoreRequest
 from server import clock
 from server.errors import Fault
 from server.flows import parties
-from server.flows.ingest import Arrival, digest_of, register
+from server.flows.arrivals import arrive
+from server.flows.ingest import digest_of, register
 from server.flows.sites import House
 from server.store import index, install, migrate
 
@@ -70,13 +71,8 @@ def adopt(house: House, organisation: int, key: str) -> bool:
     try:
         with house.blobs.map(key) as view, memoryview(view) as data:
             header = files.read(data)
-            arrival = Arrival(
-                request=StoreRequest("recovery", peer),
-                header=header,
-                blob=key,
-                size=len(data),
-                sha256=digest_of(data, header),
-            )
+            digest = digest_of(data, header)
+            arrival = arrive(StoreRequest("recovery", peer), header, key, len(data), digest)
         register(house, arrival)
     except (DicomError, Fault):
         return False

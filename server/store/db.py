@@ -5,11 +5,11 @@ blob I/O inside one. A commit is on disk when `write()` returns (SQLite: WAL, sy
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Transaction, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
@@ -36,8 +36,8 @@ def _engine(url: str, **pool: Any) -> Engine:
     return create_engine(url, hide_parameters=True, **pool)
 
 
-def _prepare_sqlite(engine: Engine, begin: str) -> None:
-    """Take transaction control from the driver, so that a write begins as one."""
+def _prepare_sqlite(engine: Engine) -> None:
+    """Take transaction control from the driver: `read` and `write` say when one begins, and how."""
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
@@ -47,15 +47,51 @@ def _prepare_sqlite(engine: Engine, begin: str) -> None:
             cursor.execute(pragma)
         cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def start(connection: Connection) -> None:
-        connection.connection.driver_connection.execute(begin)  # type: ignore[union-attr]
+
+class _Kept:
+    """Connections to SQLite kept at hand: to fetch one from a pool costs as much as a small commit."""
+
+    def __init__(self, engine: Engine, begin: str, end: Callable[[Transaction], None]) -> None:
+        self._engine = engine
+        self._begin = begin
+        self._end = end
+        self._idle: list[Connection] = []
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection with a transaction for a block; one that raises is rolled back."""
+        connection = self._take()
+        try:
+            _driver(connection).execute(self._begin)
+            transaction = connection.begin()
+            yield connection
+            self._end(transaction)
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+
+    def _take(self) -> Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._engine.connect()
+
+    def close(self) -> None:
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+
+def _driver(connection: Connection) -> Any:
+    """The driver's own connection."""
+    return connection.connection.driver_connection
 
 
 @contextmanager
 def _savepoint(connection: Connection) -> Iterator[None]:
     """Undo what is done in the block if it raises. The driver is asked itself: it takes a tenth."""
-    driver: Any = connection.connection.driver_connection
+    driver = _driver(connection)
     driver.execute("SAVEPOINT one")
     try:
         yield
@@ -66,9 +102,9 @@ def _savepoint(connection: Connection) -> Iterator[None]:
         driver.execute("RELEASE SAVEPOINT one")
 
 
-def _plain(error: OperationalError) -> Exception:
+def _plain(error: Exception) -> Exception:
     """The product's error for what the database says of its own state."""
-    text = str(error.orig)
+    text = str(getattr(error, "orig", error))
     if "is full" in text or "No space left" in text:
         return Full("the database's disk is full: free space, then send again")
     if "locked" in text or "connect" in text:
@@ -82,53 +118,37 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
         self.sqlite = parsed.get_backend_name() == "sqlite"
-        self._turnstile: Turnstile | None = None
-        self._writing: Connection | None = None
+        self._combiner: Combiner[Work, Any] = Combiner(self._flush)
         if self.sqlite:
             path = Path(parsed.database or "")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._turnstile = Turnstile(path)
             self.reader = _engine(url, pool_size=32, max_overflow=32)
             self.writer = _engine(url, pool_size=4, max_overflow=32)
-            _prepare_sqlite(self.reader, "BEGIN")
-            _prepare_sqlite(self.writer, "BEGIN IMMEDIATE")
+            _prepare_sqlite(self.reader)
+            _prepare_sqlite(self.writer)
+            self._readers = _Kept(self.reader, "BEGIN", Transaction.rollback)
+            self._writers = _Kept(self.writer, "BEGIN IMMEDIATE", Transaction.commit)
         else:
             self.reader = _engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
             self.writer = self.reader
-        self._combiner: Combiner[Work, Any] = Combiner(self._flush)
+        # What SQLAlchemy raises, and what drivers do when they are asked themselves.
+        self._unwell = (OperationalError, self.reader.dialect.loaded_dbapi.OperationalError)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one consistent snapshot; never commits anything."""
-        with self._telling(), self.reader.connect() as connection:
+        block = self._readers.transaction() if self.sqlite else self.reader.connect()
+        with self._telling(), block as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A write transaction, entered in order of arrival."""
-        if self._turnstile is None:
-            with self._telling(), self.writer.begin() as connection:
-                yield connection
-            return
-        with (
-            self._telling(),
-            self._turnstile.turn(),
-            self._kept() as connection,
-            connection.begin(),
-        ):
+        turn = self._turnstile.turn() if self.sqlite else nullcontext()
+        block = self._writers.transaction() if self.sqlite else self.writer.begin()
+        with self._telling(), turn, block as connection:
             yield connection
-
-    @contextmanager
-    def _kept(self) -> Iterator[Connection]:
-        """SQLite's one writer keeps its connection: fetching it costs as much as a small commit."""
-        connection = self._writing or self.writer.connect()
-        self._writing = None
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        self._writing = connection
 
     def apply(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a write transaction that is shared with whoever else waits.
@@ -153,14 +173,14 @@ class Database:
     def _telling(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
+        except self._unwell as error:
             raise _plain(error) from error
 
     def close(self) -> None:
         """Close every connection; the Database cannot be used afterwards."""
-        if self._writing is not None:
-            self._writing.close()
+        if self.sqlite:
+            self._readers.close()
+            self._writers.close()
+            self._turnstile.close()
         self.reader.dispose()
         self.writer.dispose()
-        if self._turnstile:
-            self._turnstile.close()
