@@ -24,6 +24,10 @@ DEFENDED: tuple[tuple[str, str], ...] = (
         "kept apart: number known with other birth date or sex",
         "of two people under one number whoever comes first has it, and files come side by side",
     ),
+    (
+        "kept apart: another patient already has this study",
+        "of two people under one Study UID whoever comes first has it, and files come side by side",
+    ),
     ("an image without pixel data", "rows and columns promise a picture that is not there"),
     ("not a DICOM file", "an import passes over what is not DICOM, and names it"),
     ("an empty file", "an import passes over what is not DICOM, and names it"),
