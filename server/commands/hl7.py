@@ -8,7 +8,7 @@ import click
 from server import clock
 from server.commands.access import opened, show
 from server.flows import feeds, message_log
-from server.flows.feeds import PROCESSING, Feed
+from server.flows.feeds import ACCESSIONS, PROCESSING, TRAITS, Feed
 
 _organisation = click.option(
     "--organisation", default="home", show_default=True, help="The organisation it belongs to."
@@ -30,9 +30,40 @@ def feed() -> None:
 @click.option("--issuer", default="", help="The system of its numbers that name no issuer.")
 @click.option("--zone", default="", help="Time zone of its times without an offset.")
 @click.option("--charset", default="", help="Character set of messages without MSH-18.")
+@click.option(
+    "--certificate",
+    default="",
+    metavar="NAME",
+    help="A name in its client certificate (CN or DNS), or the SHA-256 of it in hexadecimal.",
+)
+@click.option("--listener", default="", help="mllp or mllps (TLS): the only door it may come to.")
+@click.option(
+    "--accession",
+    default=ACCESSIONS[0],
+    show_default=True,
+    help=f"Where its accession stands, if not in IPC-1: {', '.join(ACCESSIONS)}.",
+)
+@click.option(
+    "--answer-to",
+    default="",
+    metavar="mllp://HOST:PORT",
+    help="Where later acknowledgements (MSH-16) go; mllps:// over TLS.",
+)
+@click.option(
+    "--trait",
+    "traits",
+    multiple=True,
+    type=click.Choice(TRAITS),
+    help="What else is agreed with its sender; may be repeated.",
+)
 @click.option("--processing", default=",".join(PROCESSING), show_default=True, help="Its MSH-11.")
 def feed_add(
-    name: str, organisation: str, owns: tuple[str, ...], processing: str, **more: str
+    name: str,
+    organisation: str,
+    owns: tuple[str, ...],
+    traits: tuple[str, ...],
+    processing: str,
+    **more: str,
 ) -> None:
     """Register a feed, in place of the one of the same name.
 
@@ -43,10 +74,11 @@ def feed_add(
     """
     wanted = frozenset(word.strip() for word in processing.split(",") if word.strip())
     # The organisation's number is looked up when the feed is kept.
-    made = Feed(0, name, owns=frozenset(owns), processing=wanted, **more)
+    agreed = frozenset(traits)
+    made = Feed(0, name, owns=frozenset(owns), processing=wanted, traits=agreed, **more)
     with opened() as house:
         feeds.put_feed(house, made, organisation, now=clock.now())
-    lists = {"owns": sorted(owns), "processing": sorted(wanted)}
+    lists = {"owns": sorted(owns), "processing": sorted(wanted), "traits": sorted(agreed)}
     show({"feed": name, "organisation": organisation, **more, **lists})
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import json
 import logging
 import os
 import signal
@@ -63,11 +64,11 @@ def settle_down() -> None:
     gc.freeze()
 
 
-def report_ready(word: str) -> None:
-    """Tell the supervisor that this child serves; `word` is its port, or anything."""
+def report_ready(**ports: int) -> None:
+    """Tell the supervisor that this child serves, and on which ports."""
     pipe = os.environ.get(READY_PIPE)
     if pipe is not None:
-        os.write(int(pipe), f"{word}\n".encode())
+        os.write(int(pipe), f"{json.dumps(ports)}\n".encode())
         os.close(int(pipe))
 
 

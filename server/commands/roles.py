@@ -39,7 +39,7 @@ def worker(config: settings.Config) -> None:
         runner.take_over()
     process.on_stop(runner.stop)
     process.settle_down()
-    process.report_ready("worker")
+    process.report_ready()
     runner.run()
     house.close()
 
@@ -54,7 +54,7 @@ def dimse(config: settings.Config) -> None:
     process.on_stop(stopping.set)
     door.start()
     process.settle_down()
-    process.report_ready(str(door.port))
+    process.report_ready(dimse=door.port)
     _tend(house, stopping)
     door.stop(_GRACE)
     house.close()
@@ -62,17 +62,19 @@ def dimse(config: settings.Config) -> None:
 
 def mllp(config: settings.Config) -> None:
     """Listen for HL7 messages."""
-    from server.listeners import mllp_door
+    from server.listeners import mllp_doors
 
     house = open_house(config, "mllp")
-    door = mllp_door(house)
+    doors = mllp_doors(house)
     stopping = threading.Event()
     process.on_stop(stopping.set)
-    door.start()
+    for door in doors.values():
+        door.start()
     process.settle_down()
-    process.report_ready(str(door.port))
+    process.report_ready(**{name: door.port for name, door in doors.items()})
     _tend(house, stopping)
-    door.stop(_GRACE)
+    for door in doors.values():
+        door.stop(_GRACE)
     house.close()
 
 

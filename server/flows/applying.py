@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from fhir.hl7_context import context_of
 from hl7 import events
 from hl7.facts import Header
+from hl7.habits import adapted
 from hl7.message import parse
 from server.flows import admissions, feeds, lanes, orders, provenances, reports
 from server.flows.feeds import Feed
@@ -43,6 +44,7 @@ def read(house: House, row: Any) -> Application:
     facts = events.read(message)
     if facts is None:
         return _unmapped
+    facts = adapted(facts, message, feeds.habits(feed))
     write = _BY_FAMILY[event.family]
 
     def application(connection: Connection, site: Site, now: int) -> Outcome:
@@ -64,7 +66,8 @@ def _work(
     now: int,
 ) -> Work:
     mapping = feeds.mapping(site, feed)
-    context = context_of(header, mapping, zone=feed.zone)
+    imaging = feeds.NOT_IMAGING not in feed.traits
+    context = context_of(header, mapping, zone=feed.zone, imaging=imaging)
     base = house.config.fhir_base
     return Work(connection, site, feed, header, context, message, now, base)
 

@@ -19,11 +19,10 @@ from hl7.ack import Stamp
 from hl7.facts import Header
 from hl7.judge import Verdict, judge
 from hl7.message import Message, parse
-from hl7.profiles import Profile
 from server import clock
 from server.flows import feeds, lanes
 from server.flows.audit import Event
-from server.flows.feeds import Feed
+from server.flows.feeds import Connecting, Feed
 from server.flows.sites import HOME, House
 from server.store import messages as store
 
@@ -48,10 +47,10 @@ class Caller:
         return owners.pop() if len(owners) == 1 else HOME
 
 
-def greet(house: House, address: str) -> Caller | None:
-    """Who calls from an address; None for a stranger, whose connection ends at once."""
-    candidates = tuple(feeds.calling(house, address))
-    return Caller(address, candidates) if candidates else None
+def greet(house: House, calling: Connecting) -> Caller | None:
+    """Who calls; None for a stranger, whose connection ends at once."""
+    candidates = tuple(feeds.calling(house, calling))
+    return Caller(calling.address, candidates) if candidates else None
 
 
 def lane_names(feed: str, message: Message) -> list[str]:
@@ -103,20 +102,14 @@ def stamp() -> Stamp:
 
 def _judge(house: House, caller: Caller, raw: bytes) -> tuple[Feed | None, Verdict]:
     """The feed that a message belongs to, and what is wrong with it by the rules of that feed."""
-    verdict = judge(raw, _profile(house, None))
+    limit = house.config.mllp_max_bytes
+    verdict = judge(raw, feeds.profile(None, limit))
     feed = feeds.choose(caller.candidates, verdict.header) if verdict.message else None
     if feed is not None:
-        return feed, judge(raw, _profile(house, feed))
+        return feed, judge(raw, feeds.profile(feed, limit))
     if verdict.message is None:
         return None, verdict
     return None, Verdict(verdict.message, verdict.header, verdict.event, (_UNKNOWN,))
-
-
-def _profile(house: House, feed: Feed | None) -> Profile:
-    limit = house.config.mllp_max_bytes
-    if feed is None:
-        return Profile(max_message=limit)
-    return Profile(charset=feed.charset, processing=feed.processing, max_message=limit)
 
 
 @dataclass(frozen=True, slots=True)

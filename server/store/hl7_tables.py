@@ -18,6 +18,11 @@ feed = Table(
     text_column("zone"),
     text_column("charset"),
     text_column("processing"),
+    text_column("certificate"),
+    text_column("listener"),
+    text_column("accession"),
+    text_column("answer_to"),
+    text_column("traits"),
     int_column("created"),
 )
 

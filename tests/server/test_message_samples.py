@@ -8,6 +8,7 @@ from sqlalchemy import select
 from fhir.gate import problems
 from hl7 import batch
 from server.flows import messages
+from server.flows.feeds import Connecting
 from server.flows.worker import Worker
 from server.store.fhir_tables import resource
 from server.store.hl7_tables import message
@@ -20,7 +21,7 @@ def test_every_sample_is_answered_and_makes_valid_resources_or_waits_for_a_perso
 ) -> None:
     files = hl7_files()
     with opened(tmp_path, SETTLE_SECONDS="0") as house:
-        caller = messages.greet(house, "127.0.0.1")
+        caller = messages.greet(house, Connecting("127.0.0.1"))
         assert caller is not None
         for file in files:
             for raw in batch.messages(file.read_bytes()):

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from hl7.message import parse
 from server.flows import lanes, message_log, messages
+from server.flows.feeds import Connecting
 from server.flows.sites import HOME, House
 from server.flows.worker import Worker
 from server.store.fhir_tables import resource
@@ -28,7 +29,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def send(house: House, raw: bytes, address: str = "127.0.0.1") -> str:
     """Send a message as the door would; gives MSA-1 of the answer, empty if there is none."""
-    caller = messages.greet(house, address)
+    caller = messages.greet(house, Connecting(address))
     assert caller is not None
     answer = messages.receive(house, caller, raw)
     return parse(answer).first("MSA").text(1) if answer else ""
@@ -96,7 +97,7 @@ def test_a_message_of_a_kind_that_is_not_mapped_is_kept_and_listed_as_such(house
 
 def test_a_stranger_is_not_answered(tmp_path: Path) -> None:
     with opened(tmp_path, OPEN_DOORS="none") as house:
-        assert messages.greet(house, "127.0.0.1") is None
+        assert messages.greet(house, Connecting("127.0.0.1")) is None
 
 
 def test_messages_of_one_patient_are_applied_in_the_order_of_their_arrival(house: House) -> None:

@@ -83,6 +83,11 @@ def upgrade() -> None:
     sa.Column('zone', sa.Text(), server_default='', nullable=False),
     sa.Column('charset', sa.Text(), server_default='', nullable=False),
     sa.Column('processing', sa.Text(), server_default='', nullable=False),
+    sa.Column('certificate', sa.Text(), server_default='', nullable=False),
+    sa.Column('listener', sa.Text(), server_default='', nullable=False),
+    sa.Column('accession', sa.Text(), server_default='', nullable=False),
+    sa.Column('answer_to', sa.Text(), server_default='', nullable=False),
+    sa.Column('traits', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'name', name=op.f('pk_feed'))
     )
