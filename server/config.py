@@ -116,6 +116,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("MLLP_CONNECTIONS", "int", "100", "Most HL7 connections at once."),
     Setting("MLLP_MAX_BYTES", "size", "48M", "Largest HL7 message."),
     Setting("MLLP_IDLE_SECONDS", "int", "300", "Close an HL7 connection that is silent this long."),
+    Setting(
+        "MLLP_APPLY_SECONDS",
+        "int",
+        "10",
+        "A feed with the trait strict-apply is answered after this many seconds at the latest.",
+    ),
     Setting("DECODE_WORKERS", "int", "1", "Processes that decode pictures, in each HTTP process."),
     Setting("DECODE_MEMORY", "size", "1G", "Memory that one decoding process may take."),
     Setting("DECODE_SECONDS", "int", "20", "Time that decoding one picture may take."),
@@ -198,6 +204,7 @@ class Config:
     mllp_connections: int
     mllp_max_bytes: int
     mllp_idle_seconds: int
+    mllp_apply_seconds: int
     decode_workers: int
     decode_memory: int
     decode_seconds: int

@@ -13,7 +13,7 @@ from hl7 import rules as hl7_rules
 from server import errors
 from server.config import PREFIX, BadSetting, Config
 from server.errors import Fault
-from server.flows import audit, ingest, messages, parties
+from server.flows import answers, audit, ingest, messages, parties
 from server.flows.feeds import PLAIN, SECURE, Connecting
 from server.flows.sites import HOME, House
 
@@ -115,7 +115,7 @@ def _mllp_door(
     rules: hl7_rules.Rules[messages.Caller] = hl7_rules.Rules(
         identify=identify,
         receive=lambda caller, raw: messages.receive(house, caller, raw),
-        stamp=messages.stamp,
+        stamp=answers.stamp,
         on_event=lambda event: _record_connection(house, event),
         limits=limits,
         tls=tls,

@@ -31,16 +31,20 @@ def role(name: str) -> None:
 
 def worker(config: settings.Config) -> None:
     """Do jobs."""
-    from server.flows.worker import Worker
+    from server.flows.worker import OUTBOX, Worker
 
     house = open_house(config, "worker")
-    runner = Worker(house)
+    runner, outbox = Worker(house), Worker(house, OUTBOX)
     if house.database.sqlite:  # embedded: `serve` has locked the folder and runs one worker
         runner.take_over()
+    sending = threading.Thread(target=outbox.run, name="outbox", daemon=True)
     process.on_stop(runner.stop)
     process.settle_down()
     process.report_ready()
+    sending.start()
     runner.run()
+    outbox.stop()
+    sending.join(_GRACE)
     house.close()
 
 

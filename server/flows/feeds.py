@@ -133,6 +133,10 @@ class Destination:
     port: int
     secure: bool
 
+    def __str__(self) -> str:
+        """As it is typed."""
+        return f"{SECURE if self.secure else PLAIN}://{self.host}:{self.port}"
+
 
 def destination(text: str) -> Destination:
     """The destination of mllp://host:port, or mllps:// for TLS. Raises Invalid."""
@@ -187,14 +191,20 @@ def _feed(row: Any) -> Feed:
     )
 
 
-def load(connection: Connection, organisation: int, name: str) -> Feed:
-    """A feed by its name, to apply what it sent."""
+def find(connection: Connection, organisation: int, name: str) -> Feed | None:
+    """A feed by its name."""
     if name == LOOPBACK.name and organisation == HOME:
         return LOOPBACK
     row = feeds.named(connection, organisation, name)
-    if row is None:
+    return None if row is None else _feed(row)
+
+
+def load(connection: Connection, organisation: int, name: str) -> Feed:
+    """A feed by its name, to apply what it sent. Raises Invalid."""
+    found = find(connection, organisation, name)
+    if found is None:
         raise Invalid(f"there is no feed {name} any more")
-    return _feed(row)
+    return found
 
 
 def habits(feed: Feed) -> Habits:

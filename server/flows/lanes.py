@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from server import clock
 from server.errors import Fault
+from server.flows import answers
 from server.flows.patients import Site
 from server.flows.sites import House
 from server.store import jobs, messages
@@ -88,6 +89,8 @@ def _apply(house: House, row: Any, application: Application) -> None:
 def _end(connection: Connection, row: Any, state: str, outcome: dict[str, Any], now: int) -> None:
     """Take a message out of its lanes; whoever waited behind it there has a turn."""
     lanes = messages.finish(connection, row.organisation, row.id, state, outcome, now=now)
+    told = [*outcome.get("notes", []), *filter(None, [outcome.get("error")])]
+    answers.owe(connection, row, state, told, now)
     waiting = [x for x in lanes if messages.head(connection, row.organisation, x) is not None]
     ask(connection, row.organisation, waiting, now)
 

@@ -11,6 +11,7 @@ from server import clock
 from server.errors import Invalid, Missing
 from server.flows import lanes, messages, parties
 from server.flows.sites import House
+from server.store import answers
 from server.store import messages as store
 
 _PARKABLE = (store.PENDING, store.REVIEW)
@@ -36,6 +37,7 @@ def show(house: House, organisation: str, id_: int) -> dict[str, Any]:
     with house.database.read() as connection:
         row = _row(connection, parties.named(connection, organisation), id_)
         effects = store.effects(connection, row.organisation, id_)
+        later = answers.of(connection, row.organisation, id_)
     return {
         "id": row.id,
         "feed": row.feed,
@@ -49,7 +51,20 @@ def show(house: House, organisation: str, id_: int) -> dict[str, Any]:
         "sha256": row.sha256,
         "raw": base64.b64encode(row.raw).decode(),
         "ack": base64.b64encode(row.ack).decode(),
+        "answers": [_answer(one) for one in later],
         "effects": [asdict(one) for one in effects],
+    }
+
+
+def _answer(row: Any) -> dict[str, Any]:
+    """A later acknowledgement: its code, what became of it, its bytes and the reply to it."""
+    return {
+        "code": row.code,
+        "state": row.state,
+        "made": clock.instant(row.created),
+        "sent": clock.instant(row.sent) if row.sent else "",
+        "raw": base64.b64encode(row.raw).decode(),
+        "reply": base64.b64encode(row.reply or b"").decode(),
     }
 
 

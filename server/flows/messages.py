@@ -7,24 +7,27 @@ reason to refuse.
 
 import hashlib
 import json
-import secrets
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
-from hl7 import ack, faults
-from hl7.ack import Stamp
+from hl7 import ack, batch, faults
+from hl7.errors import NotHL7
 from hl7.facts import Header
 from hl7.judge import Verdict, judge
 from hl7.message import Message, parse
 from server import clock
-from server.flows import feeds, lanes
+from server.errors import Fault
+from server.flows import answers, feeds, lanes
 from server.flows.audit import Event
 from server.flows.feeds import Connecting, Feed
 from server.flows.sites import HOME, House
 from server.store import messages as store
+
+log = logging.getLogger(__name__)
 
 DOOR = "mllp"
 _LONGEST_ID, _LONGEST_KIND = 255, 32
@@ -81,23 +84,43 @@ def _values(message: Message, *places: tuple[str, Sequence[int]]) -> Iterable[st
 
 
 def receive(house: House, caller: Caller, raw: bytes) -> bytes:
-    """Take one message and give its answer; when that says yes, the message is on disk.
+    """Take a message, or a batch of them, and give the answer; what it says yes to is on disk.
 
     An empty answer is none: to a message that is itself an answer, or wants none. What could not
     be stored raises: the door then asks the sender to send it again.
     """
+    if not batch.is_batch(raw):
+        return _take(house, caller, raw)
+    replies = [_take_one(house, caller, one) for one in batch.messages(raw)]
+    try:
+        return batch.answer(raw, replies, answers.stamp())
+    except NotHL7:  # its header is beyond reading, its messages are not
+        return b"".join(replies)
+
+
+def _take_one(house: House, caller: Caller, raw: bytes) -> bytes:
+    """Take one message of a batch; one that cannot be stored does not stop the others."""
+    try:
+        return _take(house, caller, raw)
+    except Fault as error:
+        log.error("a message of a batch waits at its sender: %s", error)
+        return ack.try_again(raw, answers.stamp())
+
+
+def _take(house: House, caller: Caller, raw: bytes) -> bytes:
+    """Take one message: judged, kept with its answer, audited."""
     feed, verdict = _judge(house, caller, raw)
-    reply = ack.answer(verdict, stamp())
+    reply = ack.answer(verdict, answers.stamp())
     if feed is None or verdict.message is None or not verdict.accepted or verdict.is_answer:
         return _refuse(house, caller, feed, reply)
     kept = _Kept(caller, feed, verdict.message, verdict.header, reply)
-    house.database.apply(lambda connection: _keep(house, connection, kept, clock.now()))
+    own, first = house.database.apply(lambda c: _keep(house, c, kept, clock.now()))
+    if not answers.waits(feed, verdict):
+        return reply
+    reply = answers.when_applied(house, feed.organisation, first, verdict)
+    with house.database.write() as connection:
+        store.set_answer(connection, feed.organisation, own, reply)
     return reply
-
-
-def stamp() -> Stamp:
-    """The date and control id of an answer."""
-    return Stamp(clock.moment(clock.now()), secrets.token_hex(10))
 
 
 def _judge(house: House, caller: Caller, raw: bytes) -> tuple[Feed | None, Verdict]:
@@ -123,8 +146,11 @@ class _Kept:
     reply: bytes
 
 
-def _keep(house: House, connection: Connection, kept: _Kept, now: int) -> None:
-    """Append a message to the log, and ask for it to be applied."""
+def _keep(house: House, connection: Connection, kept: _Kept, now: int) -> tuple[int, int]:
+    """Append a message to the log, and ask for it to be applied.
+
+    Gives its id, and that of the message that it repeats, or its own again.
+    """
     organisation, feed = kept.feed.organisation, kept.feed
     values = _values_of(kept, now)
     known = store.same_control_id(connection, organisation, feed.name, values["control_id"])
@@ -142,6 +168,7 @@ def _keep(house: House, connection: Connection, kept: _Kept, now: int) -> None:
         lanes.ask(connection, organisation, names[:1], now)
     size = len(kept.message.raw)
     house.auditor.append(connection, _event(kept.caller, feed, "create", size, id_))
+    return id_, same[0] if same else id_
 
 
 def _values_of(kept: _Kept, now: int) -> dict[str, Any]:

@@ -89,6 +89,17 @@ def row(connection: Connection, organisation: int, id_: int) -> Any:
     return connection.execute(query).one_or_none()
 
 
+def notes(found: Any) -> list[str]:
+    """What the outcome of a message says about it."""
+    outcome = json.loads(found.outcome or "{}")
+    return [*outcome.get("notes", []), *filter(None, [outcome.get("error")])]
+
+
+def set_answer(connection: Connection, organisation: int, id_: int, reply: bytes) -> None:
+    """Keep the answer that a message was given."""
+    _set(connection, organisation, id_, ack=reply)
+
+
 def finish(
     connection: Connection,
     organisation: int,

@@ -269,6 +269,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_message_organisation_feed_control_id'), ['organisation', 'feed', 'control_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_message_organisation_state_id'), ['organisation', 'state', 'id'], unique=False)
 
+    op.create_table('message_answer',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('message', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('code', sa.String(length=2), nullable=False),
+    sa.Column('feed', sa.String(length=64), nullable=False),
+    sa.Column('raw', sa.LargeBinary(), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('reply', sa.LargeBinary(), nullable=True),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('sent', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'message', 'code', name=op.f('pk_message_answer'))
+    )
+    with op.batch_alter_table('message_answer', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_message_answer_organisation_feed_state'), ['organisation', 'feed', 'state'], unique=False)
+
     op.create_table('message_effect',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('message', sa.BigInteger(), autoincrement=False, nullable=False),
