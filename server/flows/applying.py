@@ -10,7 +10,7 @@ from hl7 import events
 from hl7.facts import Header
 from hl7.habits import adapted
 from hl7.message import parse
-from server.flows import admissions, feeds, lanes, orders, provenances, reports
+from server.flows import admissions, feeds, lanes, orders, provenances, reports, staff
 from server.flows.feeds import Feed
 from server.flows.lanes import Application, Outcome
 from server.flows.patients import Site
@@ -49,6 +49,7 @@ def read(house: House, row: Any) -> Application:
 
     def application(connection: Connection, site: Site, now: int) -> Outcome:
         work = _work(house, connection, site, feed, facts.header, row.id, now)
+        staff.settle(work, facts)
         write(work, facts)
         provenances.record(work)
         return work.outcome

@@ -14,7 +14,7 @@ from server.store import index, resources
 
 SEARCHED = (
     *("Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Observation"),
-    *("Encounter", "Provenance", "Endpoint"),
+    *("Encounter", "Provenance", "Practitioner", "Organization", "Endpoint"),
 )
 # What searches, chains and includes know of; a type that is not served does not exist for them.
 TABLE = only(SEARCHED)
