@@ -10,7 +10,6 @@ import pytest
 import requests
 
 from server.app import ROUTES
-from server.flows.access import COMPARTMENT
 from server.flows.resources import SEARCHED, TYPES
 from server.web.routes import Public, Route, Scoped
 from tests.support.hospital import (
@@ -74,7 +73,7 @@ def addresses() -> Iterator[tuple[str, str, str]]:
         kind = shows(route)
         types = SEARCHED if kind == "search" else TYPES
         for type_ in types if "<type>" in route.rule else ("",):
-            shared = type_ not in COMPARTMENT and type_ and kind == "owned"
+            shared = type_ == "Endpoint" and kind == "owned"
             yield (
                 route.methods[0],
                 route.rule.replace("<type>", type_),
@@ -184,7 +183,7 @@ def mentions(world: Hospital, name: str, text: str) -> list[str]:
     """The things that are of one person alone and stand in an answer."""
     ids = [world.patients[name]]
     if name == "Alice":
-        own = (id_ for type_, id_ in world.alices.items() if type_ in COMPARTMENT)
+        own = (id_ for type_, id_ in world.alices.items() if type_ != "Endpoint")
         ids += [*own, *SECRETS]
     return [word for word in ids if word in text]
 
@@ -214,6 +213,8 @@ SEARCHES = (
     "/fhir/Observation?code:text=alices",
     "/fhir/Encounter?_has:Observation:encounter:status=final",
     "/fhir/Provenance?_include=*",
+    "/fhir/Practitioner?name=Doctor&_revinclude=*",
+    "/fhir/Organization?_has:DiagnosticReport:performer:status=final",
     "/fhir/Patient?_revinclude=Provenance:target&_revinclude=DiagnosticReport:subject",
     f"/fhir/ImagingStudy?series={ALICES}.1",
     f"/fhir/ImagingStudy?instance={ALICES}.1.1",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from server import clock
+from server.flows.access import COMPARTMENT
 from server.flows.sites import HOME, House
 from server.store import resources
 from server.store.resources import Change, Owner
@@ -11,7 +12,7 @@ Json = dict[str, Any]
 
 
 def chart(name: str, patient: str) -> list[Json]:
-    """An order, a report, a measurement, a visit, their origin and a document."""
+    """An order, a report with its authors, a measurement, a visit, their origin and a document."""
     subject = {"reference": f"Patient/{patient}"}
     code = {"text": f"of {name}"}
     person = {"agent": [{"who": {"display": "CT1"}}], "recorded": "2024-02-29T07:27:30Z"}
@@ -24,7 +25,14 @@ def chart(name: str, patient: str) -> list[Json]:
             "subject": subject,
             "code": code,
             "basedOn": [{"reference": f"ServiceRequest/{name}-order"}],
+            "performer": [
+                {"reference": f"Practitioner/{name}-doctor"},
+                {"reference": f"Organization/{name}-clinic"},
+            ],
         },
+        {"resourceType": "Practitioner", "id": f"{name}-doctor"}
+        | {"name": [{"family": f"Doctor of {name}"}]},
+        {"resourceType": "Organization", "id": f"{name}-clinic", "name": f"Clinic of {name}"},
         {"resourceType": "Observation", "id": f"{name}-measure", "status": "final"}
         | {"subject": subject, "code": code, "valueString": name},
         {"resourceType": "Encounter", "id": f"{name}-visit", "status": "finished"}
@@ -42,5 +50,6 @@ def put(house: House, name: str, patient: str) -> dict[str, str]:
     with house.database.write() as connection:
         change = Change(clock.now(), "test", house.config.fhir_base)
         for body in bodies:
-            resources.put(connection, Owner(HOME, patient), body, change)
+            owned = body["resourceType"] in COMPARTMENT
+            resources.put(connection, Owner(HOME, patient if owned else ""), body, change)
     return {body["resourceType"]: body["id"] for body in bodies}
