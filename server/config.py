@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,7 +19,7 @@ class BadSetting(Exception):
 class Setting:
     """One row of the settings table.
 
-    `kind` is text, path, int, size, secret, zone, file (that has to be there) or choice:a|b.
+    `kind` is text, path, int, size, secret, zone, networks, file (that is there) or choice:a|b.
     """
 
     name: str
@@ -84,6 +84,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Empty: they are filed as unissued.",
     ),
     Setting(
+        "REALM",
+        "text",
+        "",
+        "Country of `home` whose profiles count, by its two letters, as us: race and ethnicity of "
+        "US Core.",
+    ),
+    Setting(
         "OPEN_DOORS",
         "choice:auto|loopback|none",
         "auto",
@@ -93,9 +100,9 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "TRUSTED_PROXIES",
-        "text",
+        "networks",
         "",
-        "Addresses, comma separated, whose X-Forwarded headers count.",
+        "Addresses or networks (CIDR), comma separated, whose X-Forwarded-For names the caller.",
     ),
     Setting("HTTP_WORKERS", "int", "2", "Processes that answer HTTP."),
     Setting("HTTP_THREADS", "int", "32", "Requests that each HTTP process answers at once."),
@@ -128,12 +135,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("LOG_LEVEL", "choice:DEBUG|INFO|WARNING|ERROR", "INFO", "How much is logged."),
 )
 
+Network = IPv4Network | IPv6Network
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def _size(text: str) -> int:
     unit = _UNITS.get(text[-1:].upper())
     return int(text[:-1]) * unit if unit else int(text)
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def _parse(setting: Setting, text: str) -> Any:
@@ -147,6 +159,8 @@ def _parse(setting: Setting, text: str) -> Any:
             ZoneInfo(text)
         if setting.kind == "file" and text:
             Path(text).open("rb").close()
+        if setting.kind == "networks":
+            _networks(text)
     except OSError as bad:
         raise BadSetting(f"{PREFIX}{setting.name}: cannot read {text!r}: {bad.strerror}") from bad
     except (ValueError, ZoneInfoNotFoundError) as bad:
@@ -188,6 +202,7 @@ class Config:
     settle_seconds: int
     zone: str
     issuer: str
+    realm: str
     open_doors: str
     trusted_proxies: str
     http_workers: int
@@ -230,6 +245,11 @@ class Config:
     def base(self) -> str:
         """The public address, without a trailing slash."""
         return (self.base_url or f"http://{self.host}:{self.http_port}").rstrip("/")
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks whose word on who called counts."""
+        return _networks(self.trusted_proxies)
 
     @property
     def fhir_base(self) -> str:

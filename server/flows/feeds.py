@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from fhir import identifiers
-from hl7.charset import codec_of
 from hl7.facts import Header
 from hl7.habits import Habits
 from hl7.profiles import Profile
@@ -21,6 +20,7 @@ from server.flows.addresses import unmapped
 from server.flows.patients import Site
 from server.flows.sites import HOME, House
 from server.store import feeds
+from server.store.install import organisations
 
 PROCESSING = ("P", "T", "D")
 PLAIN, SECURE = "mllp", "mllps"
@@ -119,8 +119,7 @@ def _check_habits(feed: Feed) -> None:
         raise Invalid(f"--processing takes some of {','.join(PROCESSING)}")
     if feed.accession not in ACCESSIONS:
         raise Invalid(f"--accession takes one of {', '.join(ACCESSIONS)}")
-    if feed.charset and not codec_of(feed.charset):
-        raise Invalid(f"{feed.charset}: give a character set of HL7 table 0211, as 8859/1")
+    parties.check_charset(feed.charset)
     if feed.answer_to:
         destination(feed.answer_to)
 
@@ -171,7 +170,8 @@ def _values(feed: Feed, owner: int, now: int) -> dict[str, Any]:
     }
 
 
-def _feed(row: Any) -> Feed:
+def _feed(row: Any, charset: str) -> Feed:
+    """A feed of a row; `charset` is that of its organisation."""
     return Feed(
         organisation=row.organisation,
         name=row.name,
@@ -181,7 +181,7 @@ def _feed(row: Any) -> Feed:
         owns=frozenset(json.loads(row.owns)),
         issuer=row.issuer,
         zone=row.zone,
-        charset=row.charset,
+        charset=row.charset or charset,
         processing=frozenset(row.processing.split(",")),
         certificate=row.certificate,
         listener=row.listener,
@@ -196,7 +196,7 @@ def find(connection: Connection, organisation: int, name: str) -> Feed | None:
     if name == LOOPBACK.name and organisation == HOME:
         return LOOPBACK
     row = feeds.named(connection, organisation, name)
-    return None if row is None else _feed(row)
+    return None if row is None else _feed(row, organisations(connection)[organisation].charset)
 
 
 def load(connection: Connection, organisation: int, name: str) -> Feed:
@@ -237,7 +237,8 @@ def mapping(site: Site, feed: Feed) -> identifiers.Site:
 def calling(house: House, calling: Connecting) -> list[Feed]:
     """The feeds that a connection may be of; none means that the caller is a stranger."""
     with house.database.read() as connection:
-        known = [_feed(row) for row in feeds.every(connection)]
+        owners = organisations(connection)
+        known = [_feed(row, owners[row.organisation].charset) for row in feeds.every(connection)]
     found = [one for one in known if _may_call(one, calling)]
     if house.config.doors_open and unmapped(calling.address).is_loopback:
         found.append(LOOPBACK)

@@ -26,6 +26,8 @@ organisation = Table(
     Column("name", String(64), nullable=False, unique=True),
     text_column("issuer"),
     text_column("zone"),
+    text_column("charset"),
+    text_column("realm"),
     int_column("created"),
 )
 issuer = Table("issuer", metadata, org(), key("namespace", 256), text_column("system"))

@@ -310,6 +310,8 @@ def upgrade() -> None:
     sa.Column('name', sa.String(length=64), nullable=False),
     sa.Column('issuer', sa.Text(), server_default='', nullable=False),
     sa.Column('zone', sa.Text(), server_default='', nullable=False),
+    sa.Column('charset', sa.Text(), server_default='', nullable=False),
+    sa.Column('realm', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_organisation')),
     sa.UniqueConstraint('name')
