@@ -89,18 +89,31 @@ def hl7() -> None:
 
 _since = click.option("--since", default="", metavar="TIME", help="From this time on (ISO 8601).")
 _before = click.option("--before", default="", metavar="TIME", help="Before this time.")
+_day = click.option("--day", default="", metavar="YYYY-MM-DD", help="All of this day (UTC).")
 
 
 @hl7.command("list")
 @_organisation
 @click.option("--state", default="", help="pending, applied, unmapped, review, parked, duplicate.")
+@click.option("--feed", default="", help="Only of this feed.")
+@click.option("--control-id", default="", help="Only with this MSH-10.")
 @_since
 @_before
-def hl7_list(organisation: str, state: str, since: str, before: str) -> None:
+@_day
+def hl7_list(
+    organisation: str,
+    state: str,
+    feed: str,
+    control_id: str,
+    since: str,
+    before: str,
+    day: str,
+) -> None:
     """Print one JSON object for each message, oldest first, at most 500."""
-    span = {"since": _micros(since), "before": _micros(before)}
+    start, end = _span(since, before, day)
+    equal = {"state": state, "feed": feed, "control_id": control_id}
     with opened() as house:
-        for one in message_log.listing(house, organisation, state=state, **span):
+        for one in message_log.listing(house, organisation, since=start, before=end, **equal):
             click.echo(json.dumps(one, ensure_ascii=False))
 
 
@@ -118,14 +131,12 @@ def hl7_show(organisation: str, message: int) -> None:
 @click.argument("message", type=int, nargs=-1)
 @_since
 @_before
-@click.option("--day", default="", metavar="YYYY-MM-DD", help="All of this day (UTC).")
+@_day
 def hl7_replay(
     organisation: str, message: tuple[int, ...], since: str, before: str, day: str
 ) -> None:
     """Apply messages again, by id or by time; what has not changed is not written again."""
-    start, end = _micros(day or since), _micros(before)
-    if day:
-        end = start + int(timedelta(days=1).total_seconds()) * 1_000_000
+    start, end = _span(since, before, day)
     with opened() as house:
         count = message_log.replay(house, organisation, list(message), since=start, before=end)
     show({"replayed": count})
@@ -139,6 +150,14 @@ def hl7_park(organisation: str, message: int) -> None:
     with opened() as house:
         message_log.park(house, organisation, message)
     show({"parked": message})
+
+
+def _span(since: str, before: str, day: str) -> tuple[int, int]:
+    """From when and before when, as the tables keep it; 0 is no limit."""
+    if not day:
+        return _micros(since), _micros(before)
+    start = _micros(day)
+    return start, start + int(timedelta(days=1).total_seconds()) * 1_000_000
 
 
 def _micros(text: str) -> int:

@@ -19,12 +19,20 @@ MOST_REPLAYED = 10_000
 
 
 def listing(
-    house: House, organisation: str, *, state: str = "", since: int = 0, before: int = 0
+    house: House,
+    organisation: str,
+    *,
+    state: str = "",
+    feed: str = "",
+    control_id: str = "",
+    since: int = 0,
+    before: int = 0,
 ) -> list[dict[str, Any]]:
     """Messages of an organisation, oldest first, at most 500; without what they say."""
+    equal = {"state": state, "feed": feed, "control_id": control_id}
     with house.database.read() as connection:
         owner = parties.named(connection, organisation)
-        rows = store.listing(connection, owner, state=state, since=since, before=before)
+        rows = store.listing(connection, owner, equal, since=since, before=before)
     return [
         dict(row._mapping)
         | {"received": clock.instant(row.received), "outcome": json.loads(row.outcome or "{}")}
@@ -88,7 +96,7 @@ def replay(
         owner = parties.named(connection, organisation)
         if not ids:
             found = store.listing(
-                connection, owner, since=since, before=before, limit=MOST_REPLAYED + 1
+                connection, owner, {}, since=since, before=before, limit=MOST_REPLAYED + 1
             )
             ids = [row.id for row in found if row.state != store.DUPLICATE]
     if len(ids) > MOST_REPLAYED:

@@ -19,24 +19,25 @@ PERSON, ORGANISATION = "Practitioner", "Organization"
 
 def settle(work: Work, facts: object) -> None:
     """Write whoever a message names by a number, and let its references lead to them."""
-    known = dict(work.context.known)
-    for kind, number, body in _named(work, facts):
+    found: dict[tuple[str, str], Json] = {}
+    for number, body in _named(work, facts):
         key = staff_key(number, work.context.site)
-        if key is None or body is None:
-            continue
-        known[key] = f"{kind}/{body['id']}"
+        if key is not None and body is not None and "name" not in found.get(key, {}):
+            found[key] = body  # who is named twice is called as the first time
+    for body in found.values():
         _write(work, body)
-    work.context = replace(work.context, known=known)
+    known = {key: f"{body['resourceType']}/{body['id']}" for key, body in found.items()}
+    work.context = replace(work.context, known={**work.context.known, **known})
 
 
-def _named(work: Work, facts: object) -> Iterator[tuple[str, Identifier, Json | None]]:
+def _named(work: Work, facts: object) -> Iterator[tuple[Identifier, Json | None]]:
     """Each person and organisation once, as this message tells of them."""
     for person in dict.fromkeys(named_in(facts, Person)):
         id_ = _id(work, PERSON, person.number)
-        yield PERSON, person.number, practitioner.build(person, work.context, id=id_)
+        yield person.number, practitioner.build(person, work.context, id=id_)
     for told in dict.fromkeys(named_in(facts, Organisation)):
         id_ = _id(work, ORGANISATION, told.number)
-        yield ORGANISATION, told.number, organization.build(told, work.context, id=id_)
+        yield told.number, organization.build(told, work.context, id=id_)
 
 
 def _id(work: Work, kind: str, number: Identifier) -> str:
