@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fhir import order_status, service_request
+from fhir import order_status, service_request, wire
 from fhir.hl7_context import Context
 from fhir.hl7_identifiers import issuer_of
 from fhir.identifiers import order_system
@@ -122,7 +122,8 @@ def _write(
     if report_status:
         step = order_status.after_report(old, report_status)
     else:
-        step = order_status.next_status(old, order.control, order.status)
+        before = _before(work, id_) if order.control in order_status.REFUSALS else ""
+        step = order_status.next_status(old, order.control, order.status, before=before)
     if step.remark:
         work.outcome.notes.append(step.remark)
     view = OrderView(
@@ -134,6 +135,15 @@ def _write(
     )
     body = service_request.merge(current, order, view, work.context)
     work.write(body, whose.patient, f"the order of {work.header.kind}", first=first)
+
+
+def _before(work: Work, id_: str) -> str:
+    """What an order was before it was revoked, "" if it always was."""
+    for version in resources.versions(work.connection, work.organisation, ORDER, id_):
+        status = str(wire.read(version.text)["status"]) if version.text else ""
+        if status not in ("", order_status.REVOKED):
+            return status
+    return ""
 
 
 def note_studies(work: Work, type_: str, id_: str, patient: str, uids: Uids) -> None:

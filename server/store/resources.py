@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import extract, wire
@@ -227,6 +227,12 @@ def history(
     return connection.execute(
         query.order_by(resource_version.c.version.desc()).limit(count)
     ).fetchall()
+
+
+def versions(connection: Connection, organisation: int, type_: str, id_: str) -> Sequence[Any]:
+    """Every version, the newest first."""
+    query = _versions(organisation, type_, id_, true())
+    return connection.execute(query.order_by(resource_version.c.version.desc())).fetchall()
 
 
 def count_versions(
