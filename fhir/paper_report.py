@@ -69,18 +69,19 @@ def together(layers: Sequence[Json]) -> Json:
     leading = max(layers, key=lambda one: RANK.get(one["status"], 0))
     others = [one for one in layers if one is not leading]
     body = dict(leading)
-    numbers = [number for one in (leading, *others) for number in one.get("identifier", [])]
+    numbers = [number for one in layers for number in one.get("identifier", [])]
     body["identifier"] = in_order(distinct(numbers))
-    body["result"] = unique(r for one in (leading, *others) for r in one.get("result", []))
-    forms = [form for one in others for form in one.get("presentedForm", []) if "url" in form]
-    body["presentedForm"] = _by_kind([*leading.get("presentedForm", []), *forms])
     for one in others:
-        body = {**{key: value for key, value in one.items() if key in _FILLED}, **body}
+        body = {key: value for key, value in one.items() if key in _FILLED} | body
+    if leading["status"] != "entered-in-error":
+        body["result"] = unique(each for one in layers for each in one.get("result", []))
+        forms = [form for one in others for form in one.get("presentedForm", []) if "url" in form]
+        body["presentedForm"] = _by_kind([*leading.get("presentedForm", []), *forms])
     return {key: value for key, value in body.items() if value != []}
 
 
-# What another source may add where the leading one is silent.
-_FILLED = frozenset({"encounter", "issued", "performer", "resultsInterpreter"})
+# What another source may add where the leading one is silent; labels come from messages alone.
+_FILLED = frozenset({"meta", "encounter", "issued", "performer", "resultsInterpreter"})
 
 
 def _by_kind(forms: Sequence[Json]) -> list[Json]:

@@ -18,6 +18,8 @@ _CONCLUSIONS = frozenset({"121076", "121077", "121072", "121073", LOINC_IMPRESSI
 # What names the part of a report that a text is: as the title of one line it says nothing.
 _PARTS = frozenset({"121060", "121071", "121073", "121075", "121077", "121111", *_CONCLUSIONS})
 _LANGUAGE = "121049"
+# Schemes whose codes are language tags as FHIR has them (BCP 47).
+_TAGS = ("RFC", "IETF", "ISO639_1", "ISO639-1")
 _IMAGE_LIBRARY = "111028"
 _ABOUT = frozenset({"HAS OBS CONTEXT", "HAS CONCEPT MOD", "HAS ACQ CONTEXT"})
 _CONTEXT = "About this report"
@@ -48,7 +50,10 @@ def told(document: Document) -> Told:
 
 @dataclass(slots=True)
 class _Reader:
-    """Walks the items once; `path` holds the containers around the present one, by depth."""
+    """Walks the items once; `path` holds the containers around the present one, by depth.
+
+    `begun` says that a container has begun of which nothing was told yet.
+    """
 
     path: list[tuple[int, str, bool]] = field(default_factory=list)
     parts: list[tuple[str, str, list[str]]] = field(default_factory=list)
@@ -56,6 +61,7 @@ class _Reader:
     codes: list[Code] = field(default_factory=list)
     language: str = ""
     skipped: int | None = None
+    begun: bool = False
 
     def take(self, item: Item) -> None:
         """Take the next item."""
@@ -69,6 +75,7 @@ class _Reader:
         elif item.kind == "CONTAINER":
             concludes = self._concludes() or item.concept.value in _CONCLUSIONS
             self.path.append((item.depth, clean(item.concept.meaning), concludes))
+            self.begun = True
         elif item.depth == 0 and item.relationship in _ABOUT:
             self._about(item)
         else:
@@ -87,7 +94,7 @@ class _Reader:
     def _about(self, item: Item) -> None:
         if item.concept.value == _LANGUAGE:
             scheme = item.code.scheme.upper()
-            coded = scheme.startswith(("RFC", "ISO", "IETF"))
+            coded = scheme.startswith(_TAGS)
             self.language = item.code.value if coded else ""
             self.skipped = item.depth
         elif line := _line(item, ""):
@@ -104,8 +111,9 @@ class _Reader:
         if concludes and not self.path:
             title = clean(item.concept.meaning)
         key = (IMPRESSION if concludes else "", title)
-        if not self.parts or self.parts[-1][:2] != key:
+        if self.begun or not self.parts or self.parts[-1][:2] != key:
             self.parts.append((*key, []))
+        self.begun = False
         self.parts[-1][2].append(line)
 
 
@@ -124,7 +132,7 @@ def value_of(item: Item) -> str:
     """The value of an item as a reader understands it; "" for pictures, places and UIDs."""
     match item.kind:
         case "TEXT" | "TIME" | "DATETIME":
-            return clean(item.text)
+            return "\n".join(clean(item.text).splitlines())
         case "CODE":
             return clean(item.code.meaning or item.code.value)
         case "NUM":

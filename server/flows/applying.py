@@ -9,7 +9,8 @@ from fhir.hl7_context import context_of
 from hl7 import events
 from hl7.facts import Header
 from hl7.message import parse
-from server.flows import admissions, feeds, lanes, orders, provenances, reports
+from hl7.report_facts import ReportMessage
+from server.flows import admissions, contents, feeds, lanes, orders, provenances, reports
 from server.flows.feeds import Feed
 from server.flows.lanes import Application, Outcome
 from server.flows.patients import Site
@@ -44,14 +45,25 @@ def read(house: House, row: Any) -> Application:
     if facts is None:
         return _unmapped
     write = _BY_FAMILY[event.family]
+    blobs = _keep_documents(house, row, facts)
 
     def application(connection: Connection, site: Site, now: int) -> Outcome:
         work = _work(house, connection, site, feed, facts.header, row.id, now)
+        work.blobs = blobs
         write(work, facts)
         provenances.record(work)
         return work.outcome
 
     return application
+
+
+def _keep_documents(house: House, row: Any, facts: Any) -> dict[str, str]:
+    """Make the documents of a report durable before the transaction that names them."""
+    if not isinstance(facts, ReportMessage):
+        return {}
+    reports = [report for group in facts.patients for report in group.reports]
+    documents = [one for report in reports for one in report.attachments]
+    return contents.keep(house, row.organisation, row.id, row.received, documents)
 
 
 def _work(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import extract, wire
@@ -102,6 +102,14 @@ def hide_versions(connection: Connection, organisation: int, type_: str, id_: st
         resource_version.c.id == id_,
     )
     connection.execute(update(resource_version).where(*where).values(hidden=True))
+
+
+def texts_of_versions(
+    connection: Connection, organisation: int, type_: str, id_: str
+) -> Sequence[str]:
+    """The text of every version of a resource."""
+    query = _versions(organisation, type_, id_, true()).with_only_columns(resource_version.c.text)
+    return list(connection.execute(query).scalars())
 
 
 def withdraw(connection: Connection, owner: Owner, body: dict[str, Any], change: Change) -> None:
