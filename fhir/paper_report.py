@@ -11,7 +11,7 @@ from dicom.facts import InstanceFacts
 from fhir.codes import concept
 from fhir.diagnostic_report import IMAGING_STUDY
 from fhir.hl7_codes import ABSENT_REASON
-from fhir.hl7_sections import LOINC, categories
+from fhir.hl7_sections import categories
 from fhir.identifiers import Site, distinct, in_order
 from fhir.papers import (
     PaperView,
@@ -24,6 +24,7 @@ from fhir.papers import (
 )
 from fhir.references import named
 from fhir.report_text import PLAIN, narrative, plain
+from fhir.service_request import united
 from fhir.sr_text import HTML, Told, page, told
 from fhir.text import clean
 from fhir.unique import unique
@@ -104,13 +105,9 @@ def _code(paper: InstanceFacts, view: PaperView, site: Site) -> Json:
     codes = [*paper.study.procedures, *asked]
     if paper.document.title.scheme == "LN":
         codes.append(paper.document.title)
-    made = concept(dict.fromkeys(codes), base=site.base) or {}
-    codings = unique([*made.get("coding", []), IMAGING_STUDY])
-    known = [one for one in codings if one is not IMAGING_STUDY and one.get("code") == "18748-4"]
-    if any(one.get("system") == LOINC for one in known):
-        codings.remove(IMAGING_STUDY)
+    made = united([concept(dict.fromkeys(codes), base=site.base), {"coding": [IMAGING_STUDY]}])
     text = clean(view.description) or clean(paper.title)
-    return {"coding": codings} | ({"text": text} if text else {})
+    return (made or {}) | ({"text": text} if text else {})
 
 
 def _effective(view: PaperView) -> Json:

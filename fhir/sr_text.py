@@ -44,7 +44,7 @@ def told(document: Document) -> Told:
     sections = reader.finish()
     if document.cut:
         sections.append(Section("note", "Note", _CUT))
-    conclusion = "\n\n".join(one.text for one in sections if one.kind == IMPRESSION)
+    conclusion = "\n".join(reader.conclusion)
     return Told(tuple(sections), conclusion, tuple(reader.codes), reader.language)
 
 
@@ -58,6 +58,7 @@ class _Reader:
     path: list[tuple[int, str, bool]] = field(default_factory=list)
     parts: list[tuple[str, str, list[str]]] = field(default_factory=list)
     context: list[str] = field(default_factory=list)
+    conclusion: list[str] = field(default_factory=list)
     codes: list[Code] = field(default_factory=list)
     language: str = ""
     skipped: int | None = None
@@ -108,6 +109,8 @@ class _Reader:
         line = _line(item, title)
         if not line:
             return
+        if concludes and item.kind == "TEXT":
+            self.conclusion.append(line)
         if concludes and not self.path:
             title = clean(item.concept.meaning)
         key = (IMPRESSION if concludes else "", title)
