@@ -85,8 +85,12 @@ def _found(work: Work, names: list[Key]) -> set[str]:
         id_
         for name in names[:1]
         for type_, id_ in links.sharing(work.connection, work.organisation, name)
-        if type_ == REPORT and layers.is_told(work.connection, work.organisation, REPORT, id_)
+        if type_ == REPORT and _is_told(work, id_)
     }
+
+
+def _is_told(work: Work, id_: str) -> bool:
+    return layers.is_told(work.connection, work.organisation, REPORT, id_)
 
 
 def _names(work: Work, report: ReportFacts) -> list[Key]:
@@ -99,7 +103,7 @@ def _new_id(work: Work, whose: Whose, names: list[Key], instances: list[Key]) ->
     """The id of the one report of this patient that DICOM documents told of, else a new one."""
     for name in (*instances, *names):
         sharing = links.sharing(work.connection, work.organisation, name)
-        found = [id_ for type_, id_ in sharing if type_ == REPORT]
+        found = [id_ for type_, id_ in sharing if type_ == REPORT and not _is_told(work, id_)]
         mine = [id_ for id_ in found if _owner(work, id_) == whose.patient]
         if len(mine) == 1:
             return mine[0]
