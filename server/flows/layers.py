@@ -45,7 +45,7 @@ def with_documents(connection: Connection, organisation: int, body: Json) -> Jso
     if not derived.of(connection, organisation, REPORT, id_):
         return body
     derived.keep(connection, organisation, REPORT, id_, MESSAGE, text=wire.write(body))
-    return whole(connection, organisation, id_) or body
+    return whole(connection, organisation, id_, body["subject"]) or body
 
 
 def add_document(
@@ -60,18 +60,19 @@ def add_document(
             derived.keep(connection, organisation, REPORT, id_, MESSAGE, text=text)
     text = wire.write(body)
     derived.keep(connection, organisation, REPORT, id_, source, study=study, text=text)
-    return whole(connection, organisation, id_) or body
+    return whole(connection, organisation, id_, body["subject"]) or body
 
 
-def whole(connection: Connection, organisation: int, id_: str) -> Json | None:
+def whole(connection: Connection, organisation: int, id_: str, subject: Json) -> Json | None:
     """A report made of all that is said of it; None when nobody says anything.
 
-    What joining found stays: it looks at all of them anew.
+    Whose it is may have changed since a source spoke: `subject` counts. What joining found stays:
+    it looks at all of them anew.
     """
     rows = derived.of(connection, organisation, REPORT, id_)
     if not rows:
         return None
-    made = paper_report.together([wire.read(row.text) for row in rows])
+    made = paper_report.together([wire.read(row.text) for row in rows]) | {"subject": subject}
     present = body_of(connection, organisation, REPORT, id_)
     if present is None:
         return made

@@ -185,7 +185,7 @@ class Writer:
             return
         owner = Owner(self.organisation, present.filed_under, present.hidden)
         if derived.of(connection, self.organisation, row.type, row.id):
-            self._made_of_the_rest(connection, row, owner, change)
+            self._made_of_the_rest(connection, wire.read(present.text), owner, change)
         elif row.type == ORDER or moved:
             resources.withdraw(connection, owner, wire.read(present.text), change)
             links.forget(connection, self.organisation, row.type, row.id)
@@ -197,13 +197,14 @@ class Writer:
                 )
 
     def _made_of_the_rest(
-        self, connection: Connection, row: Any, owner: Owner, change: Change
+        self, connection: Connection, present: Json, owner: Owner, change: Change
     ) -> None:
-        if row.type == REPORT:
-            body = layers.whole(connection, self.organisation, row.id) or {}
-        elif row.type == ORDER:
-            body = self._order_of(connection, row.id)
+        id_, held = present["id"], owner.hidden
+        if present["resourceType"] == ORDER:
+            body = self._order_of(connection, id_)
         else:
-            return
-        held = owner.hidden if row.type == ORDER else release.is_held(body)
-        resources.put(connection, Owner(owner.organisation, owner.filed_under, held), body, change)
+            subject = present["subject"]
+            body = layers.whole(connection, self.organisation, id_, subject) or present
+            held = release.is_held(body)
+        owner = Owner(owner.organisation, owner.filed_under, held)
+        resources.put(connection, owner, body, change)

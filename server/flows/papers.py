@@ -74,7 +74,7 @@ def work(house: House, job: Job) -> None:
                 writer.write(connection, one, change)
     with house.database.write() as connection:
         writer.end(connection, Change(clock.now(), _REASON, house.config.fhir_base))
-        if not seen.row.held:
+        if writer.done and not seen.row.held:
             joining.ask(connection, key.organisation, seen.row.id, clock.now())
     return None
 

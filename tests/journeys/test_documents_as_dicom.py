@@ -19,8 +19,8 @@ from tests.support.server import Server, running
 from tests.support.waiting import until
 
 UID = "1.2.3"
-ANN = {"PatientName": "Doe^Ann", "PatientBirthDate": "19700101", "PatientSex": "F"}
-EVE = {"PatientName": "Roe^Eve", "PatientID": "P2", "StudyInstanceUID": "1.2.4"}
+ANN: dict[str, Any] = {"PatientName": "Doe^Ann", "PatientBirthDate": "19700101", "PatientSex": "F"}
+EVE: dict[str, Any] = {"PatientName": "Roe^Eve", "PatientID": "P2", "StudyInstanceUID": "1.2.4"}
 ASKED = request(UID, placer="ORD-1", filler="FIL-1", accession="ACC-1", code="HEAD")
 PID = f"PID|1||P1^^^&{SYSTEM}&URI^MR||Doe^Ann||19700101|F"
 LETTER, SIGNED, ATTACHED = b"%PDF-1.4 letter", b"%PDF-1.4 signed", b"%PDF-1.4 " + b"x" * 400_000
