@@ -67,7 +67,7 @@ def review_list(state: str) -> None:
 
 @click.command(short_help="Check stored objects and the audit.")
 def verify() -> None:
-    """Read every stored object again, compare it with its row, and check the audit: its chains, and
+    """Read every stored object and document again, compare it with its row, and check the audit: its chains, and
     that the bytes it tells of are those that left by each door.
 
     Prints a JSON object; exits with 1 when anything is missing or changed.
@@ -76,7 +76,7 @@ def verify() -> None:
         tally, faults = operate.Check(), list[str]()
         with click.progressbar(
             operate.verify_blobs(house),
-            length=operate.count_instances(house),
+            length=operate.count_blobs(house),
             label="Reading objects",
             file=sys.stderr,
         ) as bar:

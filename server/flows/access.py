@@ -25,7 +25,7 @@ S = TypeVar("S", bound=Select[Any])
 # only those that one of the patient's own resources refers to.
 COMPARTMENT = frozenset(
     {"Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Observation"}
-    | {"Encounter", "Provenance", "Binary"}
+    | {"DocumentReference", "Encounter", "Provenance", "Binary"}
 )
 
 

@@ -10,7 +10,17 @@ from hl7 import events
 from hl7.facts import Header
 from hl7.habits import adapted
 from hl7.message import parse
-from server.flows import admissions, feeds, lanes, orders, provenances, reports, staff
+from hl7.report_facts import ReportMessage
+from server.flows import (
+    admissions,
+    contents,
+    feeds,
+    lanes,
+    orders,
+    provenances,
+    reports,
+    staff,
+)
 from server.flows.feeds import Feed
 from server.flows.lanes import Application, Outcome
 from server.flows.patients import Site
@@ -46,15 +56,26 @@ def read(house: House, row: Any) -> Application:
         return _unmapped
     facts = adapted(facts, message, feeds.habits(feed))
     write = _BY_FAMILY[event.family]
+    blobs = _keep_documents(house, row, facts)
 
     def application(connection: Connection, site: Site, now: int) -> Outcome:
         work = _work(house, connection, site, feed, facts.header, row.id, now)
+        work.blobs = blobs
         staff.settle(work, facts)
         write(work, facts)
         provenances.record(work)
         return work.outcome
 
     return application
+
+
+def _keep_documents(house: House, row: Any, facts: Any) -> dict[str, str]:
+    """Make the documents of a report durable before the transaction that names them."""
+    if not isinstance(facts, ReportMessage):
+        return {}
+    reports = [report for group in facts.patients for report in group.reports]
+    documents = [one for report in reports for one in report.attachments]
+    return contents.keep(house, row.organisation, row.id, row.received, documents)
 
 
 def _work(

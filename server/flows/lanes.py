@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from server import clock
-from server.errors import Fault
+from server.errors import Busy, Fault, Full
 from server.flows import answers
 from server.flows.patients import Site
 from server.flows.sites import House
@@ -65,6 +65,8 @@ def work(house: House, job: Job, read: Reader) -> None:
             return  # the lane is empty, or who holds its head up will ask for it again
         try:
             _apply(house, row, read(house, row))
+        except (Full, Busy):  # waited out, however long it takes: no fault of the message
+            raise
         except Exception as error:  # outermost loop of a lane: its head must not fail for ever
             if not _parked(house, row, error):
                 raise

@@ -2,7 +2,7 @@
 is the last.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Work:
-    """One message being applied in one transaction."""
+    """One message being applied in one transaction; `blobs` hold its documents, by SHA-256."""
 
     connection: Connection
     site: Site
@@ -39,6 +39,7 @@ class Work:
     base: str
     outcome: Outcome = field(default_factory=Outcome)
     touched: list[tuple[str, str]] = field(default_factory=list)
+    blobs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def organisation(self) -> int:

@@ -104,6 +104,14 @@ def hide_versions(connection: Connection, organisation: int, type_: str, id_: st
     connection.execute(update(resource_version).where(*where).values(hidden=True))
 
 
+def texts_of_versions(
+    connection: Connection, organisation: int, type_: str, id_: str
+) -> Sequence[str]:
+    """The text of every version of a resource."""
+    query = _versions(organisation, type_, id_, true()).with_only_columns(resource_version.c.text)
+    return list(connection.execute(query).scalars())
+
+
 def withdraw(connection: Connection, owner: Owner, body: dict[str, Any], change: Change) -> None:
     """Delete a resource: it answers 410 and no search finds it; its versions stay."""
     old = current(connection, owner.organisation, body["resourceType"], body["id"])

@@ -133,7 +133,8 @@ def test_of_a_withdrawn_report_the_patient_sees_a_tombstone_and_staff_the_conten
     assert complaints(tombstone) == []
     assert "lesion" in json.dumps(read(house, staff, "DiagnosticReport"))
     assert len(versions(house, patient, "DiagnosticReport")) == 1
-    assert read(house, patient, "Binary") == 404
+    assert read(house, patient, "Binary") == 410
+    assert read(house, staff, "Binary")["resourceType"] == "Binary"
     result = read(house, patient, "Observation")
     assert "12" not in json.dumps(result.get("valueQuantity", ""))
     assert len(versions(house, patient, "Observation")) == 1

@@ -72,6 +72,33 @@ def upgrade() -> None:
     sa.Column('retired', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_client'))
     )
+    op.create_table('content',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('blob', sa.String(length=255), nullable=False),
+    sa.Column('start', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('length', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('inflated', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('sha256', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_content'))
+    )
+    with op.batch_alter_table('content', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_content_organisation_blob'), ['organisation', 'blob'], unique=False)
+        batch_op.create_index(batch_op.f('ix_content_organisation_sha256'), ['organisation', 'sha256'], unique=False)
+
+    op.create_table('derived',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('type', sa.String(length=40), nullable=False),
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('source', sa.String(length=80), nullable=False),
+    sa.Column('study', sa.Text(), server_default='', nullable=False),
+    sa.Column('text', sa.Text(), server_default='', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'type', 'id', 'source', name=op.f('pk_derived'))
+    )
+    with op.batch_alter_table('derived', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_derived_organisation_study'), ['organisation', 'study'], unique=False)
+
     op.create_table('feed',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('name', sa.String(length=64), nullable=False),
