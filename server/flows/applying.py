@@ -9,7 +9,7 @@ from fhir.hl7_context import context_of
 from hl7 import events
 from hl7.facts import Header
 from hl7.message import parse
-from server.flows import admissions, feeds, lanes, orders, provenances, reports
+from server.flows import admissions, feeds, lanes, mergers, orders, provenances, reports
 from server.flows.feeds import Feed
 from server.flows.lanes import Application, Outcome
 from server.flows.patients import Site
@@ -22,6 +22,7 @@ Apply = Callable[[Work, Any], None]
 _BY_FAMILY: Mapping[str, Apply] = {
     "person": admissions.apply,
     "visit": admissions.apply,
+    "merge": mergers.apply,
     "order": orders.apply,
     "report": reports.apply,
 }
@@ -66,7 +67,7 @@ def _work(
     mapping = feeds.mapping(site, feed)
     context = context_of(header, mapping, zone=feed.zone)
     base = house.config.fhir_base
-    return Work(connection, site, feed, header, context, message, now, base)
+    return Work(connection, site, feed, header, context, message, now, base, house.auditor)
 
 
 def _unmapped(_connection: Connection, _site: Site, _now: int) -> Outcome:

@@ -156,10 +156,10 @@ def _keep_documents(work: Work, patient: str, report: ReportFacts, held: bool) -
 
     Documents of a report that is not released are `held`.
     """
-    addresses = []
+    addresses, record = [], work.filed_under(patient)
     for one in report.attachments:
         digest = hashlib.sha256(one.data).hexdigest()
-        id_ = derived_id(work.site.key, "Binary", f"{work.organisation}|{patient}|{digest}")
+        id_ = derived_id(work.site.key, "Binary", f"{work.organisation}|{record}|{digest}")
         about = f"Patient/{patient}"
         body = binary.build(id=id_, content_type=one.content_type, data=one.data, about=about)
         work.write(body, patient, f"a document of {work.header.kind}", held=held)

@@ -7,11 +7,11 @@ has arrived for the settle time, it settles once more, and only that is a number
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from dicom.facts import InstanceFacts, Issuer, Number, PatientFacts
 from dicom.facts_json import load
-from fhir import endpoint, imaging_study
+from fhir import endpoint, imaging_study, wire
 from fhir import patient as patient_body
 from fhir.identifiers import order_system
 from fhir.imaging_study import (
@@ -22,17 +22,17 @@ from fhir.imaging_study import (
     Order,
     StudyView,
 )
+from fhir.patient_links import filled, says_nothing
 from server import clock
-from server.flows import joining
+from server.flows import joining, merging
 from server.flows.patients import Site, load_facts
 from server.flows.sites import House
-from server.store import index, jobs, links, resources
+from server.store import identities, index, jobs, links, people, resources
 from server.store.index import StudyKey
 from server.store.install import derived_id
 from server.store.jobs import Job
 from server.store.links import ACCESSION, FILLER, PLACER, PROCEDURE, STUDY, Key
 from server.store.resources import Change, Owner
-from server.store.tables import patient
 
 _SECOND = 1_000_000
 _SLOWER = 5
@@ -41,11 +41,15 @@ _REASON = "derived from DICOM instances"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A study as one read saw it."""
+    """A study as one read saw it: `record` is its patient, `source` whom its headers name.
+
+    They differ where one was merged into the other.
+    """
 
     key: StudyKey
     row: Any
     record: Any
+    source: Any
     instances: list[InstanceFacts]
     orders: tuple[Order, ...]
 
@@ -85,11 +89,12 @@ def _due(row: Any, pause: int, now: int) -> bool:
 
 
 def _snapshot(connection: Connection, key: StudyKey, row: Any) -> Snapshot:
-    where = (patient.c.organisation == key.organisation) & (patient.c.id == row.subject)
-    record = connection.execute(select(patient).where(where)).one()
+    shown = identities.shown_by(connection, key.organisation, row.filed_under)
+    record = people.patient_row(connection, key.organisation, row.subject)
+    source = people.patient_row(connection, key.organisation, shown)
     facts = [load(text) for text in index.facts(connection, key)]
     orders = joining.study_orders(connection, key.organisation, row.id)
-    return Snapshot(key, row, record, facts, orders)
+    return Snapshot(key, row, record, source, facts, orders)
 
 
 def _bodies(site: Site, seen: Snapshot, settled: bool, base: str) -> list[dict[str, Any]]:
@@ -102,14 +107,19 @@ def _bodies(site: Site, seen: Snapshot, settled: bool, base: str) -> list[dict[s
         uid=seen.key.uid,
         subject=f"Patient/{seen.row.subject}",
         instances=seen.instances,
-        subject_number=_header(seen).number,
+        subject_number=_header(seen.record).number,
         endpoints=(f"Endpoint/{service}",),
         orders=seen.orders,
         tags=_tags(seen, settled),
     )
     return [
         endpoint.build(id=service, address=f"{base}/dicomweb", name=f"DICOMweb of {site.name}"),
-        patient_body.build(_header(seen), known, id=seen.record.id, tags=_identity_tags(seen)),
+        patient_body.build(
+            _header(seen.source),
+            replace(site.mapping, default=seen.source.issuer),
+            id=seen.source.id,
+            tags=_identity_tags(seen.source),
+        ),
         imaging_study.build(view, known),
     ]
 
@@ -119,21 +129,26 @@ def endpoint_id(site: Site) -> str:
     return derived_id(site.key, "Endpoint", f"{site.organisation}|dicomweb")
 
 
-def _header(seen: Snapshot) -> PatientFacts:
-    """The header that made the record; a number that identity did not accept loses its issuer."""
-    header = load_facts(seen.record.facts)
-    if seen.record.issuer:
+def _header(record: Any) -> PatientFacts:
+    """The header that made a record; a number that identity did not accept loses its issuer."""
+    header = load_facts(record.facts)
+    if record.issuer:
         return header
     return replace(header, number=replace(header.number, issuer=Issuer()))
 
 
-def _identity_tags(seen: Snapshot) -> tuple[str, ...]:
-    return (UNIDENTIFIED,) if seen.record.kind == "unidentified" else ()
+def _identity_tags(record: Any) -> tuple[str, ...]:
+    return (UNIDENTIFIED,) if record.kind == "unidentified" else ()
 
 
 def _tags(seen: Snapshot, settled: bool) -> tuple[str, ...]:
-    unsure = (IDENTITY_NOT_CONFIRMED,) if seen.row.unconfirmed else ()
-    return (SETTLED if settled else ARRIVING, *unsure, *_identity_tags(seen))
+    unsure = (IDENTITY_NOT_CONFIRMED,) if _is_unsure(seen) else ()
+    return (SETTLED if settled else ARRIVING, *unsure, *_identity_tags(seen.record))
+
+
+def _is_unsure(seen: Snapshot) -> bool:
+    """Whether nobody has decided yet whose a study is that was set apart."""
+    return bool(seen.row.unconfirmed and seen.row.subject == seen.row.filed_under)
 
 
 def _store(
@@ -148,10 +163,7 @@ def _store(
     service, person, study = bodies
     organisation = seen.key.organisation
     resources.put(connection, Owner(organisation), service, change)
-    if resources.current(connection, organisation, "Patient", person["id"]) is None:
-        # A header never overwrites what is known of a patient: it only makes the first version.
-        owner = Owner(organisation, person["id"], _hidden(seen))
-        resources.put(connection, owner, person, change)
+    _store_person(connection, site, seen, person, change)
     owner = Owner(organisation, seen.row.filed_under, seen.row.held)
     resources.put(connection, owner, study, change)
     if not seen.row.held:
@@ -166,6 +178,21 @@ def _store(
             "revision": seen.row.revision + settled,
         },
     )
+
+
+def _store_person(
+    connection: Connection, site: Site, seen: Snapshot, person: dict[str, Any], change: Change
+) -> None:
+    """A header never overwrites what is known of a patient: it tells of one of whom nothing is."""
+    organisation, id_ = seen.key.organisation, person["id"]
+    row = resources.current(connection, organisation, "Patient", id_)
+    if row is None:
+        resources.put(connection, Owner(organisation, id_, _hidden(seen)), person, change)
+    elif not row.deleted and says_nothing(known := wire.read(row.text)):
+        owner = Owner(organisation, row.filed_under, row.hidden)
+        body = merging.shown(connection, organisation, id_, filled(known, person))
+        resources.put(connection, owner, body, change)
+        merging.lend(connection, site, id_, change)
 
 
 def _keys(site: Site, seen: Snapshot) -> set[Key]:
@@ -188,7 +215,7 @@ def _keys(site: Site, seen: Snapshot) -> set[Key]:
 
 def _hidden(seen: Snapshot) -> bool:
     """A record that a contradiction set apart is not for patients."""
-    return bool(seen.row.unconfirmed and seen.record.kind == "unidentified")
+    return bool(_is_unsure(seen) and seen.source.kind == "unidentified")
 
 
 def _again(connection: Connection, key: StudyKey, run_at: int) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from server import clock
 from server.errors import Busy, Fault, Full
-from server.flows import applying, grants, joining, lanes, studies
+from server.flows import applying, grants, joining, lanes, merging, moving, studies
 from server.flows.sites import House
 from server.store import jobs
 from server.store.jobs import Job
@@ -19,6 +19,7 @@ Handler = Callable[[House, Job], None]
 HANDLERS: Mapping[str, Handler] = {
     "settle": studies.settle,
     joining.KIND: joining.work,
+    merging.MOVE: moving.work,
     lanes.KIND: applying.apply,
 }
 # What else happens in the transaction that parks a job.

@@ -1,0 +1,82 @@
+"""Merges by a feed and by an operator: everything follows, nobody gains, all of it can be undone."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server import clock
+from server.errors import Denied, Unauthenticated
+from server.flows import grants, resources
+from server.flows.sites import House
+from tests.support.examination import (
+    ADT,
+    ORDER,
+    ORU,
+    PID,
+    TEXT,
+    bodies,
+    drain,
+    graph,
+    report,
+    reviews,
+    send,
+    store,
+    token_for,
+)
+from tests.support.hl7_builder import packed
+from tests.support.houses import opened
+
+OLD = "4MR1"
+NEW_PID = PID.replace(OLD, "7NEW7")
+MRG = f"MRG|{OLD}^^^HOSP^MR"
+NEW_ADT = packed("ADT^A04^ADT_A01", NEW_PID, "PV1|1|O|RAD", control="A7")
+A40 = packed("ADT^A40^ADT_A39", NEW_PID, MRG, control="M1")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with opened(tmp_path, SETTLE_SECONDS="0") as made:
+        yield made
+
+
+def patient(house: House, number: str) -> Any:
+    """The Patient whose usual number it is."""
+    return next(
+        one
+        for one in bodies(house)["Patient"]
+        if (one["identifier"][0]["value"], one["identifier"][0].get("use")) == (number, "usual")
+    )
+
+
+def subjects(house: House) -> set[str]:
+    found = bodies(house)
+    return {
+        one["subject"]["reference"]
+        for type_ in ("ImagingStudy", "ServiceRequest", "DiagnosticReport")
+        for one in found[type_]
+    }
+
+
+def test_after_a_merge_all_that_belonged_to_the_one_is_the_others(house: House) -> None:
+    for raw in (ADT, ORDER, ORU):
+        send(house, raw)
+    store(house)
+    send(house, A40)
+    gone, survivor = patient(house, OLD), patient(house, "7NEW7")
+    assert gone["active"] is False
+    assert gone["link"] == [
+        {"other": {"reference": f"Patient/{survivor['id']}"}, "type": "replaced-by"}
+    ]
+    assert survivor["link"] == [
+        {"other": {"reference": f"Patient/{gone['id']}"}, "type": "replaces"}
+    ]
+    assert [(one.get("use"), one["value"]) for one in survivor["identifier"]] == [
+        *(("usual", "7NEW7"), ("old", OLD)),
+    ]
+    assert subjects(house) == {f"Patient/{survivor['id']}"}
+    (study,) = bodies(house)["ImagingStudy"]
+    assert study["subject"]["identifier"]["value"] == "7NEW7"
+    assert reviews(house) == []
