@@ -24,6 +24,8 @@ COMMANDS = {
     "verify": ("server.commands.operate", "verify"),
     "feed": ("server.commands.hl7", "feed"),
     "hl7": ("server.commands.hl7", "hl7"),
+    "merge": ("server.commands.identity", "merge"),
+    "unmerge": ("server.commands.identity", "unmerge"),
     "_role": ("server.commands.roles", "role"),
 }
 

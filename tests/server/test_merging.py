@@ -1,15 +1,14 @@
 """Merges by a feed and by an operator: everything follows, nobody gains, all of it can be undone."""
 
-import json
+import itertools
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from server import clock
-from server.errors import Denied, Unauthenticated
-from server.flows import grants, resources
+from server.flows import message_log
 from server.flows.sites import House
 from tests.support.examination import (
     ADT,
@@ -24,7 +23,6 @@ from tests.support.examination import (
     reviews,
     send,
     store,
-    token_for,
 )
 from tests.support.hl7_builder import packed
 from tests.support.houses import opened
@@ -80,3 +78,30 @@ def test_after_a_merge_all_that_belonged_to_the_one_is_the_others(house: House) 
     (study,) = bodies(house)["ImagingStudy"]
     assert study["subject"]["identifier"]["value"] == "7NEW7"
     assert reviews(house) == []
+
+
+STEPS = {"adt": NEW_ADT, "order": ORDER, "report": report(TEXT, pid=NEW_PID), "merge": A40}
+
+
+def test_all_120_orders_of_arrival_lead_to_the_same_graph(tmp_path: Path) -> None:
+    """Images and order by the old number, admission and report by the new one; some come twice."""
+    names = [*STEPS, "images"]
+    empty, graphs = tmp_path / "empty", {}
+    with opened(empty):
+        pass
+    for number, arrival in enumerate(itertools.permutations(names)):
+        folder = Path(shutil.copytree(empty, tmp_path / str(number)))
+        with opened(folder, SETTLE_SECONDS="0") as house:
+            for place, name in enumerate(arrival):
+                store(house) if name == "images" else send(house, STEPS[name])
+                if place == number % 5:
+                    send(house, STEPS[arrival[0]] if arrival[0] != "images" else A40)
+            if number % 3 == 0:
+                message_log.replay(house, "home", [], since=1)
+                drain(house)
+            graphs[arrival] = graph(house), [one["rule"] for one in reviews(house)]
+        shutil.rmtree(folder)
+    first = graphs[tuple(names)]
+    assert first[1] == []
+    for arrival, found in graphs.items():
+        assert found == first, arrival
