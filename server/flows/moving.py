@@ -15,13 +15,13 @@ from fhir.patient_links import belonging
 from server import clock
 from server.flows import joining, provenances, retrying
 from server.flows.sites import House
-from server.store import identities, jobs, messages, resources
+from server.store import identities, jobs, links, messages, resources
 from server.store.index import StudyKey
 from server.store.jobs import Job
 from server.store.messages import Effect
 from server.store.resources import Change, Owner
 
-_STEP = 20
+_STEP = 10
 _PAGE = 200
 _JOINED = (joining.IMAGES, joining.ORDER, joining.REPORT)
 
@@ -106,7 +106,13 @@ class _Mover:
     def join(self, record: str) -> None:
         """Join anew what is one patient's now, and part what is not any more."""
         for page in self._pages(record):
-            starts = [(row.type, row.id) for row in page if row.type in _JOINED]
+            with self._house.database.read() as connection:
+                starts = [
+                    (row.type, row.id)
+                    for row in page
+                    if row.type in _JOINED
+                    and links.of(connection, self._organisation, row.type, row.id)
+                ]
             for at in range(0, len(starts), _STEP):
                 with self._house.database.write() as connection:
                     change = self._change("joined")
