@@ -20,7 +20,7 @@ COMMANDS = {
     "peer": ("server.commands.access", "peer"),
     "token": ("server.commands.access", "token"),
     "jobs": ("server.commands.operate", "jobs"),
-    "review": ("server.commands.operate", "review"),
+    "review": ("server.commands.identity", "review"),
     "verify": ("server.commands.operate", "verify"),
     "feed": ("server.commands.hl7", "feed"),
     "hl7": ("server.commands.hl7", "hl7"),

@@ -30,7 +30,7 @@ def settle_patient(work: Work, person: PatientFacts, *, authoritative: bool) -> 
     """
     kind, own = work.header.kind, f"message {work.message}"
     named = persons.find(work.connection, work.site, work.feed, person, kind, own, work.now)
-    if named.held:
+    if named.held and not (named.patient and work.believed("identity", own)):
         _hold(work, named)
         return ""
     work.came_under[named.patient] = named.record
@@ -75,5 +75,7 @@ def _tags(named: persons.Named) -> tuple[str, ...]:
 
 
 def _hold(work: Work, named: persons.Named) -> None:
-    evidence = {"rule": named.held, "patients": list(named.rivals), "kind": work.header.kind}
+    evidence: Json = {"rule": named.held, "patients": list(named.rivals), "kind": work.header.kind}
+    if named.patient:
+        evidence["believable"] = True
     work.hold("identity", f"message {work.message}", evidence)

@@ -50,7 +50,14 @@ def apply(work: Work, facts: AdtFacts) -> None:
 
 def _pair(work: Work, told: Merge, place: int) -> Pair:
     prior = prior_patient(told.prior)
-    return Pair(told.patient, prior, _owned(work, told.patient), _owned(work, prior), place)
+    trusted = work.believed(KIND, _key(work, place))
+    mine, others = (_keys(work, one, trusted) for one in (told.patient, prior))
+    return Pair(told.patient, prior, mine, others, place)
+
+
+def _key(work: Work, place: int) -> str:
+    """What names the review item about one pair of a message."""
+    return f"message {work.message}|{place}"
 
 
 def prior_patient(prior: PriorFacts) -> PatientFacts:
@@ -60,10 +67,11 @@ def prior_patient(prior: PriorFacts) -> PatientFacts:
     )
 
 
-def _owned(work: Work, person: PatientFacts) -> Keys:
+def _keys(work: Work, person: PatientFacts, trusted: bool) -> Keys:
+    """The numbers that the feed owns; where a person trusts it, all that the organisation has."""
     numbers = persons.own_numbers(person, work.site)
     keys = persons.keys(work.connection, work.site, work.feed, numbers, work.now)
-    return [key for key in keys if feeds.owns(work.connection, work.feed, key[1])]
+    return [key for key in keys if trusted or feeds.owns(work.connection, work.feed, key[1])]
 
 
 def _merge(work: Work, pair: Pair) -> None:
@@ -187,4 +195,4 @@ def _hold(work: Work, pair: Pair, rule: str, records: "tuple[str, ...] | list[st
     """Put a pair before a person, with the message and the records that it is about."""
     kind = work.header.kind
     evidence: Json = {"rule": rule, "kind": kind, "pair": pair.place, "patients": list(records)}
-    work.hold(KIND, f"message {work.message}|{pair.place}", evidence)
+    work.hold(KIND, _key(work, pair.place), evidence)

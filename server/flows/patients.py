@@ -257,6 +257,8 @@ def add_review(
     evidence: dict[str, Any],
     now: int,
     state: str = "open",
+    *,
+    again: bool = False,
 ) -> None:
     """Put what cannot be decided before a person, once for the same evidence."""
     reviews.add(
@@ -268,4 +270,5 @@ def add_review(
         evidence=evidence,
         state=state,
         now=now,
+        again=again,
     )

@@ -144,7 +144,7 @@ def _known(
     )
     if differs and (not corrects or len(differs) + family > 1):
         held = f"{' and '.join(differs)} contradict the record of this number"
-        return Named(held=held, rivals=(id_,))
+        return replace(_named(connection, site, id_), held=held, rivals=(id_,))
     _bind(connection, site, feed, known, id_, now)
     return _named(connection, site, id_)
 

@@ -17,7 +17,7 @@ from server.flows.audit import Auditor, Event
 from server.flows.feeds import Feed
 from server.flows.lanes import Outcome
 from server.flows.patients import Site
-from server.store import last_words, links, resources
+from server.store import last_words, links, resources, reviews
 from server.store.last_words import Word
 from server.store.links import Key
 from server.store.messages import Effect
@@ -125,7 +125,14 @@ class Work:
         """Put something before a person, with this message."""
         evidence |= {"message": self.message, "feed": self.feed.name}
         self.outcome.hold(str(evidence["rule"]))
-        patients.add_review(self.connection, self.site, kind, key, "", evidence, self.now)
+        patients.add_review(
+            self.connection, self.site, kind, key, "", evidence, self.now, again=True
+        )
+
+    def believed(self, kind: str, key: str) -> bool:
+        """Whether a person has decided that this message is right in what it was held for."""
+        state = reviews.state_of(self.connection, self.organisation, kind, key)
+        return state == reviews.ACCEPTED
 
 
 def same_but_for_source(one: Json, other: Json) -> bool:

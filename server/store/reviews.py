@@ -33,8 +33,12 @@ def add(
     evidence: dict[str, Any],
     state: str,
     now: int,
+    again: bool = False,
 ) -> None:
-    """Put something before a person, once for the same evidence; what was decided stays decided."""
+    """Put something before a person, once for the same evidence; what was decided stays decided.
+
+    `again` opens even what was accepted: it stands in the way of a message once more.
+    """
     digest = _digest(kind, key)
     row = insert_for(connection.dialect.name, review).values(
         organisation=organisation,
@@ -46,12 +50,12 @@ def add(
         evidence=json.dumps(evidence, ensure_ascii=False),
         created=now,
     )
-    again = row.on_conflict_do_update(
+    upsert = row.on_conflict_do_update(
         index_elements=["organisation", "key"],
-        set_={"state": state},
-        where=review.c.state == RESOLVED,
+        set_={"state": state, "evidence": row.excluded.evidence},
+        where=review.c.state.in_([RESOLVED, ACCEPTED] if again else [RESOLVED]),
     )
-    connection.execute(again)
+    connection.execute(upsert)
 
 
 def get(connection: Connection, organisation: int, id_: str) -> Any:

@@ -21,7 +21,7 @@ from tests.support.examination import drain
 from tests.support.houses import add_patient, opened
 from tests.support.waiting import until
 
-COUNT = 300
+COUNT = 120
 WORK = (
     "import sys; from tests.support.houses import opened; from pathlib import Path;"
     "from server.flows.worker import Worker\n"

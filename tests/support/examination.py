@@ -97,7 +97,7 @@ def bodies(house: House) -> dict[str, list[Any]]:
 def graph(house: House) -> dict[str, list[Any]]:
     """All resources but for versions, times, and which message came last."""
     found = bodies(house)
-    del found["Provenance"]  # of each version that was written on the way
+    found.pop("Provenance", None)  # of each version that was written on the way
     for body in itertools.chain.from_iterable(found.values()):
         for name in ("versionId", "lastUpdated"):
             body["meta"].pop(name, None)
