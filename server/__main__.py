@@ -20,10 +20,12 @@ COMMANDS = {
     "peer": ("server.commands.access", "peer"),
     "token": ("server.commands.access", "token"),
     "jobs": ("server.commands.operate", "jobs"),
-    "review": ("server.commands.operate", "review"),
+    "review": ("server.commands.identity", "review"),
     "verify": ("server.commands.operate", "verify"),
     "feed": ("server.commands.hl7", "feed"),
     "hl7": ("server.commands.hl7", "hl7"),
+    "merge": ("server.commands.identity", "merge"),
+    "unmerge": ("server.commands.identity", "unmerge"),
     "_role": ("server.commands.roles", "role"),
 }
 

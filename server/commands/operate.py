@@ -1,4 +1,4 @@
-"""`jobs`, `review` and `verify`: what an operator looks at."""
+"""`jobs` and `verify`: what an operator looks at."""
 
 import json
 import sys
@@ -49,20 +49,6 @@ def jobs_retry(job: int | None) -> None:
     """Run parked jobs again: one by its id, or all."""
     with opened() as house:
         click.echo(json.dumps({"retried": operate.retry_jobs(house, job)}))
-
-
-@click.group(short_help="What waits for a person to decide.")
-def review() -> None:
-    """What the server would not decide alone, with the evidence."""
-
-
-@review.command("list")
-@click.option("--state", default="open", show_default=True, help="open, noted, or '' for all.")
-def review_list(state: str) -> None:
-    """Print one JSON object for each item."""
-    with opened() as house:
-        for item in operate.review_list(house, state):
-            click.echo(json.dumps(item, ensure_ascii=False))
 
 
 @click.command(short_help="Check stored objects and the audit.")

@@ -16,6 +16,7 @@ from server.flows import (
     contents,
     feeds,
     lanes,
+    mergers,
     orders,
     provenances,
     reports,
@@ -33,6 +34,7 @@ Apply = Callable[[Work, Any], None]
 _BY_FAMILY: Mapping[str, Apply] = {
     "person": admissions.apply,
     "visit": admissions.apply,
+    "merge": mergers.apply,
     "order": orders.apply,
     "report": reports.apply,
 }
@@ -91,7 +93,7 @@ def _work(
     imaging = feeds.NOT_IMAGING not in feed.traits
     context = context_of(header, mapping, zone=feed.zone, imaging=imaging)
     base = house.config.fhir_base
-    return Work(connection, site, feed, header, context, message, now, base)
+    return Work(connection, site, feed, header, context, message, now, base, house.auditor)
 
 
 def _unmapped(_connection: Connection, _site: Site, _now: int) -> Outcome:

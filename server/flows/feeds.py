@@ -225,6 +225,13 @@ def profile(feed: Feed | None, limit: int) -> Profile:
     )
 
 
+def owns(connection: Connection, feed: Feed, system: str) -> bool:
+    """Whether a feed may merge and move numbers of a system; `loopback` those that no other owns."""
+    if feed != LOOPBACK:
+        return system in feed.owns
+    return not any(system in _feed(row, charset="").owns for row in feeds.every(connection))
+
+
 def mapping(site: Site, feed: Feed) -> identifiers.Site:
     """The organisation's mapping of numbers and times, with what the feed says of its own."""
     return replace(

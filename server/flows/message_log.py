@@ -109,9 +109,7 @@ def replay(
 
 def _again(house: House, connection: Connection, owner: int, id_: int) -> None:
     row = _row(connection, owner, id_)
-    waits_in = messages.lanes_of(row.feed, bytes(row.raw))
-    store.again(connection, owner, id_, waits_in)
-    lanes.ask(connection, owner, waits_in, clock.now())
+    messages.apply_again(connection, row, clock.now())
     parties.record(house, connection, owner, f"hl7 replay: {id_}")
 
 

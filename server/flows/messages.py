@@ -74,6 +74,13 @@ def lanes_of(feed: str, raw: bytes) -> list[str]:
     return lane_names(feed, parse(raw))
 
 
+def apply_again(connection: Connection, row: Any, now: int) -> None:
+    """Let a kept message be applied anew: it waits in its lanes as it did when it came."""
+    waits_in = lanes_of(row.feed, bytes(row.raw))
+    store.again(connection, row.organisation, row.id, waits_in)
+    lanes.ask(connection, row.organisation, waits_in, now)
+
+
 def _values(message: Message, *places: tuple[str, Sequence[int]]) -> Iterable[str]:
     for name, fields in places:
         for segment in message.all(name):

@@ -1,7 +1,6 @@
-"""What operators and probes ask of the stores: jobs, reviews, and whether all is whole."""
+"""What operators and probes ask of the stores: jobs, and whether all is whole."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from server import clock
 from server.flows import audit
 from server.flows.sites import House
 from server.store import contents, install, jobs
-from server.store.tables import instance, review
+from server.store.tables import instance
 
 
 def schema_version(house: House) -> str | None:
@@ -31,16 +30,6 @@ def retry_jobs(house: House, job_id: int | None) -> int:
     """Make parked jobs due again; returns how many."""
     with house.database.write() as connection:
         return jobs.retry(connection, job_id, now=clock.now())
-
-
-def review_list(house: House, state: str = "open") -> list[dict[str, Any]]:
-    """Review items with their evidence, oldest first, at most 500."""
-    query = select(review).order_by(review.c.created).limit(500)
-    if state:
-        query = query.where(review.c.state == state)
-    with house.database.read() as connection:
-        rows = connection.execute(query).mappings().all()
-    return [dict(row) | {"evidence": json.loads(row["evidence"])} for row in rows]
 
 
 @dataclass(slots=True)

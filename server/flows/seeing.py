@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from dicom.facts import InstanceFacts
 from dicom.facts_json import load
@@ -11,18 +11,21 @@ from fhir import identifiers
 from fhir.imaging_study import Order
 from server.flows import joining
 from server.flows.patients import Site
-from server.store import index
+from server.store import identities, index, people
 from server.store.index import StudyKey
-from server.store.tables import patient
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A study as one read saw it."""
+    """A study as one read saw it: `record` is its patient, `source` whom its headers name.
+
+    They differ where one was merged into the other.
+    """
 
     key: StudyKey
     row: Any
     record: Any
+    source: Any
     instances: list[InstanceFacts]
     orders: tuple[Order, ...]
 
@@ -35,8 +38,9 @@ class Snapshot:
 
 def snapshot(connection: Connection, key: StudyKey, row: Any) -> Snapshot:
     """See a study."""
-    where = (patient.c.organisation == key.organisation) & (patient.c.id == row.subject)
-    record = connection.execute(select(patient).where(where)).one()
+    shown = identities.shown_by(connection, key.organisation, row.filed_under)
+    record = people.patient_row(connection, key.organisation, row.subject)
+    source = people.patient_row(connection, key.organisation, shown)
     facts = [load(text) for text in index.facts(connection, key)]
     orders = joining.study_orders(connection, key.organisation, row.id)
-    return Snapshot(key, row, record, facts, orders)
+    return Snapshot(key, row, record, source, facts, orders)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dicom.facts import Issuer, PatientFacts
-from fhir import endpoint, imaging_study
+from fhir import endpoint, imaging_study, wire
 from fhir import patient as patient_body
 from fhir.imaging_study import (
     ARRIVING,
@@ -19,8 +19,9 @@ from fhir.imaging_study import (
     UNIDENTIFIED,
     StudyView,
 )
+from fhir.patient_links import filled, says_nothing
 from server import clock
-from server.flows import joining, papers
+from server.flows import joining, merging, papers
 from server.flows.names import accession_key, request_keys
 from server.flows.patients import Site, load_facts
 from server.flows.seeing import Snapshot, snapshot
@@ -80,14 +81,19 @@ def _bodies(site: Site, seen: Snapshot, settled: bool, base: str) -> list[dict[s
         uid=seen.key.uid,
         subject=f"Patient/{seen.row.subject}",
         instances=seen.instances,
-        subject_number=_header(seen).number,
+        subject_number=_header(seen.record).number,
         endpoints=(f"Endpoint/{service}",),
         orders=seen.orders,
         tags=_tags(seen, settled),
     )
     return [
         endpoint.build(id=service, address=f"{base}/dicomweb", name=f"DICOMweb of {site.name}"),
-        patient_body.build(_header(seen), known, id=seen.record.id, tags=_identity_tags(seen)),
+        patient_body.build(
+            _header(seen.source),
+            replace(site.mapping, default=seen.source.issuer),
+            id=seen.source.id,
+            tags=_identity_tags(seen.source),
+        ),
         imaging_study.build(view, known),
     ]
 
@@ -97,21 +103,26 @@ def endpoint_id(site: Site) -> str:
     return derived_id(site.key, "Endpoint", f"{site.organisation}|dicomweb")
 
 
-def _header(seen: Snapshot) -> PatientFacts:
-    """The header that made the record; a number that identity did not accept loses its issuer."""
-    header = load_facts(seen.record.facts)
-    if seen.record.issuer:
+def _header(record: Any) -> PatientFacts:
+    """The header that made a record; a number that identity did not accept loses its issuer."""
+    header = load_facts(record.facts)
+    if record.issuer:
         return header
     return replace(header, number=replace(header.number, issuer=Issuer()))
 
 
-def _identity_tags(seen: Snapshot) -> tuple[str, ...]:
-    return (UNIDENTIFIED,) if seen.record.kind == "unidentified" else ()
+def _identity_tags(record: Any) -> tuple[str, ...]:
+    return (UNIDENTIFIED,) if record.kind == "unidentified" else ()
 
 
 def _tags(seen: Snapshot, settled: bool) -> tuple[str, ...]:
-    unsure = (IDENTITY_NOT_CONFIRMED,) if seen.row.unconfirmed else ()
-    return (SETTLED if settled else ARRIVING, *unsure, *_identity_tags(seen))
+    unsure = (IDENTITY_NOT_CONFIRMED,) if _is_unsure(seen) else ()
+    return (SETTLED if settled else ARRIVING, *unsure, *_identity_tags(seen.record))
+
+
+def _is_unsure(seen: Snapshot) -> bool:
+    """Whether nobody has decided yet whose a study is that was set apart."""
+    return bool(seen.row.unconfirmed and seen.row.subject == seen.row.filed_under)
 
 
 def _store(
@@ -126,10 +137,7 @@ def _store(
     service, person, study = bodies
     organisation = seen.key.organisation
     resources.put(connection, Owner(organisation), service, change)
-    if resources.current(connection, organisation, "Patient", person["id"]) is None:
-        # A header never overwrites what is known of a patient: it only makes the first version.
-        owner = Owner(organisation, person["id"], _hidden(seen))
-        resources.put(connection, owner, person, change)
+    _store_person(connection, site, seen, person, change)
     owner = Owner(organisation, seen.row.filed_under, seen.row.held)
     resources.put(connection, owner, study, change)
     if not seen.row.held:
@@ -148,6 +156,21 @@ def _store(
     )
 
 
+def _store_person(
+    connection: Connection, site: Site, seen: Snapshot, person: dict[str, Any], change: Change
+) -> None:
+    """A header never overwrites what is known of a patient: it tells of one of whom nothing is."""
+    organisation, id_ = seen.key.organisation, person["id"]
+    row = resources.current(connection, organisation, "Patient", id_)
+    if row is None:
+        resources.put(connection, Owner(organisation, id_, _hidden(seen)), person, change)
+    elif not row.deleted and says_nothing(known := wire.read(row.text)):
+        owner = Owner(organisation, row.filed_under, row.hidden)
+        body = merging.shown(connection, organisation, id_, filled(known, person))
+        resources.put(connection, owner, body, change)
+        merging.lend(connection, site, id_, change)
+
+
 def _keys(site: Site, seen: Snapshot) -> set[Key]:
     """What orders and reports may know the study by."""
     found = {Key(STUDY, seen.key.uid)}
@@ -161,7 +184,7 @@ def _keys(site: Site, seen: Snapshot) -> set[Key]:
 
 def _hidden(seen: Snapshot) -> bool:
     """A record that a contradiction set apart is not for patients."""
-    return bool(seen.row.unconfirmed and seen.record.kind == "unidentified")
+    return bool(_is_unsure(seen) and seen.source.kind == "unidentified")
 
 
 def _again(connection: Connection, key: StudyKey, run_at: int) -> None:

@@ -117,16 +117,23 @@ last_word = Table(
     int_column("message"),
 )
 
-# Unissued records that became part of another, and what moved, so that it can be undone exactly.
+# Records that became part of another: unissued ones that were joined, and merges. What was before is
+# written down, so that it can be undone exactly; a row that was undone stays.
 identity_join = Table(
     "identity_join",
     metadata,
     org(),
-    key("patient"),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("patient", String(64), nullable=False),
     Column("heir", String(64), nullable=False),
     Column("rule", String(32), nullable=False),
+    int_column("message"),
     text_column("evidence"),
-    text_column("moved"),
-    Column("state", String(16), nullable=False, server_default="joined"),
+    text_column("before"),
+    text_column("numbers"),
+    Column("state", String(16), nullable=False),
     int_column("created"),
+    int_column("ended"),
 )
+Index(None, identity_join.c.organisation, identity_join.c.patient)
+Index(None, identity_join.c.organisation, identity_join.c.heir)

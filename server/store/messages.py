@@ -136,6 +136,11 @@ def again(connection: Connection, organisation: int, id_: int, lanes: Iterable[s
     _set(connection, organisation, id_, state=PENDING, attempts=0)
 
 
+def hold(connection: Connection, organisation: int, id_: int) -> None:
+    """Leave a message that was parked to a person again."""
+    _set(connection, organisation, id_, state=REVIEW)
+
+
 def _set(connection: Connection, organisation: int, id_: int, **values: Any) -> None:
     where = (message.c.organisation == organisation) & (message.c.id == id_)
     connection.execute(update(message).where(where).values(**values))

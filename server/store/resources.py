@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, true, update
+from sqlalchemy import Connection, bindparam, false, func, insert, select, true, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import extract, wire
@@ -259,6 +259,21 @@ def _versions(organisation: int, type_: str, id_: str, allowed: Clause) -> Any:
         resource_version.c.id == id_,
         allowed,
     )
+
+
+def filed_under(
+    connection: Connection, organisation: int, patient: str, after: tuple[str, int], limit: int
+) -> Sequence[Any]:
+    """Present resources that came in under a patient, by type and row, behind a place."""
+    query = select(resource).where(
+        resource.c.organisation == organisation,
+        resource.c.filed_under == patient,
+        tuple_(resource.c.type, resource.c.rid) > tuple_(*after),
+        resource.c.deleted == false(),
+    )
+    return connection.execute(
+        query.order_by(resource.c.type, resource.c.rid).limit(limit)
+    ).fetchall()
 
 
 def texts(connection: Connection, organisation: int, rids: Iterable[int]) -> dict[int, Any]:

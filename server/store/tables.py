@@ -68,6 +68,7 @@ patient = Table(
     text_column("salt"),
     int_column("created"),
 )
+Index(None, patient.c.organisation, patient.c.replaced_by)
 patient_number = Table(
     "patient_number",
     metadata,
@@ -96,6 +97,7 @@ review = Table(
     Column("state", String(16), nullable=False, server_default="open"),
     text_column("study"),
     text_column("evidence"),
+    text_column("outcome"),
     int_column("created"),
 )
 Index("ux_review_key", review.c.organisation, review.c.key, unique=True)

@@ -120,15 +120,23 @@ def upgrade() -> None:
     )
     op.create_table('identity_join',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('patient', sa.String(length=64), nullable=False),
     sa.Column('heir', sa.String(length=64), nullable=False),
     sa.Column('rule', sa.String(length=32), nullable=False),
+    sa.Column('message', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('evidence', sa.Text(), server_default='', nullable=False),
-    sa.Column('moved', sa.Text(), server_default='', nullable=False),
-    sa.Column('state', sa.String(length=16), server_default='joined', nullable=False),
+    sa.Column('before', sa.Text(), server_default='', nullable=False),
+    sa.Column('numbers', sa.Text(), server_default='', nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
-    sa.PrimaryKeyConstraint('organisation', 'patient', name=op.f('pk_identity_join'))
+    sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_identity_join'))
     )
+    with op.batch_alter_table('identity_join', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_identity_join_organisation_heir'), ['organisation', 'heir'], unique=False)
+        batch_op.create_index(batch_op.f('ix_identity_join_organisation_patient'), ['organisation', 'patient'], unique=False)
+
     op.create_table('index_date',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
     sa.Column('param', sa.Integer(), nullable=False),
@@ -356,6 +364,9 @@ def upgrade() -> None:
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_patient'))
     )
+    with op.batch_alter_table('patient', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_patient_organisation_replaced_by'), ['organisation', 'replaced_by'], unique=False)
+
     op.create_table('patient_group',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('name', sa.String(length=64), nullable=False),
@@ -438,6 +449,7 @@ def upgrade() -> None:
     sa.Column('state', sa.String(length=16), server_default='open', nullable=False),
     sa.Column('study', sa.Text(), server_default='', nullable=False),
     sa.Column('evidence', sa.Text(), server_default='', nullable=False),
+    sa.Column('outcome', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_review'))
     )
