@@ -83,13 +83,13 @@ class Clinic:
 @contextmanager
 def clinic(data: Path, **settings: str) -> Iterator[Clinic]:
     """The clinic, for the length of a block."""
-    with running(data, ISSUER=SYSTEM, HTTP_WORKERS="1", **settings) as server:
-        with keyring(server) as keys:
-            made = Clinic(server, keys)
-            _admit(made)
-            _employ(made)
-            _register(made)
-            yield made
+    given = {"ISSUER": SYSTEM, "HTTP_WORKERS": "1"} | settings
+    with running(data, **given) as server, keyring(server) as keys:
+        made = Clinic(server, keys)
+        _admit(made)
+        _employ(made)
+        _register(made)
+        yield made
 
 
 def _admit(made: Clinic) -> None:
