@@ -48,6 +48,7 @@ def chart(name: str, patient: str) -> list[Json]:
         | {"subject": subject, "type": code}
         | {"content": [{"attachment": {"url": f"Binary/{name}-document"}}]},
         {"resourceType": "Binary", "id": f"{name}-document", "contentType": "text/plain"},
+        {"resourceType": "RelatedPerson", "id": f"{name}-relative", "patient": subject},
     ]
 
 
