@@ -5,6 +5,7 @@ It is a client like an EHR's: it signs its token requests with a key of its own,
 """
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ def main() -> None:
         return
     if not given.client or not given.apps:
         sys.exit("give --client and --app; --help says where they come from")
-    key = ECKey.import_key(given.key.read_text())
+    key = ECKey.import_key(json.loads(given.key.read_text()))
     ehr = Ehr(given.server.rstrip("/"), given.client, key, dict(given.apps), given.user)
     answers = {"GET /patients": ehr.patients, "GET /apps": ehr.offered, "POST /launch": ehr.launch}
     serve(FOLDER, given.port, answers, _ready)
@@ -91,8 +92,8 @@ def _make_key(file: Path) -> str:
     key = ECKey.generate_key("P-384", {"kid": "sandbox-ehr", "alg": "ES384", "use": "sig"})
     opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(opened, "w") as written:
-        written.write(key.as_json(private=True))
-    return f'{{"keys": [{key.as_json(private=False)}]}}'
+        json.dump(key.as_dict(private=True), written)
+    return json.dumps({"keys": [key.as_dict(private=False)]})
 
 
 def _ready(url: str) -> None:

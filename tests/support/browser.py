@@ -58,11 +58,12 @@ class Window:
             self.problems.append(f"left loopback: {parts.scheme}://{parts.netloc}")
 
     def watch(self) -> None:
-        """Note every error and every request from now on."""
-        self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.problems.append(f"page: {error}"))
+        """Note every error and every request from now on, of windows that it opens too."""
+        context = self.page.context
+        context.on("console", lambda message: self._console(message))
+        context.on("request", lambda request: self._asked(request.url))
+        context.on("weberror", lambda error: self.problems.append(f"page: {error.error}"))
         self.page.on("crash", lambda _: self.problems.append("the page crashed"))
-        self.page.on("request", lambda request: self._asked(request.url))
 
 
 @contextmanager
@@ -89,7 +90,8 @@ def window(browser: Browser, **options: Any) -> Iterator[Window]:
         yield made
     finally:
         context.close()
-    assert made.problems == []
+    if made.problems:
+        pytest.fail("in the browser: " + "; ".join(made.problems))
 
 
 def shoot(page: Page, name: str) -> None:
