@@ -30,7 +30,9 @@ class Trouble(Exception):
     """Something that the page tells its user as it stands."""
 
 
-def serve(folder: Path, port: int, answers: Mapping[str, Answer], ready: Callable[[str], None]) -> None:
+def serve(
+    folder: Path, port: int, answers: Mapping[str, Answer], ready: Callable[[str], None]
+) -> None:
     """Serve until Ctrl-C. `answers` are by method and path, as in `POST /launch`."""
     with ThreadingHTTPServer((HOST, port), _handler(folder, answers)) as server:
         ready(f"http://{HOST}:{server.server_port}/")

@@ -98,7 +98,7 @@ def shoot(page: Page, name: str) -> None:
     """Keep a picture of the page, where TRIPTYCH_SCREENSHOTS names a folder for them."""
     folder = os.environ.get(SHOTS)
     if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+        Path(folder, f"{name}.png").write_bytes(page.screenshot(full_page=True))
 
 
 def barriers(page: Page) -> list[str]:
