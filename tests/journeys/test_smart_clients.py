@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from tests.support import logs
 from tests.support.consenting import allow, answer, log_in
 from tests.support.practice import READS, Practice
 from tests.support.site_of_files import site_of
-from tests.support.stock import Login
+from tests.support.smart_app import App, Person
 from tests.support.stock_pages import fhirclient_app, kit
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.browser]
@@ -26,24 +25,12 @@ pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.browser]
 SCOPE = f"openid fhirUser online_access {READS}"
 
 
-@dataclass(slots=True)
-class Back:
-    """An app that only takes what the login sends back, as a native one would."""
-
-    practice: Practice
-    client: str
-    redirect: str
-
-    def login(self, scope: str) -> Login:
-        return Login(self.practice, self.client, self.redirect, scope)
-
-
 @pytest.fixture(scope="module")
-def back(surgery: Practice) -> Iterator[Back]:
+def back(surgery: Practice) -> Iterator[App]:
+    """An app that only takes what the login sends back, as a native one would."""
     page = b'<!doctype html><html lang="en"><title>App</title><link rel="icon" href="data:,">'
     with site_of({"back": page}) as address:
-        redirect = f"{address}back"
-        yield Back(surgery, surgery.app("Stock app", redirect), redirect)
+        yield surgery.app(f"{address}back")
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +38,9 @@ def npm_app(surgery: Practice) -> Iterator[tuple[str, str]]:
     """An app on npm fhirclient: its address and its client_id."""
     files: dict[str, bytes] = {}
     with site_of(files) as address:
-        client = surgery.app(
-            "npm fhirclient", f"{address}index.html", launch=f"{address}launch.html"
-        )
-        settings = {"clientId": client, "scope": f"launch {SCOPE}", "redirectUri": "index.html"}
-        files |= fhirclient_app(settings)
-        alone = settings | {"scope": f"launch/patient {SCOPE}", "iss": surgery.fhir}
-        start = fhirclient_app(alone)
-        files |= {"alone.js": start["launch.js"]}
-        files["alone.html"] = start["launch.html"].replace(b"launch.js", b"alone.js")
-        yield address, client
+        app = surgery.app(f"{address}index.html", launch_uri=f"{address}launch.html")
+        files |= fhirclient_app(app.id, surgery.fhir, SCOPE)
+        yield address, app.id
 
 
 def found_in(page: Page) -> dict[str, Any]:
@@ -103,12 +83,11 @@ def test_npm_fhirclient_is_launched_by_an_ehr(
 
 
 def test_npm_fhir_kit_client_reads_the_record(
-    surgery: Practice, back: Back, page: Page, tmp_path: Path
+    surgery: Practice, back: App, page: Page, tmp_path: Path
 ) -> None:
-    login = back.login(f"launch/patient {SCOPE}")
-    form = {"client_id": back.client, "redirect_uri": back.redirect}
-    form |= {"code_verifier": login.verifier, "other": surgery.patients["Bob"]}
-    words = login.words()
+    words = back.request(scope=f"launch/patient {SCOPE}")
+    form = {"client_id": back.id, "redirect_uri": back.redirect}
+    form |= {"code_verifier": back.verifier, "other": surgery.patients["Bob"]}
     with kit(tmp_path, surgery.fhir, form, words) as program:
         assert program.stdout is not None
         page.goto(program.stdout.readline().strip())
@@ -121,11 +100,11 @@ def test_npm_fhir_kit_client_reads_the_record(
 
 
 def test_pypi_fhirclient_reads_the_record_and_renews(
-    surgery: Practice, back: Back, page: Page
+    surgery: Practice, back: App, page: Page
 ) -> None:
     smart = FHIRClient(
         settings={
-            "app_id": back.client,
+            "app_id": back.id,
             "api_base": surgery.fhir,
             "redirect_uri": back.redirect,
             "scope": f"launch/patient {SCOPE}",
@@ -154,31 +133,38 @@ def reads_alices(smart: Any, surgery: Practice) -> bool:
 
 
 def test_the_token_of_a_login_opens_the_pixels_until_it_is_ended(
-    surgery: Practice, back: Back, page: Page
+    surgery: Practice, back: App, page: Page
 ) -> None:
     """One token for record and pixels; after revocation neither opens, and nothing renews it."""
-    login = back.login(f"launch/patient {SCOPE}")
-    page.goto(login.url())
+    page.goto(surgery.login(back, scope=f"launch/patient {SCOPE}"))
     log_in(page)
     allow(page)
-    first = login.redeem(answer(page, back.redirect))
+    first = back.redeem(answer(page, back.redirect)["code"]).json()
     assert pixels(surgery, first["access_token"]) > 0
-    second = login.ask(grant_type="refresh_token", refresh_token=first["refresh_token"])
+    second = back.refresh(first["refresh_token"]).json()
     assert pixels(surgery, second["access_token"]) > 0
-    ended = {"client_id": back.client, "token": second["refresh_token"]}
-    assert post(surgery, "revoke", ended).status_code == 200
+    for one in (first, second):
+        logs.keep_out(one["access_token"])
+        logs.keep_out(one["refresh_token"])
+    assert back.post("/oauth/revoke", {"token": second["refresh_token"]}).status_code == 200
     for path in (
         f"/fhir/Patient/{first['patient']}",
         f"/dicomweb/studies/{surgery.study}/metadata",
     ):
         assert surgery.server.get(path, second["access_token"]).status_code == 401
-    again = {"client_id": back.client, "grant_type": "refresh_token"}
-    refused = post(surgery, "token", again | {"refresh_token": second["refresh_token"]})
+    refused = back.refresh(second["refresh_token"])
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
 
 
-def post(surgery: Practice, door: str, form: dict[str, str]) -> requests.Response:
-    return requests.post(f"{surgery.server.base}/oauth/{door}", data=form, timeout=60)
+@pytest.mark.parametrize("kind", ["public", "confidential"])
+def test_only_a_public_app_may_renew_without_naming_itself(surgery: Practice, kind: str) -> None:
+    """npm fhirclient sends the refresh token alone (RFC 6749 6); a secret is asked of who has one."""
+    app = surgery.app("http://127.0.0.1:9/back", kind)
+    alice = Person(surgery.server, "alice")
+    given = app.tokens(alice, scope="launch/patient online_access patient/Patient.rs")
+    form = {"grant_type": "refresh_token", "refresh_token": given["refresh_token"]}
+    answer = requests.post(f"{surgery.server.base}/oauth/token", data=form, timeout=60)
+    assert answer.status_code == (200 if kind == "public" else 401)
 
 
 def pixels(surgery: Practice, token: str) -> int:

@@ -1,7 +1,6 @@
 """The pages of a login can be used by everybody: by keyboard, without JavaScript, on a phone."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -18,38 +17,25 @@ from tests.support.browser import (
     window,
 )
 from tests.support.consenting import allow, answer, asked_to_decide, choose, log_in
-from tests.support.practice import PASSWORD, READS, Practice
+from tests.support.practice import READS, Practice
 from tests.support.site_of_files import site_of
-from tests.support.stock import Login
+from tests.support.smart_app import PASSWORD, App
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.browser]
 
 APP = {"back": b'<!doctype html><html lang="en"><title>App</title><link rel="icon" href="data:,">'}
 NAME = "Heart & Lung <App>"
-
-
-@dataclass(slots=True)
-class App:
-    """A registered app, and its address."""
-
-    practice: Practice
-    client: str
-    redirect: str
-
-    def login(self, scope: str = f"launch/patient {READS}") -> Login:
-        return Login(self.practice, self.client, self.redirect, scope)
+SCOPE = f"launch/patient {READS}"
 
 
 @pytest.fixture(scope="module")
 def app(surgery: Practice) -> Iterator[App]:
     with site_of(APP) as address:
-        redirect = f"{address}back"
-        yield App(surgery, surgery.app(NAME, redirect), redirect)
+        yield surgery.app(f"{address}back", name=NAME)
 
 
-def test_login_and_consent_by_keyboard_alone(app: App, page: Page) -> None:
-    login = app.login()
-    page.goto(login.url())
+def test_login_and_consent_by_keyboard_alone(surgery: Practice, app: App, page: Page) -> None:
+    page.goto(surgery.login(app, scope=SCOPE))
     assert labels(page) == ["User name", "Password", "Sign in"]
     page.reload()
     for text in ("alice", PASSWORD):
@@ -65,38 +51,41 @@ def test_login_and_consent_by_keyboard_alone(app: App, page: Page) -> None:
         if "Reports" in word:
             page.keyboard.press("Space")
     page.keyboard.press("Enter")
-    granted = login.redeem(answer(page, app.redirect))["scope"].split()
+    granted = app.redeem(answer(page, app.redirect)["code"]).json()["scope"].split()
     assert "patient/ImagingStudy.rs" in granted
     assert "patient/DiagnosticReport.rs" not in granted
 
 
-def test_login_and_consent_without_javascript(app: App, browser: Browser) -> None:
-    login = app.login()
+def test_login_and_consent_without_javascript(
+    surgery: Practice, app: App, browser: Browser
+) -> None:
     with window(browser, java_script_enabled=False) as plain:
         plain.expect_refusals(401)
         page = plain.page
-        page.goto(login.url())
+        page.goto(surgery.login(app, scope=SCOPE))
         log_in(page, "alice", "not her password")
         expect(page.get_by_role("alert")).to_contain_text("do not fit")
         log_in(page)
         allow(page)
-        token = login.redeem(answer(page, app.redirect))
-    assert token["patient"] == app.practice.patients["Alice"]
+        token = app.redeem(answer(page, app.redirect)["code"]).json()
+    assert token["patient"] == surgery.patients["Alice"]
 
 
-def test_whoever_is_logged_in_is_not_asked_for_the_password_again(app: App, page: Page) -> None:
-    page.goto(app.login().url())
+def test_whoever_is_logged_in_is_not_asked_for_the_password_again(
+    surgery: Practice, app: App, page: Page
+) -> None:
+    page.goto(surgery.login(app, scope=SCOPE))
     log_in(page)
     allow(page)
     answer(page, app.redirect)
-    page.goto(app.login().url())
+    page.goto(surgery.login(app, scope=SCOPE))
     asked_to_decide(page)
 
 
-def walk(app: App, here: Window) -> Iterator[str]:
+def walk(surgery: Practice, app: App, here: Window) -> Iterator[str]:
     """Every page that a person may meet, one after the other."""
     page = here.page
-    page.goto(app.login().url())
+    page.goto(surgery.login(app, scope=SCOPE))
     yield "login"
     log_in(page, "drew", "not his password")
     yield "login-wrong"
@@ -106,7 +95,7 @@ def walk(app: App, here: Window) -> Iterator[str]:
     asked_to_decide(page)
     yield "consent"
     visits = f"launch/patient launch/encounter openid fhirUser offline_access {READS}"
-    page.goto(app.login(f"{visits} patient/Observation.rs user/*.rs").url())
+    page.goto(surgery.login(app, scope=f"{visits} patient/Observation.rs user/*.rs"))
     choose(page, "Liddell")
     expect(page.get_by_role("heading")).to_have_text("Which visit?")
     yield "encounter"
@@ -115,9 +104,9 @@ def walk(app: App, here: Window) -> Iterator[str]:
     yield "consent-much"
     allow(page)
     answer(page, app.redirect)
-    page.goto(app.login().url(redirect_uri=f"{app.redirect}/elsewhere"))
+    page.goto(surgery.login(app, redirect_uri=f"{app.redirect}/elsewhere"))
     yield "error"
-    page.goto(f"{app.practice.server.base}/oauth/apps")
+    page.goto(f"{surgery.server.base}/oauth/apps")
     yield "apps"
     page.get_by_role("button", name="Sign out").click()
     yield "logout"
@@ -129,13 +118,13 @@ def walk(app: App, here: Window) -> Iterator[str]:
     ids=["desk", "phone", "dark"],
 )
 def test_no_page_keeps_anybody_out(
-    app: App, browser: Browser, name: str, options: dict[str, Any]
+    surgery: Practice, app: App, browser: Browser, name: str, options: dict[str, Any]
 ) -> None:
     """WCAG 2.2 AA as far as axe-core sees it, reflow at 320 to 360 pixels, and text at 200 %."""
     with window(browser, **options) as here:
         here.expect_refusals(400, 401)
         found = {}
-        for number, place in enumerate(walk(app, here)):
+        for number, place in enumerate(walk(surgery, app, here)):
             shoot(here.page, f"{name}-{number}-{place}")
             found[place] = barriers(here.page) + wide(here.page)
             enlarge_text(here.page)

@@ -62,21 +62,31 @@ console.log(JSON.stringify({
 """
 
 
-def fhirclient_app(settings: dict[str, str]) -> dict[str, bytes]:
-    """An app on npm fhirclient: launch.html starts it, index.html goes on, found is what it read."""
+def fhirclient_app(client: str, iss: str, scope: str) -> dict[str, bytes]:
+    """An app on npm fhirclient: an EHR starts launch.html, a user alone.html; index.html goes on."""
     script = NODE_MODULES / "fhirclient" / "build" / "fhir-client.js"
     if not script.exists():
         pytest.skip(f"{script.relative_to(ROOT)} is missing: run `make peers`")
-    library = '<script src="fhir-client.js"></script>'
-    start = f"FHIR.oauth2.authorize({json.dumps(settings)})"
-    launch = f"{start}.catch((error) => {{ document.body.textContent = String(error); }});"
+    own = {"clientId": client, "redirectUri": "index.html"}
+    alone = own | {"iss": iss, "scope": f"launch/patient {scope}"}
     return {
         "fhir-client.js": script.read_bytes(),
-        "launch.js": launch.encode(),
+        "launch.js": _start(own | {"scope": f"launch {scope}"}),
+        "launch.html": _page('<script src="launch.js"></script>'),
+        "alone.js": _start(alone),
+        "alone.html": _page('<script src="alone.js"></script>'),
         "ready.js": _READY.encode(),
-        "launch.html": f'{_HEAD}{library}<body><script src="launch.js"></script>'.encode(),
-        "index.html": f'{_HEAD}{library}<pre id="found"></pre><script src="ready.js"></script>'.encode(),
+        "index.html": _page('<pre id="found"></pre><script src="ready.js"></script>'),
     }
+
+
+def _start(settings: dict[str, str]) -> bytes:
+    script = f"FHIR.oauth2.authorize({json.dumps(settings)})"
+    return f"{script}.catch((error) => {{ document.body.textContent = String(error); }});".encode()
+
+
+def _page(body: str) -> bytes:
+    return f'{_HEAD}<script src="fhir-client.js"></script><body>{body}'.encode()
 
 
 def kit(
