@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -68,9 +68,9 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "TRUSTED_PROXIES",
-        "text",
+        "networks",
         "",
-        "Addresses, comma separated, whose X-Forwarded headers count.",
+        "Addresses or networks (CIDR), comma separated, whose X-Forwarded-For names the caller.",
     ),
     Setting("HTTP_WORKERS", "int", "2", "Processes that answer HTTP."),
     Setting("HTTP_THREADS", "int", "32", "Requests that each HTTP process answers at once."),
@@ -97,12 +97,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("LOG_LEVEL", "choice:DEBUG|INFO|WARNING|ERROR", "INFO", "How much is logged."),
 )
 
+Network = IPv4Network | IPv6Network
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def _size(text: str) -> int:
     unit = _UNITS.get(text[-1:].upper())
     return int(text[:-1]) * unit if unit else int(text)
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def _parse(setting: Setting, text: str) -> Any:
@@ -114,6 +119,8 @@ def _parse(setting: Setting, text: str) -> Any:
             return _size(text)
         if setting.kind == "zone" and text:
             ZoneInfo(text)
+        if setting.kind == "networks":
+            _networks(text)
     except (ValueError, ZoneInfoNotFoundError) as bad:
         raise BadSetting(f"{PREFIX}{setting.name}={text!r} is not a valid {setting.kind}") from bad
     if setting.kind.startswith("choice:") and text not in setting.kind[7:].split("|"):
@@ -183,6 +190,11 @@ class Config:
     def base(self) -> str:
         """The public address, without a trailing slash."""
         return (self.base_url or f"http://{self.host}:{self.http_port}").rstrip("/")
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks whose word on who called counts."""
+        return _networks(self.trusted_proxies)
 
     @property
     def fhir_base(self) -> str:

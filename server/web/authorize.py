@@ -49,7 +49,7 @@ def _words() -> dict[str, str]:
             raise Invalid(f"send a form: Content-Type {_FORM}")
         text = "&".join(filter(None, (text, request.get_data(as_text=True))))
     try:
-        pairs = parse_qsl(text, max_num_fields=100, strict_parsing=bool(text))
+        pairs = parse_qsl(text, max_num_fields=100)
     except ValueError as bad:
         raise Invalid("the parameters cannot be read") from bad
     found: dict[str, str] = {}

@@ -18,6 +18,7 @@ from server.flows import parties
 from server.flows.accounts import Account
 from server.flows.sites import HOME
 from server.store import resources
+from server.store.fhir_tables import resource
 from server.store.resources import Change, Owner
 from server.store.tables import audit, study
 from tests.support import charts
@@ -78,6 +79,12 @@ class Clinic:
         with self.keys.house.database.write() as connection:
             change = Change(clock.now(), "test", self.keys.house.config.fhir_base)
             resources.put(connection, Owner(HOME, self.patients[patient]), body, change)
+
+    def hide(self, type_: str, id_: str) -> None:
+        """Hold a resource back from patients."""
+        where = (resource.c.type == type_) & (resource.c.id == id_)
+        with self.keys.house.database.write() as connection:
+            connection.execute(resource.update().where(where).values(hidden=True))
 
 
 @contextmanager
