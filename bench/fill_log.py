@@ -15,7 +15,7 @@ from bench.reports import order
 from hl7.message import parse
 from server import clock
 from server import config as settings
-from server.flows import messages, recovery
+from server.flows import founding, messages
 from server.flows.feeds import Connecting
 from server.flows.sites import HOME, House, open_house
 from server.flows.worker import Worker
@@ -30,7 +30,7 @@ def fill(data: Path, first: int, count: int) -> None:
     """Log `count` messages, numbered from `first`."""
     house = open_house(settings.load({"TRIPTYCH_DATA": str(data)}), "fill")
     try:
-        recovery.prepare(house, clock.now())
+        founding.prepare(house, clock.now())
         row, effects = seed(house)
         for start in range(first, first + count, _BATCH):
             numbers = range(start, min(start + _BATCH, first + count))

@@ -125,7 +125,7 @@ class Ours(Process):
         return lambda: [
             process
             for child in psutil.Process(self.process.pid).children()
-            if child.cmdline()[-1:] == [name]
+            if child.name() == f"triptych-{name}"
             for process in (child, *child.children(recursive=True))
         ]
 

@@ -10,7 +10,7 @@ import click
 from server import clock
 from server import config as settings
 from server.errors import Invalid
-from server.flows import clients, grants, operate, parties, recovery
+from server.flows import clients, founding, grants, operate, parties
 from server.flows.clients import APP_SCOPES, KINDS, Client
 from server.flows.parties import SERVICES, PeerEntry
 from server.flows.sites import House, open_house
@@ -27,7 +27,7 @@ def opened() -> Iterator[House]:
     house = open_house(settings.load(), "command")
     try:
         if operate.schema_version(house) is None:
-            recovery.prepare(house, clock.now())
+            founding.prepare(house, clock.now())
         yield house
         house.auditor.tend()
     finally:

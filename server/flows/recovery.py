@@ -1,4 +1,4 @@
-"""Start-up: tables, keys, and whatever a crash left between a blob and its row."""
+"""What a crash left between a blob and its row is put right at the next start."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,20 +12,11 @@ from server.flows import parties
 from server.flows.arrivals import arrive
 from server.flows.ingest import digest_of, register
 from server.flows.sites import House
-from server.store import index, install, migrate
+from server.store import index, install
 from server.store.blobs import is_document
 
 _SWEPT = "swept"
 _BATCH = 500
-
-
-def prepare(house: House, now: int) -> None:
-    """Make or upgrade the tables; make the install key and the organisation `home` once."""
-    migrate.migrate(house.database)
-    with house.database.write() as connection:
-        config = house.config
-        home = {"issuer": config.issuer, "zone": config.zone, "realm": config.realm}
-        install.prepare(connection, now=now, base=config.base, **home)
 
 
 def mend(house: House) -> int:

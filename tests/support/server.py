@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -64,12 +65,11 @@ class Server:
         found = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
-                words = (stat.parent / "cmdline").read_bytes().split(b"\0")
-                parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            except (OSError, ValueError, IndexError):
+                number, name, rest = re.split(r" \(|\) ", stat.read_text(), maxsplit=2)
+            except (OSError, ValueError):
                 continue
-            if parent == self.process.pid and b"_role" in words:
-                found[words[words.index(b"_role") + 1].decode()] = int(stat.parent.name)
+            if int(rest.split()[1]) == self.process.pid and name.startswith("triptych-"):
+                found[name.removeprefix("triptych-")] = int(number)
         return found
 
     def stop(self) -> int:
