@@ -19,11 +19,16 @@ COMMANDS = {
     "client": ("server.commands.access", "client"),
     "peer": ("server.commands.access", "peer"),
     "token": ("server.commands.access", "token"),
+    "user": ("server.commands.logins", "user"),
+    "launch": ("server.commands.logins", "launch"),
+    "keys": ("server.commands.logins", "keys"),
     "jobs": ("server.commands.operate", "jobs"),
-    "review": ("server.commands.operate", "review"),
+    "review": ("server.commands.identity", "review"),
     "verify": ("server.commands.operate", "verify"),
     "feed": ("server.commands.hl7", "feed"),
     "hl7": ("server.commands.hl7", "hl7"),
+    "merge": ("server.commands.identity", "merge"),
+    "unmerge": ("server.commands.identity", "unmerge"),
 }
 
 

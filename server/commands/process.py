@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import json
 import logging
 import os
 import signal
@@ -65,9 +66,9 @@ def settle_down() -> None:
     gc.freeze()
 
 
-def report_ready(pipe: int, word: str) -> None:
-    """Tell the supervisor that this child serves; `word` is its port, or anything."""
-    os.write(pipe, f"{word}\n".encode())
+def report_ready(pipe: int, **ports: int) -> None:
+    """Tell the supervisor that this child serves, and on which ports."""
+    os.write(pipe, f"{json.dumps(ports)}\n".encode())
     os.close(pipe)
 
 

@@ -45,16 +45,20 @@ def run(name: str, config: settings.Config, ready: int) -> None:
 
 def worker(config: settings.Config, ready: int) -> None:
     """Do jobs."""
-    from server.flows.worker import Worker
+    from server.flows.worker import OUTBOX, Worker
 
     house = open_house(config, "worker")
-    runner = Worker(house)
+    runner, outbox = Worker(house), Worker(house, OUTBOX)
     if house.database.sqlite:  # embedded: `serve` has locked the folder and runs one worker
         runner.take_over()
+    sending = threading.Thread(target=outbox.run, name="outbox", daemon=True)
     process.on_stop(runner.stop)
     process.settle_down()
-    process.report_ready(ready, "worker")
+    process.report_ready(ready)
+    sending.start()
     runner.run()
+    outbox.stop()
+    sending.join(_GRACE)
     house.close()
 
 
@@ -68,7 +72,7 @@ def dimse(config: settings.Config, ready: int) -> None:
     process.on_stop(stopping.set)
     door.start()
     process.settle_down()
-    process.report_ready(ready, str(door.port))
+    process.report_ready(ready, dimse=door.port)
     _tend(house, stopping)
     door.stop(_GRACE)
     house.close()
@@ -76,17 +80,19 @@ def dimse(config: settings.Config, ready: int) -> None:
 
 def mllp(config: settings.Config, ready: int) -> None:
     """Listen for HL7 messages."""
-    from server.listeners import mllp_door
+    from server.listeners import mllp_doors
 
     house = open_house(config, "mllp")
-    door = mllp_door(house)
+    doors = mllp_doors(house)
     stopping = threading.Event()
     process.on_stop(stopping.set)
-    door.start()
+    for door in doors.values():
+        door.start()
     process.settle_down()
-    process.report_ready(ready, str(door.port))
+    process.report_ready(ready, **{name: door.port for name, door in doors.items()})
     _tend(house, stopping)
-    door.stop(_GRACE)
+    for door in doors.values():
+        door.stop(_GRACE)
     house.close()
 
 

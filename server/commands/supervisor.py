@@ -27,7 +27,6 @@ _START = 60
 _GRACE = 35
 _LONGEST_PAUSE = 30
 _DEATHS, _DEATH_WINDOW = 5, 60.0
-_LISTENERS = ("dimse", "mllp")
 
 
 class StartFailed(BadSetting):
@@ -90,9 +89,7 @@ class Supervisor:
     def _start(self) -> None:
         pipes = [self._spawn(child) for child in self._children]
         for child, pipe in zip(self._children, pipes, strict=True):
-            word = _word(pipe, child)
-            if child.role in _LISTENERS:
-                self.ports[child.role] = int(word)
+            self.ports |= _ports(pipe, child)
         if any(child.role == "web" for child in self._children):
             self._await_http()
             self.ports["http"] = self.config.http_port
@@ -160,6 +157,7 @@ class Supervisor:
             self.config,
             dimse_port=self.ports.get("dimse", self.config.dimse_port),
             mllp_port=self.ports.get("mllp", self.config.mllp_port),
+            mllp_tls_port=self.ports.get("mllps", self.config.mllp_tls_port),
         )
 
     def _await_http(self) -> None:
@@ -193,7 +191,7 @@ class Supervisor:
     def _restart(self, child: Child) -> None:
         pipe = self._spawn(child)
         try:
-            _word(pipe, child)
+            _ports(pipe, child)
         except StartFailed as error:
             log.error("%s", error)
             if child.process is not None:
@@ -205,16 +203,17 @@ def _rested(child: Child, now: float) -> bool:
     return len(child.deaths) < 2 or now - child.deaths[-2] > _DEATH_WINDOW
 
 
-def _word(pipe: int, child: Child) -> str:
-    """The line that a child writes when it serves; the web role writes none and is asked later."""
+def _ports(pipe: int, child: Child) -> dict[str, int]:
+    """The ports that a child tells when it serves; the web role tells none and is asked later."""
     with open(pipe, "rb", buffering=0) as reader:
         if child.role == "web":
-            return ""
+            return {}
         ready, _, _ = select.select([reader], [], [], _START)
-        word = reader.read(64).decode().strip() if ready else ""
+        word = reader.read(256) if ready else b""
     if not word:
         raise StartFailed(f"{child.role} did not come up: the lines above say why")
-    return word
+    told: dict[str, int] = json.loads(word)
+    return told
 
 
 def _answers(config: Config) -> bool:

@@ -12,6 +12,5 @@ def prepare(house: House, now: int) -> None:
     migrate.migrate(house.database)
     with house.database.write() as connection:
         config = house.config
-        install.prepare(
-            connection, now=now, base=config.base, issuer=config.issuer, zone=config.zone
-        )
+        home = {"issuer": config.issuer, "zone": config.zone, "realm": config.realm}
+        install.prepare(connection, now=now, base=config.base, **home)

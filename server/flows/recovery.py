@@ -13,6 +13,7 @@ from server.flows.arrivals import arrive
 from server.flows.ingest import digest_of, register
 from server.flows.sites import House
 from server.store import index, install
+from server.store.blobs import is_document
 
 _SWEPT = "swept"
 _BATCH = 500
@@ -21,6 +22,7 @@ _BATCH = 500
 def mend(house: House) -> int:
     """Drop unfinished blobs of dead writers and index published ones that have no row.
 
+    A document without a row waits for its message, which is applied again and writes it anew.
     Looks at the days since the last start only: every earlier orphan was found then.
     """
     house.blobs.sweep()
@@ -30,7 +32,8 @@ def mend(house: House) -> int:
         organisations = list(install.organisations(connection))
     mended = 0
     for organisation in organisations:
-        for batch in _batches(house.blobs.list(organisation, swept)):
+        objects = (key for key in house.blobs.list(organisation, swept) if not is_document(key))
+        for batch in _batches(objects):
             mended += sum(adopt(house, organisation, key) for key in _orphans(house, batch))
     with house.database.write() as connection:
         install.keep(connection, _SWEPT, (today - timedelta(days=1)).strftime("%Y/%m/%d"))

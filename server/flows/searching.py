@@ -1,17 +1,19 @@
 """Searching FHIR resources behind the gate: one page, its includes, its total."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from fhir import query as q
+from fhir.search import parse
 from server.flows import access, cursors, release
 from server.flows.access import Grant
 from server.flows.audit import Event, Reading
 from server.flows.resources import TABLE, Version
 from server.flows.sites import House
+from server.store import identities
 from server.store.search import Search
 from server.store.search_conditions import Allowed
 from server.store.search_includes import Includes
@@ -69,6 +71,7 @@ def search(house: House, grant: Grant, query: q.Query, *, count: int) -> tuple[P
         access.may(grant, resource_type, "s")
     after = cursors.read(query)
     with house.database.read() as connection:
+        query = _whole(connection, grant.organisation, query)
         store = Search(connection, grant.organisation, *_gate(grant))
         total = store.total(query) if query.total in _COUNTED or not count else None
         found = store.page(query, count=count, after=after) if count else []
@@ -86,11 +89,16 @@ def search(house: House, grant: Grant, query: q.Query, *, count: int) -> tuple[P
     return answer, _record(house, grant, query)
 
 
-def _gate(grant: Grant) -> tuple[Allowed, bool]:
+def understood(house: House, resource_type: str, words: list[tuple[str, str]]) -> q.Query:
+    """A search of our own making."""
+    return parse(resource_type, words, strict=True, base=house.config.fhir_base, table=TABLE)
+
+
+def _gate(grant: Grant, letter: str = "s") -> tuple[Allowed, bool]:
     """What the grant reaches, as a condition on rows, and whether that is little."""
 
     def allowed(resource_type: str, table: Any) -> Any:
-        return access.resources(grant, resource_type, table)
+        return access.resources(grant, resource_type, table, letter)
 
     return allowed, not grant.everyone and len(grant.patients) <= _FEW_PATIENTS
 
@@ -113,6 +121,40 @@ def _named(kind: str, condition: q.Condition) -> Iterator[str]:
         case q.Chain(branches=branches):
             for target, inner in branches:
                 yield from _named(target, inner)
+
+
+def _whole(connection: Connection, organisation: int, query: q.Query) -> q.Query:
+    """The search with each owner that it names as all the records that are this patient by now.
+
+    So a retired id finds the survivor's data, and a merge counts before all of it has been moved.
+    """
+    conditions = tuple(_of_whole(connection, organisation, one) for one in query.conditions)
+    return replace(query, conditions=conditions)
+
+
+def _of_whole(connection: Connection, organisation: int, condition: q.Condition) -> q.Condition:
+    match condition:
+        case q.Criterion(param=param, values=values) if param.code in ("patient", "subject"):
+            return replace(condition, values=tuple(_records(connection, organisation, values)))
+        case q.Chain(branches=branches):
+            inner = ((kind, _of_whole(connection, organisation, one)) for kind, one in branches)
+            return replace(condition, branches=tuple(inner))
+        case q.Reverse(condition=one):
+            return replace(condition, condition=_of_whole(connection, organisation, one))
+    return condition
+
+
+def _records(
+    connection: Connection, organisation: int, values: Iterable[q.Value]
+) -> Iterator[q.Value]:
+    """Each value, and beside a Patient the records that are one with it."""
+    for value in values:
+        yield value
+        if isinstance(value, q.ReferenceValue) and value.id and value.type in ("", "Patient"):
+            heir = identities.heir(connection, organisation, value.id)
+            for one in (heir, *identities.parts_of(connection, organisation, heir)):
+                if one != value.id:
+                    yield replace(value, id=one)
 
 
 def types_asked(query: q.Query) -> Iterator[str]:
@@ -139,7 +181,7 @@ def _include(
 
     Types that the grant has no scope to read are left out.
     """
-    allowed, _ = _gate(grant)
+    allowed, _ = _gate(grant, "r")
     types = access.includable(grant, TABLE)
     follow = Includes(connection, grant.organisation, allowed, types).follow
     seen = {row.rid for row in page}

@@ -48,6 +48,7 @@ def _good(dialect: str) -> Select[Any]:
         .outerjoin(client, client.c.id == token.c.client)
         .where(
             token.c.hash == bindparam("hash_"),
+            token.c.kind == "access",
             token.c.expires > bindparam("now"),
             token.c.revoked == 0,
             func.coalesce(client.c.retired, 0) == 0,
@@ -63,10 +64,36 @@ def find(connection: Connection, hash_: str, *, now: int) -> Any:
     return _GOOD.row(connection, {"hash_": hash_, "now": now})
 
 
+def refresh_row(connection: Connection, hash_: str) -> Any:
+    """A refresh token, spent or not."""
+    query = select(token).where(token.c.hash == hash_, token.c.kind == "refresh")
+    return connection.execute(query).one_or_none()
+
+
+def spend(connection: Connection, hash_: str, *, now: int) -> bool:
+    """Use up a refresh token; false when it was used, revoked, or is too old."""
+    good = (token.c.hash == hash_, token.c.spent == 0, token.c.revoked == 0, token.c.expires > now)
+    return connection.execute(update(token).where(*good).values(spent=now)).rowcount == 1
+
+
 def revoke(connection: Connection, hash_: str, *, now: int) -> bool:
     """End a token; false when it had ended already."""
     statement = update(token).where(token.c.hash == hash_, token.c.revoked == 0)
     return connection.execute(statement.values(revoked=now)).rowcount == 1
+
+
+def end_for(connection: Connection, organisation: int, patient_id: str, *, now: int) -> None:
+    """End every token that reaches a patient by name or as a part of another, for good."""
+    word = f'%"{patient_id}"%'
+    connection.execute(
+        update(token)
+        .where(
+            token.c.organisation == organisation,
+            token.c.revoked == 0,
+            token.c.patients.like(word) | token.c.parts.like(word),
+        )
+        .values(revoked=now)
+    )
 
 
 def use_assertion(connection: Connection, client_id: str, jti: str, *, expires: int) -> bool:

@@ -30,6 +30,7 @@ class Server:
     http: int
     dimse: int
     mllp: int
+    mllps: int
     environment: dict[str, str]
 
     def run(self, *words: str, stdin: str | None = None, check: bool = True) -> Any:
@@ -84,6 +85,7 @@ def environment(data: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "TRIPTYCH_HTTP_PORT": "0",
         "TRIPTYCH_DIMSE_PORT": "0",
         "TRIPTYCH_MLLP_PORT": "0",
+        "TRIPTYCH_MLLP_TLS_PORT": "0",
         "TRIPTYCH_SETTLE_SECONDS": "1",
         "TRIPTYCH_MIN_FREE_BYTES": "1M",
     }
@@ -116,8 +118,8 @@ def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str)
         process.wait()
         raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
     ports = json.loads(line.removeprefix("ready "))
-    http, dimse, mllp = (int(ports.get(name, 0)) for name in ("http", "dimse", "mllp"))
-    return Server(process, data, log, ports["base"], http, dimse, mllp, env)
+    doors = {name: int(ports.get(name, 0)) for name in ("http", "dimse", "mllp", "mllps")}
+    return Server(process, data, log, ports["base"], environment=env, **doors)
 
 
 @contextmanager
