@@ -19,6 +19,7 @@ COMMANDS = {
     "client": ("server.commands.access", "client"),
     "peer": ("server.commands.access", "peer"),
     "token": ("server.commands.access", "token"),
+    "share": ("server.commands.share", "share"),
     "jobs": ("server.commands.operate", "jobs"),
     "review": ("server.commands.operate", "review"),
     "verify": ("server.commands.operate", "verify"),

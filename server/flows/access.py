@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from fhir.scopes import Scope, matching
 from server.errors import Denied, Missing
-from server.store.fhir_tables import index_reference, resource, resource_version
+from server.store.fhir_tables import index_reference, index_shown, resource, resource_version
 from server.store.tables import study
 
 S = TypeVar("S", bound=Select[Any])
@@ -123,13 +123,51 @@ def resources(grant: Grant, resource_type: str, table: Any = resource) -> Column
 
 
 def _narrowed(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
-    """The part of a grant for single studies: other ImagingStudies do not exist for it."""
-    if grant.studies is None or resource_type != "ImagingStudy":
+    """The part of a grant for single studies: they, the reports that show them, and the documents
+    of those reports. Nothing else of the patient exists for it, but the Patient.
+    """
+    if grant.studies is None or resource_type == "Patient":
         return true()
-    ids = select(study.c.id).where(
-        study.c.organisation == grant.organisation, study.c.uid.in_(sorted(grant.studies))
+    if resource_type == "ImagingStudy":
+        return and_(table.c.id.in_(_study_ids(grant)))
+    if resource_type == "DiagnosticReport":
+        return and_(table.c.rid.in_(_showing(grant)))
+    if resource_type == "Binary":
+        return and_(table.c.id.in_(_documents(grant)))
+    return false()
+
+
+def _study_ids(grant: Grant) -> Select[Any]:
+    """The ids of the studies that a grant is narrowed to."""
+    return select(study.c.id).where(
+        study.c.organisation == grant.organisation, study.c.uid.in_(sorted(grant.studies or ()))
     )
-    return and_(table.c.id.in_(ids))
+
+
+def _showing(grant: Grant) -> Select[Any]:
+    """The rows of reports that show one of these studies."""
+    shown = index_shown.alias()
+    return select(shown.c.rid).where(
+        shown.c.organisation == grant.organisation,
+        shown.c.target_type == "ImagingStudy",
+        shown.c.target.in_(_study_ids(grant)),
+    )
+
+
+def _documents(grant: Grant) -> Select[Any]:
+    """The ids of the documents of reports that the grant reaches."""
+    report, shown = resource.alias(), index_shown.alias()
+    reports = select(report.c.rid).where(
+        report.c.type == "DiagnosticReport",
+        report.c.deleted == false(),
+        _owned(grant, report, report.c.hidden),
+        report.c.rid.in_(_showing(grant)),
+    )
+    return select(shown.c.target).where(
+        shown.c.organisation == grant.organisation,
+        shown.c.target_type == "Binary",
+        shown.c.rid.in_(reports),
+    )
 
 
 def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:

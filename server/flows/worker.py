@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from server import clock
 from server.errors import Busy, Fault, Full
-from server.flows import applying, grants, joining, lanes, studies
+from server.flows import applying, grants, joining, lanes, opening, studies
 from server.flows.sites import House
 from server.store import jobs
 from server.store.jobs import Job
@@ -123,3 +123,4 @@ class Worker:
             self._tended = now
             self._house.auditor.tend()
             grants.purge(self._house, now=now)
+            opening.purge(self._house, now=now)
