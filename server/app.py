@@ -13,6 +13,8 @@ from server import errors
 from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
 from server.web import (
+    apps,
+    authorize,
     cors,
     dicomweb,
     discovery,
@@ -20,7 +22,9 @@ from server.web import (
     fhir_api,
     guard,
     health,
+    launching,
     oauth,
+    registration,
     replies,
     stow,
 )
@@ -32,6 +36,10 @@ log = logging.getLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *oauth.ROUTES,
+    *authorize.ROUTES,
+    *apps.ROUTES,
+    *launching.ROUTES,
+    *registration.ROUTES,
     *discovery.ROUTES,
     *fhir_api.ROUTES,
     *dicomweb.ROUTES,
