@@ -19,13 +19,10 @@ COMMANDS = {
     "client": ("server.commands.access", "client"),
     "peer": ("server.commands.access", "peer"),
     "token": ("server.commands.access", "token"),
-<<<<<<< HEAD
     "share": ("server.commands.share", "share"),
-=======
     "user": ("server.commands.logins", "user"),
     "launch": ("server.commands.logins", "launch"),
     "keys": ("server.commands.logins", "keys"),
->>>>>>> smart
     "jobs": ("server.commands.operate", "jobs"),
     "review": ("server.commands.operate", "review"),
     "verify": ("server.commands.operate", "verify"),

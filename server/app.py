@@ -26,6 +26,8 @@ from server.web import (
     oauth,
     registration,
     replies,
+    share,
+    shared,
     stow,
 )
 from server.web.proxies import Forwarded
@@ -40,6 +42,8 @@ ROUTES: tuple[Route, ...] = (
     *apps.ROUTES,
     *launching.ROUTES,
     *registration.ROUTES,
+    *share.ROUTES,
+    *shared.ROUTES,
     *discovery.ROUTES,
     *fhir_api.ROUTES,
     *dicomweb.ROUTES,
