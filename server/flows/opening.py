@@ -113,7 +113,8 @@ def _stands(house: House, row: Any, now: int) -> bool:
         active = people.active(connection, owner, [patient])
     # An answer counts before it is judged: a fifth one that is right is still in time.
     mine = row is not None and state(row, now) in ("open", "locked")
-    return mine and bool(active) and (parent is None or not (parent.revoked or parent.frozen))
+    first = parent is None or state(parent, now) not in ("revoked", "frozen", "expired")
+    return mine and bool(active) and first
 
 
 def _begin(house: House, row: Any, secret: str, address: str, now: int) -> bool:

@@ -93,6 +93,7 @@ _GOOD = Prepared(
         share.c.expires > bindparam("now"),
         func.coalesce(_PARENT.c.revoked, 0) == 0,
         func.coalesce(_PARENT.c.frozen, 0) == 0,
+        func.coalesce(_PARENT.c.expires, share.c.expires) > bindparam("now"),
         patient.c.state == "active",
     )
 )

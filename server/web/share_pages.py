@@ -54,6 +54,11 @@ def day(language: str, told: str | int) -> str:
     return text(language, "date", day=int(word[6:]), month=named, year=word[:4])
 
 
+def _clock(micros: int) -> str:
+    """The time of day of a moment, in UTC."""
+    return moment(micros).strftime("%H:%M UTC")
+
+
 def page(template: str, values: Mapping[str, object], *, status: int = 200) -> Response:
     """A page in the reader's language; what was chosen by `?lang=` is remembered."""
     chosen = language()
@@ -62,6 +67,7 @@ def page(template: str, values: Mapping[str, object], *, status: int = 200) -> R
         "dir": "rtl" if chosen in _RIGHT_TO_LEFT else "ltr",
         "t": partial(text, chosen),
         "day": partial(day, chosen),
+        "clock": _clock,
         "languages": [(one, texts(one)["name"]) for one in LANGUAGES],
         "today": datetime.now(UTC).strftime("%Y%m%d"),
         "csrf": "",

@@ -12,13 +12,14 @@ from flask import Response, request
 
 from server import clock
 from server.errors import Missing
-from server.flows import holding, opening
+from server.flows import holding, opening, passing
 from server.flows.opening import Opened
 from server.web import cookies, fhir_api, guard, rendered, share_pages
 from server.web.replies import closing_on_error, covered
 from server.web.routes import Call, Linked, Public, Route
 
 _LARGEST = 10_000
+_LINES = 100
 
 
 def opened(call: Call) -> Opened:
@@ -125,6 +126,53 @@ def _saved(call: Call, body: bytes, kind: str, name: str) -> Response:
         return covered(seen, response, count=1)
 
 
+def about(call: Call) -> Response:
+    """The link itself: how long it is good, copies to keep, who used it, whom it was passed to."""
+    return shown(call, "link_about.html", _about(call))
+
+
+def _about(call: Call) -> dict[str, object]:
+    link, house = opened(call), call.house
+    if link.parent:
+        return {"first": False, "log": (), "passed": (), "spans": ()}
+    now = clock.now()
+    return {
+        "first": True,
+        "log": passing.log(house, link)[:_LINES],
+        "passed": passing.passed(house, link, now=now),
+        "spans": passing.SPANS,
+    }
+
+
+def pass_on(call: Call) -> Response:
+    """Make a link for somebody whom the holder trusts, and show its secrets this once."""
+    link, fields = opened(call), cookies.form(call.house)
+    days, label = _number(fields.get("days", "")), fields.get("label", "")
+    made = passing.pass_on(call.house, link, days, label, now=clock.now())
+    return shown(call, "link_passed.html", {"made": made})
+
+
+def end_passed(call: Call) -> Response:
+    """End a link that was passed on."""
+    link, fields = opened(call), cookies.form(call.house)
+    passing.end(call.house, link, fields.get("link", ""), now=clock.now())
+    return share_pages.see("/s/link")
+
+
+def doubt(call: Call) -> Response:
+    """Ask once more, before a link is closed for everybody."""
+    return shown(call, "link_not_me.html", {"done": False})
+
+
+def not_me(call: Call) -> Response:
+    """Close the link for everybody, and tell the hospital."""
+    link = opened(call)
+    cookies.form(call.house)
+    passing.not_me(call.house, link, now=clock.now())
+    values = {"done": True, "phone": call.house.config.link_phone}
+    return cookies.take(call.house, share_pages.page("link_not_me.html", values))
+
+
 def alive(_call: Call) -> Response:
     """Whether the link still stands: 204, or 401 from the guard."""
     return Response(status=204)
@@ -149,6 +197,11 @@ ROUTES = (
     Route("/s/reports/<id>/text", ("GET",), "link", _REPORT, plain, "Text of a report"),
     Route("/s/documents/<id>", ("GET",), "fhir", Linked("Binary", "r"), document, "Document"),
     Route("/s/bundle", ("GET",), "link", _REPORT, bundle, "FHIR Bundle of the link"),
+    Route("/s/link", ("GET",), "link", _PICTURE, about, "The link itself, and its log"),
+    Route("/s/pass-on", ("POST",), "link", _PICTURE, pass_on, "Pass a link on"),
+    Route("/s/pass-on/end", ("POST",), "link", _PICTURE, end_passed, "End a link passed on"),
+    Route("/s/not-me", ("GET",), "link", _PICTURE, doubt, "Asks once more"),
+    Route("/s/not-me", ("POST",), "link", _PICTURE, not_me, "Close a link: this is not me"),
     Route("/s/alive", ("GET",), "link", _PICTURE, alive, "Whether the link still stands"),
     Route("/s/link.css", ("GET",), "link", _FILES, share_pages.style, "Style sheet"),
     Route("/s/watch.js", ("GET",), "link", _FILES, share_pages.script, "Ends an open page"),
