@@ -31,7 +31,7 @@ REFUSED = "this link and this answer do not fit, or the link has ended"
 # Wrong answers in a quarter of an hour: from one block of addresses, and by codes from anywhere.
 # A link's own address cannot be guessed, so that guessers elsewhere never close it to its holder.
 WINDOW = 15 * 60 * 1_000_000
-MOST_FROM_BLOCK = 30
+MOST_FROM_BLOCK = 100
 MOST_BY_CODE = 600
 _BY_CODE = "code"
 

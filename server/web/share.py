@@ -59,7 +59,7 @@ def answer(call: Call) -> Response:
 def _fields() -> dict[str, str]:
     """The form. It opens nothing but by its own answer, and needs no token of ours (CSRF)."""
     request.max_content_length = _MOST_BYTES
-    if request.mimetype != _FORM:
+    if request.mimetype not in (_FORM, "") or (not request.mimetype and request.content_length):
         raise Invalid("this address takes the form of its page")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise Denied("this form is not from a page of ours")

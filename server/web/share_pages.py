@@ -71,6 +71,7 @@ def page(template: str, values: Mapping[str, object], *, status: int = 200) -> R
         "languages": [(one, texts(one)["name"]) for one in LANGUAGES],
         "today": datetime.now(UTC).strftime("%Y%m%d"),
         "csrf": "",
+        "phone": "",
     }
     body = pages.templates().get_template(template).render(shown | dict(values))
     response = Response(body, status, content_type="text/html; charset=utf-8")
