@@ -7,7 +7,13 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from server.store import fhir_tables, hl7_tables, login_tables, tables  # noqa: F401 - they fill the metadata
+from server.store import (  # noqa: F401 - they fill the metadata
+    fhir_tables,
+    hl7_tables,
+    login_tables,
+    share_tables,
+    tables,
+)
 from server.store.columns import metadata
 from server.store.db import Database
 from server.store.install import schema_version

@@ -16,7 +16,7 @@ from dicom.sink import Peer, StoreRequest
 from hl7.message import parse
 from server import clock
 from server.errors import Fault
-from server.flows import grants, ingest, messages, resources
+from server.flows import curating, grants, ingest, messages, resources
 from server.flows.access import Grant
 from server.flows.feeds import Connecting
 from server.flows.sites import HOME, House
@@ -375,6 +375,29 @@ def test_settling_again_and_replaying_write_no_version(house: House) -> None:
     before = versions(house)
     hide(house, "1.2.3.99")
     assert versions(house) == before
+
+
+def test_documents_follow_a_merge_and_its_undoing_brings_back_what_was(house: House) -> None:
+    """A message of one record and a document of another are one report while the records are one."""
+    new = PID.replace("P1^", "P2^")
+    send(house, ADT)
+    send(house, packed("ADT^A04^ADT_A01", new, control="A2"))
+    send(house, oru().replace(PID.encode(), new.encode()))
+    store(house, told(), pdf("1.2.3.20", DOCUMENT, **person()), dose("1.2.3.30", ["1.2.3.31"]))
+    before = graph(house)
+    assert len(before["DiagnosticReport"]) == 2
+    send(house, packed("ADT^A40^ADT_A39", new, f"MRG|P1^^^&{SYSTEM}&URI^MR", control="M1"))
+    merged = graph(house)
+    (made,) = merged["DiagnosticReport"]
+    assert "1.2.3.9" in str(made["identifier"])
+    (heir,) = [one["id"] for one in merged["Patient"] if one.get("active", True)]
+    for type_ in ("DiagnosticReport", "DocumentReference", "Observation", "ServiceRequest"):
+        for one in merged[type_]:
+            assert one["subject"]["reference"] == f"Patient/{heir}", type_
+    (gone,) = [one["id"] for one in merged["Patient"] if one["id"] != heir]
+    curating.unmerge(house, "home", gone, "two people", now=clock.now())
+    drain(house)
+    assert graph(house) == before
 
 
 def test_a_report_number_that_is_another_patients_stays_apart(house: House) -> None:
