@@ -172,7 +172,7 @@ def test_a_killed_supervisor_leaves_no_orphan_and_its_ports_are_free(tmp_path: P
 
 
 def test_five_deaths_within_a_minute_end_serve_with_1_and_say_so(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as server:
+    with running(tmp_path / "data", "--only", "worker") as server:
         killed = set[int]()
         while server.process.poll() is None:
             worker = server.children().get("worker")
