@@ -40,7 +40,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "consent.deny": "Do not allow",
         "apps": "Apps that you allowed",
         "apps.none": "You have allowed no app.",
-        "apps.may": "It may have, to read unless more is said:",
+        "apps.may": "You allowed it, to read unless more is said:",
         "apps.since": "Allowed on {day}",
         "apps.end": "End it",
         "apps.ended": "It is ended. The app can read nothing more.",
