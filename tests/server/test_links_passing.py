@@ -1,6 +1,8 @@
 """Magic Links in their holder's hands: passed on, looked after, and closed by who is not meant."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -17,6 +19,9 @@ from tests.support.practice import Practice
 from tests.support.scenes import ALICES
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+LANGUAGES = sorted((ROOT / "server" / "web" / "languages").glob("*.json"))
+HOLES = re.compile(r"\{\w+\}")
 OF_THE_HOLDER = ("/s/pass-on", "/s/pass-on/end", "/s/not-me", "/s/later")
 
 
@@ -126,3 +131,22 @@ def test_every_opening_and_refusal_is_in_the_audit(surgery: Practice) -> None:
         ("link", "login", "0"),
     ]
     assert len({one.person for one in found}) == 1
+
+
+def test_pages_speak_the_browsers_language_or_the_one_that_was_chosen(surgery: Practice) -> None:
+    reader = Holder(surgery.server.base)
+    assert '<html lang="es"' in reader.get("/s/", Accept_Language="es-CL, en;q=0.5").text
+    assert "Código de 12 cifras" in words(reader.get("/s/", Accept_Language="es"))
+    assert '<html lang="en"' in reader.get("/s/", Accept_Language="is").text
+    assert "Código" in words(reader.get("/s/?lang=es", Accept_Language="en"))
+
+
+def test_every_language_says_all_that_english_says_and_in_its_own_words() -> None:
+    tables = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in LANGUAGES}
+    english = tables.pop("en")
+    for name, table in tables.items():
+        assert table.keys() == english.keys(), name
+        for key, text in table.items():
+            assert set(HOLES.findall(text)) == set(HOLES.findall(english[key])), key
+        same = [key for key, text in table.items() if text == english[key]]
+        assert len(same) < len(english) / 10, f"{name} is not translated: {same}"
