@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from server.clock import row_id
 from server.store.hl7_tables import identity_join
 from server.store.index import StudyKey
 from server.store.jobs import insert_for
+from server.store.prepared import Prepared
 from server.store.tables import patient, patient_number, study
 
 # An unissued record was JOINED: its Patient is gone. A merged one is RETIRED: it can still be read.
@@ -35,17 +36,28 @@ class Joining:
     before: dict[str, Any] = field(default_factory=dict)
 
 
+_ABOVE = Prepared(
+    select(patient.c.replaced_by).where(
+        patient.c.organisation == bindparam("organisation"), patient.c.id == bindparam("id")
+    )
+)
+# Without an order: SQLite would walk all patients in it, to save itself a sort of a few.
+_BELOW = Prepared(
+    select(patient.c.id).where(
+        patient.c.organisation == bindparam("organisation"),
+        patient.c.replaced_by == bindparam("heir"),
+    )
+)
+
+
 def lineage(connection: Connection, organisation: int, id_: str) -> list[str]:
     """A record, what it has become part of, and so on: the last one stands for all."""
     found = [id_]
     while True:
-        query = select(patient.c.replaced_by).where(
-            patient.c.organisation == organisation, patient.c.id == found[-1]
-        )
-        above = connection.execute(query).scalar()
-        if not above or above in found:
+        row = _ABOVE.row(connection, {"organisation": organisation, "id": found[-1]})
+        if row is None or not row.replaced_by or row.replaced_by in found:
             return found
-        found.append(above)
+        found.append(row.replaced_by)
 
 
 def heir(connection: Connection, organisation: int, id_: str) -> str:
@@ -68,10 +80,8 @@ def parts_of(connection: Connection, organisation: int, id_: str) -> list[str]:
     """The records that have become part of a record, and those that had become part of them."""
     found, waiting = list[str](), [id_]
     while waiting:
-        query = select(patient.c.id).where(
-            patient.c.organisation == organisation, patient.c.replaced_by == waiting.pop()
-        )
-        for one in connection.execute(query.order_by(patient.c.id)).scalars():
+        rows = _BELOW.rows(connection, {"organisation": organisation, "heir": waiting.pop()})
+        for one in sorted(row.id for row in rows):
             if one not in found and one != id_:
                 found.append(one)
                 waiting.append(one)

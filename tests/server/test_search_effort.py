@@ -1,6 +1,7 @@
 """What a page of a usual search costs does not grow with the archive: counted in SQLite's own steps."""
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
@@ -11,6 +12,7 @@ from server.errors import Denied
 from server.flows import searching
 from server.flows.access import Grant
 from server.flows.sites import HOME, House
+from server.store import identities
 from tests.support import crowd
 from tests.support.effort import Effort, measured
 from tests.support.houses import opened
@@ -122,3 +124,16 @@ def test_paging_deep_costs_no_more_than_the_first_page(large: House) -> None:
         reading.end()
         assert len(page.matches) == 10
         assert effort.steps <= MOST_STEPS, search
+
+
+def test_what_is_one_with_a_patient_is_found_without_a_walk_through_all(large: House) -> None:
+    said: list[str] = []
+    with large.database.read() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.set_trace_callback(said.append)
+        identities.parts_of(connection, HOME, "p7")
+        identities.lineage(connection, HOME, "p7")
+        driver.set_trace_callback(None)
+        plans = [row[3] for one in said for row in driver.execute(f"EXPLAIN QUERY PLAN {one}")]
+    assert len(plans) == 2
+    assert [plan for plan in plans if plan.endswith("(organisation=?)")] == []
