@@ -12,7 +12,7 @@ from tests.support.records import imaging_study
 from tests.support.records import patient as a_patient
 
 TYPES = ("Patient", "ImagingStudy", "Endpoint")
-READ_ONLY = ("Binary",)
+READ_ONLY = ("Binary", "Practitioner", "RelatedPerson")
 SEARCHED = TABLE.keys() - {"Practitioner", "Organization"}  # no such resource is made yet
 
 

@@ -9,6 +9,9 @@ from server.store.resources import Change, Owner
 
 Json = dict[str, Any]
 
+# Who signs everybody's reports: of the organisation, of no patient.
+READER = "reader"
+
 
 def chart(name: str, patient: str) -> list[Json]:
     """An order, a report, a measurement, a visit, their origin and a document."""
@@ -24,6 +27,7 @@ def chart(name: str, patient: str) -> list[Json]:
             "subject": subject,
             "code": code,
             "basedOn": [{"reference": f"ServiceRequest/{name}-order"}],
+            "performer": [{"reference": f"Practitioner/{READER}"}],
         },
         {"resourceType": "Observation", "id": f"{name}-measure", "status": "final"}
         | {"subject": subject, "code": code, "valueString": name},
@@ -33,6 +37,7 @@ def chart(name: str, patient: str) -> list[Json]:
         | {"target": [{"reference": f"DiagnosticReport/{report}"}, subject]},
         {"resourceType": "Binary", "id": f"{name}-document"}
         | {"contentType": "text/plain", "data": "TGlkZGVsbA=="},
+        {"resourceType": "RelatedPerson", "id": f"{name}-relative", "patient": subject},
     ]
 
 
@@ -43,4 +48,6 @@ def put(house: House, name: str, patient: str) -> dict[str, str]:
         change = Change(clock.now(), "test", house.config.fhir_base)
         for body in bodies:
             resources.put(connection, Owner(HOME, patient), body, change)
-    return {body["resourceType"]: body["id"] for body in bodies}
+        reader = {"resourceType": "Practitioner", "id": READER, "name": [{"text": "Reader"}]}
+        resources.put(connection, Owner(HOME), reader, change)
+    return {"Practitioner": READER} | {body["resourceType"]: body["id"] for body in bodies}
