@@ -162,7 +162,7 @@ def _question(house: House, session: Session, grant: Grant, pending: Pending) ->
         "patient": picking.name_of(house, grant, patient) if patient else "",
         "unknown": pending.client.self_registered,
         "where": where.netloc or f"{where.scheme}:",
-        "lines": pages.lines(offered),
+        "groups": pages.groups(offered),
         "offline": offline,
         "online": "online_access" in offered.words and not offline,
     }

@@ -25,7 +25,7 @@ STYLE = "/oauth/pages.css"
 
 
 @lru_cache(maxsize=1)
-def _templates() -> Environment:
+def templates() -> Environment:
     made = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -48,19 +48,22 @@ def page(
     leads_to: str = "",
 ) -> Response:
     """A page. `leads_to` is the app's address to which its form may lead in the end (CSP)."""
-    body = _templates().get_template(template).render(csrf=visit.token, lang="en", **values)
+    body = templates().get_template(template).render(csrf=visit.token, lang="en", **values)
     response = Response(body, status, content_type="text/html; charset=utf-8")
-    _protect(response, leads_to)
+    protect(response, leads_to)
     return browser.remember(house, response, visit.secret) if visit.fresh else response
 
 
-def _protect(response: Response, leads_to: str) -> None:
-    """No script, no frame, no other site: forms come back here, or go where the app waits."""
+def protect(response: Response, leads_to: str = "", *, more: str = "") -> None:
+    """No script, no frame, no other site: forms come back here, or go where the app waits.
+
+    `more` are further sources that a page needs, as directives of its policy.
+    """
     parts = urlsplit(leads_to)
     target = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
     forms = f"'self' {target}" if leads_to else "'self'"
     response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src 'self'; form-action {forms}; "
+        f"default-src 'none'; style-src 'self'; {more}form-action {forms}; "
         "frame-ancestors 'none'; base-uri 'none'"
     )
     response.headers["X-Frame-Options"] = "DENY"
@@ -72,12 +75,12 @@ def _protect(response: Response, leads_to: str) -> None:
 def error(fault: Fault) -> Response:
     """A refusal for a person: what happened in plain words, and for whoever mends it the reason."""
     body = (
-        _templates()
+        templates()
         .get_template("error.html")
         .render(lang="en", plain=fault.answer.patient, reason=str(fault))
     )
     response = Response(body, fault.answer.http, content_type="text/html; charset=utf-8")
-    _protect(response, "")
+    protect(response)
     return response
 
 
@@ -89,7 +92,7 @@ def style() -> Response:
     return response
 
 
-# The lines of the consent page.
+# What the consent page asks.
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,33 +104,60 @@ class Line:
     parts: tuple["Line", ...] = ()
 
 
-def lines(offered: Offer) -> Sequence[Line]:
-    """A line for each scope of an offer, those of resources first."""
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines that are about the same records; `context` is patient, user or other."""
+
+    context: str
+    lines: tuple[Line, ...]
+
+
+def groups(offered: Offer) -> Sequence[Group]:
+    """A line for each scope of an offer, by whose records it is about, and what else is asked."""
     found = [
-        Line(str(one), describe(one), tuple(Line(str(part), describe(part)) for part in parts))
-        for one in offered.scopes
-        for parts in (consent.narrower(one),)
+        Group(context, tuple(_line(one) for one in offered.scopes if one.context == context))
+        for context in ("patient", "user")
     ]
-    return [*found, *(Line(word, text(f"scope.{word}")) for word in offered.words)]
+    found.append(Group("other", tuple(Line(one, _said("scope", one)) for one in offered.words)))
+    return [group for group in found if group.lines]
+
+
+def _line(scope: Scope) -> Line:
+    parts = (Line(str(part), _part(part)) for part in consent.narrower(scope))
+    return Line(str(scope), describe(scope), tuple(parts))
+
+
+def _part(scope: Scope) -> str:
+    """A part beside its whole: the category, or the type."""
+    return _categories(scope) or _said("type", scope.type)
+
+
+def _categories(scope: Scope) -> str:
+    codes = [value.rpartition("|")[2] for _, value in scope.params]
+    return ", ".join(_said("category", code) for code in codes)
+
+
+def _said(kind: str, name: str) -> str:
+    """A word of the standard as a person would say it; itself, where nobody knows better."""
+    return TEXTS["en"].get(f"{kind}.{name}", name)
 
 
 def describe(scope: Scope) -> str:
-    """A scope of resources in words."""
-    known = TEXTS["en"].get(f"type.{scope.type}", scope.type)
-    which = "".join(
-        f" ({code})" for _, value in scope.params for code in [value.rpartition("|")[2]]
-    )
-    letters = ", ".join(text(f"letters.{letter}") for letter in scope.letters)
-    return f"{known}{which}: {letters}, {text(f'context.{scope.context}')}"
+    """A scope of resources in words; what only reads goes without saying."""
+    known, which = _said("type", scope.type), _categories(scope)
+    what = f"{known} ({which})" if which else known
+    deeds = list(dict.fromkeys(text(f"letters.{letter}") for letter in scope.letters))
+    return what if deeds == [text("letters.r")] else f"{what}: {', '.join(deeds)}"
 
 
-def described(scope: str) -> str:
-    """A whole scope parameter in words."""
-    return "; ".join(_word(word) for word in scope.split())
+def described(scope: str) -> Sequence[str]:
+    """The words of a whole scope parameter, one for each scope."""
+    return [_word(word) for word in scope.split()]
 
 
 def _word(word: str) -> str:
     try:
-        return describe(scopes.parse(word))
+        scope = scopes.parse(word)
     except BadScope:
-        return TEXTS["en"].get(f"scope.{word}", word)
+        return _said("scope", word)
+    return f"{describe(scope)} {text(f'context.{scope.context}')}"

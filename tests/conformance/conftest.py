@@ -9,5 +9,5 @@ from tests.support.clinic import Clinic, clinic
 
 @pytest.fixture(scope="session")
 def smart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
-    with clinic(tmp_path_factory.mktemp("clinic"), LOG_LEVEL="DEBUG") as made:
+    with clinic(tmp_path_factory.mktemp("clinic"), log_level="DEBUG") as made:
         yield made

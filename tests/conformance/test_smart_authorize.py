@@ -284,7 +284,8 @@ def test_a2_prompt_and_max_age_are_kept(smart: Clinic) -> None:
     assert told(smart.public.ask(alice, prompt="none"))["error"] == "consent_required"
     stranger = smart.stranger()
     assert told(smart.public.ask(stranger, prompt="none"))["error"] == "login_required"
-    for more in ({"prompt": "login"}, {"max_age": "0"}):
+    mores: tuple[dict[str, Any], ...] = ({"prompt": "login"}, {"max_age": "0"})
+    for more in mores:
         page = smart.public.ask(alice, **more)
         assert forms(page)[-1].values("password")
         assert forms(alice.log_in(page))[-1].values("decision")

@@ -38,8 +38,8 @@ def test_a_user_is_made_with_a_password_of_theirs_or_gets_one_once(smart: Clinic
     made = smart.server.run(*words)
     assert made["fhirUser"] == f"{smart.server.base}/fhir/Patient/{alice}"
     assert attempted(smart, "núria", made["password"]).status_code == 200
-    words = ("user", "add", "omar", "--role", "clinician", "--password-stdin")
-    made = smart.server.run(*words, "--practitioner", "p-17", stdin=f"{PASSWORD}\n")
+    more = ("user", "add", "omar", "--role", "clinician", "--password-stdin")
+    made = smart.server.run(*more, "--practitioner", "p-17", stdin=f"{PASSWORD}\n")
     assert "password" not in made
     assert made["fhirUser"].endswith("/fhir/Practitioner/p-17")
     assert attempted(smart, "OMAR ", PASSWORD).status_code == 200
@@ -197,7 +197,7 @@ def set_last(smart: Clinic, values: dict[str, Any]) -> None:
 def test_a_new_login_in_a_browser_ends_the_one_before(smart: Clinic) -> None:
     person = smart.stranger("alice")
     person.log_in(login_page(smart, person))
-    before = person.http.cookies.get("triptych")
+    before = person.http.cookies["triptych"]
     page = smart.public.ask(person, prompt="login")
     person.name = "bob"
     person.log_in(page)

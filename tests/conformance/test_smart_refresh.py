@@ -228,7 +228,7 @@ def test_a7_a_patient_sees_what_was_allowed_and_takes_it_back_at_once(smart: Cli
     body = app.tokens(alice)
     page = alice.open(smart.server.base + "/oauth/apps")
     assert "Apps that you allowed" in page.text
-    assert "Everything: read, search" in page.text
+    assert "Everything of one patient" in page.text
     mine = newest(smart, app)
     form = next(one for one in forms(page) if mine in one.values("approval"))
     done = alice.open(smart.server.base + form.action, data=form.filled())

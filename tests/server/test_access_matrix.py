@@ -10,7 +10,6 @@ import pytest
 import requests
 
 from server.app import ROUTES
-from server.flows.access import COMPARTMENT
 from server.flows.resources import SEARCHED, TYPES
 from server.web.routes import Public, Route, Scoped
 from tests.support.hospital import (
@@ -79,7 +78,7 @@ def addresses() -> Iterator[tuple[str, str, str]]:
         kind = shows(route)
         types = SEARCHED if kind == "search" else TYPES
         for type_ in types if "<type>" in route.rule else ("",):
-            shared = type_ not in COMPARTMENT and type_ and kind == "owned"
+            shared = type_ == "Endpoint" and kind == "owned"
             yield (
                 route.methods[0],
                 route.rule.replace("<type>", type_),
@@ -158,6 +157,7 @@ def test_every_address_without_a_scope_says_why() -> None:
         "/fhir/.well-known/smart-styles.json",
         "/.well-known/openid-configuration",
         *(f"/oauth/{name}" for name in OAUTH),
+        *(f"/s/{name}" for name in ("", "<token>", "link.css", "watch.js")),
         "/oauth/register/<client>",
     }
     assert all(len(why) > 10 for why in public.values())
@@ -191,7 +191,7 @@ def mentions(world: Hospital, name: str, text: str) -> list[str]:
     """The things that are of one person alone and stand in an answer."""
     ids = [world.patients[name]]
     if name == "Alice":
-        own = (id_ for type_, id_ in world.alices.items() if type_ in COMPARTMENT)
+        own = (id_ for type_, id_ in world.alices.items() if type_ != "Endpoint")
         ids += [*own, *SECRETS]
     return [word for word in ids if word in text]
 
@@ -221,6 +221,8 @@ SEARCHES = (
     "/fhir/Observation?code:text=alices",
     "/fhir/Encounter?_has:Observation:encounter:status=final",
     "/fhir/Provenance?_include=*",
+    "/fhir/Practitioner?name=Doctor&_revinclude=*",
+    "/fhir/Organization?_has:DiagnosticReport:performer:status=final",
     "/fhir/Patient?_revinclude=Provenance:target&_revinclude=DiagnosticReport:subject",
     f"/fhir/ImagingStudy?series={ALICES}.1",
     f"/fhir/ImagingStudy?instance={ALICES}.1.1",

@@ -88,10 +88,12 @@ class Clinic:
 
 
 @contextmanager
-def clinic(data: Path, **settings: str) -> Iterator[Clinic]:
+def clinic(data: Path, *, log_level: str = "INFO") -> Iterator[Clinic]:
     """The clinic, for the length of a block."""
-    given = {"ISSUER": SYSTEM, "HTTP_WORKERS": "1"} | settings
-    with running(data, **given) as server, keyring(server) as keys:
+    with (
+        running(data, ISSUER=SYSTEM, HTTP_WORKERS="1", LOG_LEVEL=log_level) as server,
+        keyring(server) as keys,
+    ):
         made = Clinic(server, keys)
         _admit(made)
         _employ(made)
@@ -116,7 +118,11 @@ def _admit(made: Clinic) -> None:
         charts.put(made.keys.house, f"{name.lower()}s", made.patients[name])
     subject = {"reference": f"Patient/{made.patients['Alice']}"}
     for code in ("laboratory", "imaging"):
-        body = {"resourceType": "Observation", "id": f"obs-{code}", "status": "final"}
+        body: dict[str, Any] = {
+            "resourceType": "Observation",
+            "id": f"obs-{code}",
+            "status": "final",
+        }
         body |= {"category": [{"coding": [{"system": CATEGORY, "code": code}]}]}
         made.put("Alice", body | {"code": {"text": code}, "subject": subject})
 

@@ -48,8 +48,8 @@ class Keyring:
     def app(self, kind: str = "public", **more: Any) -> tuple[str, str]:
         """What `client add` makes of an app: its id, and its secret if it has one."""
         given = {"scope": APP_SCOPES, "redirect_uris": (REDIRECT,), "launch_uri": LAUNCH} | more
-        owner = given.pop("organisation", "home")
-        wanted = Client(id="", organisation=0, name="app", kind=kind, **given)
+        owner, name = given.pop("organisation", "home"), given.pop("name", "app")
+        wanted = Client(id="", organisation=0, name=name, kind=kind, **given)
         made, secret = clients.add(self.house, wanted, owner, now=clock.now())
         return made.id, secret
 

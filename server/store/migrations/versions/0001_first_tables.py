@@ -138,6 +138,33 @@ def upgrade() -> None:
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_code'))
     )
+    op.create_table('content',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('blob', sa.String(length=255), nullable=False),
+    sa.Column('start', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('length', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('inflated', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('sha256', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_content'))
+    )
+    with op.batch_alter_table('content', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_content_organisation_blob'), ['organisation', 'blob'], unique=False)
+        batch_op.create_index(batch_op.f('ix_content_organisation_sha256'), ['organisation', 'sha256'], unique=False)
+
+    op.create_table('derived',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('type', sa.String(length=40), nullable=False),
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('source', sa.String(length=80), nullable=False),
+    sa.Column('study', sa.Text(), server_default='', nullable=False),
+    sa.Column('text', sa.Text(), server_default='', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'type', 'id', 'source', name=op.f('pk_derived'))
+    )
+    with op.batch_alter_table('derived', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_derived_organisation_study'), ['organisation', 'study'], unique=False)
+
     op.create_table('feed',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('name', sa.String(length=64), nullable=False),
@@ -149,20 +176,33 @@ def upgrade() -> None:
     sa.Column('zone', sa.Text(), server_default='', nullable=False),
     sa.Column('charset', sa.Text(), server_default='', nullable=False),
     sa.Column('processing', sa.Text(), server_default='', nullable=False),
+    sa.Column('certificate', sa.Text(), server_default='', nullable=False),
+    sa.Column('listener', sa.Text(), server_default='', nullable=False),
+    sa.Column('accession', sa.Text(), server_default='', nullable=False),
+    sa.Column('answer_to', sa.Text(), server_default='', nullable=False),
+    sa.Column('traits', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'name', name=op.f('pk_feed'))
     )
     op.create_table('identity_join',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('patient', sa.String(length=64), nullable=False),
     sa.Column('heir', sa.String(length=64), nullable=False),
     sa.Column('rule', sa.String(length=32), nullable=False),
+    sa.Column('message', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('evidence', sa.Text(), server_default='', nullable=False),
-    sa.Column('moved', sa.Text(), server_default='', nullable=False),
-    sa.Column('state', sa.String(length=16), server_default='joined', nullable=False),
+    sa.Column('before', sa.Text(), server_default='', nullable=False),
+    sa.Column('numbers', sa.Text(), server_default='', nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
-    sa.PrimaryKeyConstraint('organisation', 'patient', name=op.f('pk_identity_join'))
+    sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_identity_join'))
     )
+    with op.batch_alter_table('identity_join', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_identity_join_organisation_heir'), ['organisation', 'heir'], unique=False)
+        batch_op.create_index(batch_op.f('ix_identity_join_organisation_patient'), ['organisation', 'patient'], unique=False)
+
     op.create_table('index_date',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
     sa.Column('param', sa.Integer(), nullable=False),
@@ -187,6 +227,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_index_reference_organisation_target_target_type'), ['organisation', 'target', 'target_type'], unique=False)
         batch_op.create_index('ix_index_reference_rid', ['organisation', 'rid', 'param', 'target_type', 'target'], unique=False)
         batch_op.create_index('ix_index_reference_target', ['organisation', 'param', 'target', 'rid', 'target_type'], unique=False)
+
+    op.create_table('index_shown',
+    sa.Column('organisation', sa.SmallInteger(), nullable=False),
+    sa.Column('rid', sa.BigInteger(), nullable=False),
+    sa.Column('target_type', sa.String(length=40), nullable=False),
+    sa.Column('target', sa.String(length=64), nullable=False)
+    )
+    with op.batch_alter_table('index_shown', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_index_shown_organisation_rid'), ['organisation', 'rid'], unique=False)
+        batch_op.create_index(batch_op.f('ix_index_shown_organisation_target_type_target'), ['organisation', 'target_type', 'target'], unique=False)
 
     op.create_table('index_string',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
@@ -342,6 +392,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_message_organisation_feed_control_id'), ['organisation', 'feed', 'control_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_message_organisation_state_id'), ['organisation', 'state', 'id'], unique=False)
 
+    op.create_table('message_answer',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('message', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('code', sa.String(length=2), nullable=False),
+    sa.Column('feed', sa.String(length=64), nullable=False),
+    sa.Column('raw', sa.LargeBinary(), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('reply', sa.LargeBinary(), nullable=True),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('sent', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'message', 'code', name=op.f('pk_message_answer'))
+    )
+    with op.batch_alter_table('message_answer', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_message_answer_organisation_feed_state'), ['organisation', 'feed', 'state'], unique=False)
+
     op.create_table('message_effect',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('message', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -368,6 +433,8 @@ def upgrade() -> None:
     sa.Column('name', sa.String(length=64), nullable=False),
     sa.Column('issuer', sa.Text(), server_default='', nullable=False),
     sa.Column('zone', sa.Text(), server_default='', nullable=False),
+    sa.Column('charset', sa.Text(), server_default='', nullable=False),
+    sa.Column('realm', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_organisation')),
     sa.UniqueConstraint('name')
@@ -385,6 +452,9 @@ def upgrade() -> None:
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_patient'))
     )
+    with op.batch_alter_table('patient', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_patient_organisation_replaced_by'), ['organisation', 'replaced_by'], unique=False)
+
     op.create_table('patient_group',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('name', sa.String(length=64), nullable=False),
@@ -467,6 +537,7 @@ def upgrade() -> None:
     sa.Column('state', sa.String(length=16), server_default='open', nullable=False),
     sa.Column('study', sa.Text(), server_default='', nullable=False),
     sa.Column('evidence', sa.Text(), server_default='', nullable=False),
+    sa.Column('outcome', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_review'))
     )
@@ -499,6 +570,50 @@ def upgrade() -> None:
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_session'))
+    )
+    op.create_table('share',
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('organisation', sa.SmallInteger(), nullable=False),
+    sa.Column('parent', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('patient', sa.String(length=64), nullable=False),
+    sa.Column('parts', sa.Text(), server_default='', nullable=False),
+    sa.Column('studies', sa.Text(), server_default='', nullable=False),
+    sa.Column('factor', sa.String(length=16), nullable=False),
+    sa.Column('answer', sa.Text(), server_default='', nullable=False),
+    sa.Column('token_hash', sa.String(length=64), nullable=False),
+    sa.Column('code_hash', sa.String(length=64), nullable=False),
+    sa.Column('label', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('uses', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('most_uses', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('failures', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('revoked', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('frozen', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_share')),
+    sa.UniqueConstraint('code_hash'),
+    sa.UniqueConstraint('token_hash')
+    )
+    with op.batch_alter_table('share', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_share_organisation_patient'), ['organisation', 'patient'], unique=False)
+        batch_op.create_index(batch_op.f('ix_share_parent'), ['parent'], unique=False)
+
+    op.create_table('share_session',
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('share', sa.String(length=64), nullable=False),
+    sa.Column('began', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('hash', name=op.f('pk_share_session'))
+    )
+    with op.batch_alter_table('share_session', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_share_session_share'), ['share'], unique=False)
+
+    op.create_table('share_throttle',
+    sa.Column('key', sa.String(length=64), nullable=False),
+    sa.Column('failures', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('until', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('key', name=op.f('pk_share_throttle'))
     )
     op.create_table('study',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
