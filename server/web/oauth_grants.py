@@ -1,6 +1,7 @@
 """The grants and token endpoints that we offer, as Authlib runs them."""
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -29,7 +30,7 @@ class BackendGrant(ClientCredentialsGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS: ClassVar = [ASSERTION]
 
 
-class _UserGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
+class _UserGrant(BaseGrant, TokenEndpointMixin, ABC):  # type: ignore[misc]
     """What the two grants of users have in common: the client first, then one flow does it all.
 
     Authlib's own classes check and then act, in steps that two requests can take at once.
@@ -49,8 +50,9 @@ class _UserGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
         house = self.server.house
         return 200, answer(house, self.redeem(house)), self.TOKEN_RESPONSE_HEADER
 
+    @abstractmethod
     def redeem(self, house: House) -> Given:
-        raise NotImplementedError
+        """Spend what the form brings, and give the tokens for it."""
 
 
 class CodeGrant(_UserGrant):

@@ -25,6 +25,7 @@ from tests.support.dicom_papers import (
     report,
     request,
 )
+from tests.support.examination import bodies, drain, send
 from tests.support.hl7_builder import obx, packed
 from tests.support.houses import SYSTEM, opened
 from tests.support.outside import complaints
@@ -33,15 +34,12 @@ from tests.support.paper_house import (
     DOCUMENT,
     ORDER,
     PID,
-    bodies,
-    drain,
     granted,
     graph,
     hide,
     oru,
     person,
     read,
-    send,
     store,
     told,
     versions,

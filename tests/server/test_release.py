@@ -138,3 +138,17 @@ def test_of_a_withdrawn_report_the_patient_sees_a_tombstone_and_staff_the_conten
     result = read(house, patient, "Observation")
     assert "12" not in json.dumps(result.get("valueQuantity", ""))
     assert len(versions(house, patient, "Observation")) == 1
+
+
+@pytest.mark.parametrize(("code", "held"), [("U", False), ("R", True), ("V", True)])
+def test_what_the_sender_restricts_is_not_for_the_patient_though_it_is_final(
+    house: House, code: str, held: bool
+) -> None:
+    order = "ORC|RE|ORD-1|FIL-1" + "|" * 25 + f"{code}^^HL70177"
+    group = obr(**NUMBERS, f22="20260905120100", f25="F")
+    raw = packed("ORU^R01^ORU_R01", PID, order, group, *LINES, control="R1")
+    send(house, raw)
+    for type_ in ("DiagnosticReport", "Observation", "Binary"):
+        body = read(house, of_patient(house), type_)
+        assert (body == 404) is held, type_
+        assert read(house, of_staff(house), type_)["resourceType"] == type_

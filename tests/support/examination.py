@@ -79,6 +79,8 @@ def drain(house: House) -> None:
         while worker.step():
             pass
         with house.database.write() as connection:
+            parked = connection.execute(select(job).where(job.c.state == "parked")).all()
+            assert not parked, [(one.kind, one.error) for one in parked]
             waits = connection.execute(select(job.c.id).where(job.c.state == "pending")).first()
             connection.execute(update(job).values(run_at=0))
         if waits is None:

@@ -8,23 +8,22 @@ from pydicom.dataset import Dataset
 from sqlalchemy import select, update
 
 from dicom.sink import Peer, StoreRequest
-from hl7.message import parse
 from server import clock
 from server.errors import Fault
-from server.flows import grants, ingest, messages, resources
+from server.flows import grants, ingest, resources
 from server.flows.access import Grant
-from server.flows.feeds import Connecting
 from server.flows.sites import HOME, House
-from server.flows.worker import Worker
 from server.store import jobs
-from server.store.fhir_tables import resource, resource_version
-from server.store.tables import instance, job, study
+from server.store.fhir_tables import resource_version
+from server.store.tables import instance, study
+from tests.support import examination
 from tests.support.dicom_objects import EXPLICIT, part10
 from tests.support.dicom_papers import (
     narrative,
     report,
     request,
 )
+from tests.support.examination import drain
 from tests.support.hl7_builder import obr, obx, packed
 from tests.support.houses import SYSTEM
 
@@ -55,13 +54,6 @@ ADT = packed("ADT^A04^ADT_A01", PID, control="A1")
 ORDER = packed("ORM^O01^ORM_O01", PID, "ORC|NW|ORD-1|FIL-1", obr(**NUMBERS), control="O1")
 
 
-def send(house: House, raw: bytes) -> None:
-    caller = messages.greet(house, Connecting("127.0.0.1"))
-    assert caller is not None
-    assert parse(messages.receive(house, caller, raw)).first("MSA").text(1) == "AA"
-    drain(house)
-
-
 def store(house: House, *objects: Dataset, syntax: str = EXPLICIT) -> None:
     for one in objects:
         sink = ingest.open_sink(
@@ -72,38 +64,11 @@ def store(house: House, *objects: Dataset, syntax: str = EXPLICIT) -> None:
     drain(house)
 
 
-def drain(house: House) -> None:
-    """Do all work, also what is asked for later."""
-    worker = Worker(house)
-    for _ in range(50):
-        while worker.step():
-            pass
-        with house.database.write() as connection:
-            parked = connection.execute(select(job).where(job.c.state == "parked")).all()
-            assert not parked, [(one.kind, one.error) for one in parked]
-            waits = connection.execute(select(job.c.id).where(job.c.state == "pending")).first()
-            connection.execute(update(job).values(run_at=0))
-        if waits is None:
-            return
-    raise AssertionError("work never ends")
-
-
-def bodies(house: House) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    with house.database.read() as connection:
-        query = select(resource).where(resource.c.deleted.is_(False)).order_by(resource.c.id)
-        for row in connection.execute(query):
-            found.setdefault(row.type, []).append(json.loads(row.text))
-    return found
-
-
 def graph(house: House) -> dict[str, list[Any]]:
-    """All resources but for versions, times, and which message came last."""
-    found = bodies(house)
-    found.pop("Provenance", None)
+    """All resources but for versions, times, and who told of them last."""
+    found = examination.graph(house)
     for body in itertools.chain.from_iterable(found.values()):
-        for name in ("versionId", "lastUpdated", "source"):
-            body["meta"].pop(name, None)
+        body["meta"].pop("source", None)
     return found
 
 
