@@ -96,12 +96,19 @@ def failure(error: Fault, door: str) -> Response:
     return response
 
 
+def _has_body() -> bool:
+    return bool(request.content_length) or "Transfer-Encoding" in request.headers
+
+
 def secure(response: Response) -> Response:
     """The headers that every answer carries."""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers.setdefault("Cache-Control", "private, no-store")
     response.headers.setdefault("Content-Security-Policy", "default-src 'none'")
+    if response.status_code >= 400 and _has_body():
+        # What nobody read of it would stand before the next request: the client is to know.
+        response.headers["Connection"] = "close"
     wanted = request.headers.get("X-Request-Id", "")
     if wanted.isascii() and wanted.isprintable() and 0 < len(wanted) <= 64:
         response.headers["X-Request-Id"] = wanted

@@ -346,6 +346,19 @@ def test_a13_the_words_of_one_search_are_limited(library: Library) -> None:
         refusal(answer, answer.status_code)
 
 
+def test_a_refusal_that_leaves_a_body_unread_says_that_its_connection_ends(
+    library: Library,
+) -> None:
+    """Else a client sends its next request on a connection that is going away, and loses it."""
+    large = "name=" + "x" * (2 << 20)
+    for _ in range(10):
+        answer = library.ask("POST", "Patient/_search", data=large, Content_Type=FORM)
+        assert (answer.status_code, answer.headers.get("Connection")) == (400, "close")
+        answer = library.ask("POST", "Patient/_search", "nonsense", large, Content_Type=FORM)
+        assert (answer.status_code, answer.headers.get("Connection")) == (401, "close")
+    assert "Connection" not in library.get("Patient/nobody").headers
+
+
 def test_a13_a_chain_is_limited(library: Library) -> None:
     deep = "_has:ImagingStudy:patient:" * 5
     assert library.get(f"Patient?{deep}_id=x").status_code == 400

@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import pytest
-import requests
 from sqlalchemy import update
 
 from fhir.gate import problems
@@ -242,8 +241,7 @@ def test_the_cookie_opens_the_doors_for_pages_of_ours_alone_and_for_reading_alon
     )
     for url, data, kind in posts:
         headers = own | {"Content-Type": kind}
-        cookies = holder.browser.cookies  # on a connection of its own: a refused body ends one
-        answer = requests.post(url, data=data, headers=headers, cookies=cookies, timeout=60)
+        answer = holder.browser.post(url, data=data, headers=headers, timeout=60)
         assert answer.status_code == 401, url
 
 
