@@ -16,7 +16,7 @@ from hl7.orders import read_orders
 from hl7.oru import ATTACHMENT_LIMIT, read_reports
 from hl7.report_facts import ReportMessage
 
-Family = Literal["person", "visit", "merge", "order", "report"]
+Family = Literal["person", "visit", "merge", "unlink", "order", "report"]
 Facts = AdtFacts | OrderMessage | ReportMessage
 
 
@@ -45,6 +45,7 @@ _TABLE = (
     Event("ADT^A28", "add person", "person", _PATIENT),
     Event("ADT^A31", "update person", "person", _PATIENT),
     Event("ADT^A34", "merge patients by their numbers", "merge", _PAIR),
+    Event("ADT^A37", "unlink patients", "unlink", _PATIENT),
     Event("ADT^A39", "merge persons", "merge", _PAIR),
     Event("ADT^A40", "merge patients", "merge", _PAIR),
     Event("ADT^A47", "change patient identifier", "merge", _PAIR),

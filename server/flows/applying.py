@@ -23,6 +23,7 @@ _BY_FAMILY: Mapping[str, Apply] = {
     "person": admissions.apply,
     "visit": admissions.apply,
     "merge": mergers.apply,
+    "unlink": mergers.apply,
     "order": orders.apply,
     "report": reports.apply,
 }

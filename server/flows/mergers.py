@@ -1,4 +1,4 @@
-"""Merges and renamings that a feed tells: A18, A34, A39, A40 and A47 (HL7 2.5.1 ch. 3.3; mapping 2.8).
+"""Merges and renamings that a feed tells: A18, A34, A37, A39, A40, A47 (HL7 2.5.1 ch. 3.3; mapping 2.8).
 
 A feed merges only what it owns, within its organisation. What it may not do, and what is at odds with
 what was done before, is put before a person with the message; it is never a reason to refuse it.
@@ -37,7 +37,7 @@ class Pair:
 
 def apply(work: Work, facts: AdtFacts) -> None:
     """Apply each pair of PID and MRG on its own."""
-    act = _renumber if work.header.event == "A47" else _merge
+    act = {"A37": _undo, "A47": _renumber}.get(work.header.event, _merge)
     for place, told in enumerate(facts.merges):
         pair = _pair(work, told, place)
         if not (pair.mine and pair.others):
@@ -100,6 +100,35 @@ def _merge(work: Work, pair: Pair) -> None:
     work.outcome.effects += merging.merge(work.connection, work.site, told, change)
     work.audit(survivor, f"merge of {retired} into {survivor}: message {work.message}")
     return None
+
+
+def _undo(work: Work, pair: Pair) -> None:
+    """Undo a merge that was told before: A37 as the correction of a wrong A40, whichever survived."""
+    sides = (_bearers(work, pair.mine), _bearers(work, pair.others))
+    for gone, stays in (sides, sides[::-1]):
+        row = identities.current_join(work.connection, work.organisation, gone[0]) if gone else None
+        if row is None or row.heir not in stays:
+            continue
+        if row.message > work.message:
+            work.outcome.notes.append("these patients were merged again since")
+            return None
+        change = Change(work.now, f"a merge undone by {work.header.kind}", work.base)
+        work.outcome.effects += merging.unmerge(work.connection, work.site, gone[0], change)
+        work.audit(gone[0], f"unmerge of {gone[0]}: message {work.message}")
+        return None
+    if _was_undone(work, *sides):
+        work.outcome.notes.append("these patients are parted already")
+        return None
+    rule = "these patients are not merged here: there is nothing to undo"
+    return _hold(work, pair, rule, [*sides[0], *sides[1]])
+
+
+def _was_undone(work: Work, one: list[str], other: list[str]) -> bool:
+    pairs = [(a, b) for a in one for b in other] + [(b, a) for a in one for b in other]
+    return any(
+        identities.was_undone(work.connection, work.organisation, gone, stays)
+        for gone, stays in pairs
+    )
 
 
 def _bearers(work: Work, keys: Keys) -> list[str]:

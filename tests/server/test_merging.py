@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from fhir.search import parse
 from server import clock
 from server.errors import Denied, Unauthenticated
-from server.flows import curating, feeds, grants, mergers, message_log, resources
+from server.flows import curating, feeds, grants, mergers, message_log, resources, searching
 from server.flows.sites import House
 from tests.support.examination import (
     ADT,
@@ -268,3 +269,55 @@ def test_a_changed_number_is_the_same_patient_and_the_old_one_still_names_it(hou
     (study,) = bodies(house)["ImagingStudy"]
     assert study["subject"]["identifier"]["value"] == "7NEW7"
     assert reviews(house) == []
+
+
+def test_a_feed_undoes_a_merge_of_its_own_and_replays_change_nothing(house: House) -> None:
+    for raw in (NEW_ADT, ADT, ORDER):
+        send(house, raw)
+    before = facts(house)
+    send(house, A40)
+    unlink = packed("ADT^A37^ADT_A37", NEW_PID, PID, control="L1")
+    send(house, unlink)
+    assert facts(house) == before
+    message_log.replay(house, "home", [], since=1)
+    drain(house)
+    assert facts(house) == before
+    send(house, A40.replace(b"|M1|", b"|M2|"))
+    merged = facts(house)
+    assert merged != before
+    message_log.replay(house, "home", [], since=1)
+    drain(house)
+    assert facts(house) == merged
+
+
+def test_an_unlink_of_what_was_never_merged_is_put_before_a_person(house: House) -> None:
+    send(house, ADT)
+    send(house, packed("ADT^A37^ADT_A37", NEW_PID, PID, control="L1"))
+    (item,) = reviews(house)
+    assert "nothing to undo" in item["rule"]
+
+
+def test_a_search_by_the_retired_id_finds_the_survivors_data_at_once(house: House) -> None:
+    """House rule 1; before anything has been moved, too."""
+    for raw in (NEW_ADT, ADT, ORDER):
+        send(house, raw)
+    gone, survivor = patient(house, OLD)["id"], patient(house, "7NEW7")["id"]
+    staff = grants.for_script(house, "system/*.rs", now=clock.now()).token
+    curating.merge(house, "home", gone, survivor, "registered twice", now=clock.now())
+    for moved in (False, True):
+        for id_ in (gone, survivor):
+            assert len(found(house, str(staff), id_)) == 1, (moved, id_)
+        drain(house)
+    narrow = token_for(house, survivor)
+    assert len(found(house, narrow, survivor)) == 1
+
+
+def found(house: House, token: str, patient_id: str) -> Any:
+    grant = grants.authenticate(house, token, address="", now=clock.now())
+    words = [("patient", patient_id)]
+    question = parse(
+        "ServiceRequest", words, strict=True, base=house.config.fhir_base, table=resources.TABLE
+    )
+    page, reading = searching.search(house, grant, question, count=10)
+    reading.end()
+    return page.matches
