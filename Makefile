@@ -17,7 +17,7 @@ setup: ## Make .venv with everything that tests and checks need
 	@.ci/setup test
 
 test: setup ## Run all tests, or some: make test T=tests/dicom
-	@$(BIN)/python -m pytest $(T)
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(T)
 
 peers: ## Install Debian's peers for the tests: dcmtk, Orthanc and others (root or sudo)
 	@.ci/peers

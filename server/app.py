@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
@@ -13,6 +14,8 @@ from server import errors
 from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
 from server.web import (
+    apps,
+    authorize,
     cors,
     dicomweb,
     discovery,
@@ -20,10 +23,15 @@ from server.web import (
     fhir_api,
     guard,
     health,
+    launching,
     oauth,
+    registration,
     replies,
+    share,
+    shared,
     stow,
 )
+from server.web.proxies import Forwarded
 from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
@@ -31,6 +39,12 @@ log = logging.getLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *oauth.ROUTES,
+    *authorize.ROUTES,
+    *apps.ROUTES,
+    *launching.ROUTES,
+    *registration.ROUTES,
+    *share.ROUTES,
+    *shared.ROUTES,
     *discovery.ROUTES,
     *fhir_api.ROUTES,
     *dicomweb.ROUTES,
@@ -38,9 +52,17 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
+class _App(Flask):
+    """Flask, but for its log: an address may hold the secret of a link, and is not written down."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        log.error("%s %s failed", request.method, request.url_rule, exc_info=exc_info)
+
+
 def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     """The WSGI application over one house."""
-    app = Flask("triptych", static_folder=None)
+    # Named after the product, which installed is a folder without a file of its own.
+    app = _App("triptych", static_folder=None, root_path=str(Path(__file__).parent))
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     for route in routes:
@@ -49,6 +71,8 @@ def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     app.after_request(replies.secure)
     cors.install(app, house)
     app.wsgi_app = egress.Counter(app.wsgi_app, house.auditor)  # type: ignore[method-assign]
+    if house.config.proxies:
+        app.wsgi_app = Forwarded(app.wsgi_app, house.config.proxies)  # type: ignore[method-assign]
     return app
 
 

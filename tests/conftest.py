@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.support.leaks import listening_ports, threads_left
 from tests.support.loopback import install_guard, take_violations
 
 TOLD = pytest.StashKey[list[str]]()
-KEPT = ("TRIPTYCH_SAMPLES", "TRIPTYCH_NO_SKIPS")
+KEPT = ("TRIPTYCH_SAMPLES", "TRIPTYCH_NO_SKIPS", "TRIPTYCH_SCREENSHOTS")
 
 
 def pytest_configure() -> None:
@@ -55,10 +56,20 @@ def leaves_nothing_running() -> Iterator[None]:
         pytest.fail(f"left behind: {', '.join(left)}")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what one of several test processes found in the logs of its servers."""
+    told = getattr(node, "workeroutput", {}).get("told", [])
+    node.config.stash.setdefault(TOLD, []).extend(told)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A run has failed if it skipped anything under TRIPTYCH_NO_SKIPS=1, or if a log tells too much."""
-    session.config.stash[TOLD] = logs.findings()
+    told = session.config.stash.setdefault(TOLD, [])
+    told.extend(logs.findings())
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["told"] = told
     no_skips = os.environ.get("TRIPTYCH_NO_SKIPS") == "1"
     if session.config.stash[TOLD] or (no_skips and skipped(session.config)):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -53,7 +53,7 @@ def jobs_retry(job: int | None) -> None:
 
 @click.command(short_help="Check stored objects and the audit.")
 def verify() -> None:
-    """Read every stored object again, compare it with its row, and check the audit: its chains, and
+    """Read every stored object and document again, compare it with its row, and check the audit: its chains, and
     that the bytes it tells of are those that left by each door.
 
     Prints a JSON object; exits with 1 when anything is missing or changed.
@@ -62,7 +62,7 @@ def verify() -> None:
         tally, faults = operate.Check(), list[str]()
         with click.progressbar(
             operate.verify_blobs(house),
-            length=operate.count_instances(house),
+            length=operate.count_blobs(house),
             label="Reading objects",
             file=sys.stderr,
         ) as bar:

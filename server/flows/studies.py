@@ -4,54 +4,38 @@ The first instance settles a study at once; while it grows, it settles now and t
 has arrived for the settle time, it settles once more, and only that is a numbered revision.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
-from dicom.facts import InstanceFacts, Issuer, Number, PatientFacts
-from dicom.facts_json import load
+from dicom.facts import Issuer, PatientFacts
 from fhir import endpoint, imaging_study, wire
 from fhir import patient as patient_body
-from fhir.identifiers import order_system
 from fhir.imaging_study import (
     ARRIVING,
     IDENTITY_NOT_CONFIRMED,
     SETTLED,
     UNIDENTIFIED,
-    Order,
     StudyView,
 )
 from fhir.patient_links import filled, says_nothing
 from server import clock
-from server.flows import joining, merging
+from server.flows import joining, merging, papers
+from server.flows.names import accession_key, request_keys
 from server.flows.patients import Site, load_facts
+from server.flows.seeing import Snapshot, snapshot
 from server.flows.sites import House
-from server.store import identities, index, jobs, links, people, resources
+from server.store import derived, index, jobs, links, resources
 from server.store.index import StudyKey
 from server.store.install import derived_id
 from server.store.jobs import Job
-from server.store.links import ACCESSION, FILLER, PLACER, PROCEDURE, STUDY, Key
+from server.store.links import STUDY, Key
 from server.store.resources import Change, Owner
 
 _SECOND = 1_000_000
 _SLOWER = 5
 _REASON = "derived from DICOM instances"
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A study as one read saw it: `record` is its patient, `source` whom its headers name.
-
-    They differ where one was merged into the other.
-    """
-
-    key: StudyKey
-    row: Any
-    record: Any
-    source: Any
-    instances: list[InstanceFacts]
-    orders: tuple[Order, ...]
 
 
 def settle(house: House, job: Job) -> None:
@@ -62,7 +46,7 @@ def settle(house: House, job: Job) -> None:
         site = house.site(connection, key.organisation, now)
         row = index.claim_row(connection, key)
         quiet = now >= row.changed + pause
-        seen = _snapshot(connection, key, row) if quiet or _due(row, pause, now) else None
+        seen = snapshot(connection, key, row) if quiet or _due(row, pause, now) else None
     bodies = _bodies(site, seen, quiet, house.config.base) if seen else []
     with house.database.write() as connection:
         if seen is not None:
@@ -88,20 +72,10 @@ def _due(row: Any, pause: int, now: int) -> bool:
     return not row.settled or now >= row.settled + _SLOWER * pause
 
 
-def _snapshot(connection: Connection, key: StudyKey, row: Any) -> Snapshot:
-    shown = identities.shown_by(connection, key.organisation, row.filed_under)
-    record = people.patient_row(connection, key.organisation, row.subject)
-    source = people.patient_row(connection, key.organisation, shown)
-    facts = [load(text) for text in index.facts(connection, key)]
-    orders = joining.study_orders(connection, key.organisation, row.id)
-    return Snapshot(key, row, record, source, facts, orders)
-
-
 def _bodies(site: Site, seen: Snapshot, settled: bool, base: str) -> list[dict[str, Any]]:
     """Endpoint, Patient and ImagingStudy, in the order in which references need them."""
     service = endpoint_id(site)
-    # The number's system is what identity decided, from whatever default the sender had.
-    known = replace(site.mapping, default=seen.record.issuer)
+    known = seen.mapping(site)
     view = StudyView(
         id=seen.row.id,
         uid=seen.key.uid,
@@ -169,6 +143,8 @@ def _store(
     if not seen.row.held:
         links.keep(connection, organisation, "ImagingStudy", study["id"], _keys(site, seen))
         joining.ask(connection, organisation, study["id"], change.now)
+    if papers.has_any(seen.instances) or derived.of_study(connection, organisation, study["id"]):
+        papers.ask(connection, seen.key, change.now)
     index.summarise(
         connection,
         seen.key,
@@ -199,17 +175,10 @@ def _keys(site: Site, seen: Snapshot) -> set[Key]:
     """What orders and reports may know the study by."""
     found = {Key(STUDY, seen.key.uid)}
     for one in seen.instances:
-        requests = [r for r in one.requests if r.study in ("", seen.key.uid)]
-        numbers = [(ACCESSION, "ACSN", one.study.accession)]
-        numbers += [(ACCESSION, "ACSN", r.accession) for r in requests]
-        numbers += [(PLACER, "PLAC", r.placer) for r in requests]
-        numbers += [(FILLER, "FILL", r.filler) for r in requests]
-        numbers += [(PROCEDURE, "", Number(r.procedure_id)) for r in requests]
-        found |= {
-            Key(kind, number.value.strip(), order_system(number.issuer, site.mapping, code))
-            for kind, code, number in numbers
-            if number.value.strip()
-        }
+        found |= accession_key(one.study.accession, site.mapping)
+        for request in one.requests:
+            if request.study in ("", seen.key.uid):
+                found |= request_keys(request, site.mapping)
     return found
 
 

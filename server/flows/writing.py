@@ -2,7 +2,7 @@
 is the last.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Work:
-    """One message being applied in one transaction."""
+    """One message being applied in one transaction; `blobs` hold its documents, by SHA-256."""
 
     connection: Connection
     site: Site
@@ -41,6 +41,7 @@ class Work:
     auditor: Auditor
     outcome: Outcome = field(default_factory=Outcome)
     touched: list[tuple[str, str]] = field(default_factory=list)
+    blobs: Mapping[str, str] = field(default_factory=dict)
     came_under: dict[str, str] = field(default_factory=dict)
 
     @property

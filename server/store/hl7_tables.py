@@ -18,6 +18,11 @@ feed = Table(
     text_column("zone"),
     text_column("charset"),
     text_column("processing"),
+    text_column("certificate"),
+    text_column("listener"),
+    text_column("accession"),
+    text_column("answer_to"),
+    text_column("traits"),
     int_column("created"),
 )
 
@@ -70,6 +75,22 @@ Index(
     message_effect.c.type,
     message_effect.c.id,
 )
+
+# Later acknowledgements, one for each code, with what the other side said to them.
+message_answer = Table(
+    "message_answer",
+    metadata,
+    org(),
+    Column("message", BigInteger, primary_key=True, autoincrement=False),
+    key("code", 2),
+    Column("feed", String(64), nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reply", LargeBinary),
+    int_column("created"),
+    int_column("sent"),
+)
+Index(None, message_answer.c.organisation, message_answer.c.feed, message_answer.c.state)
 
 # What names a study, an order or a report: equal keys are joined, whoever came first.
 link_key = Table(

@@ -5,15 +5,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, false, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, false, func, insert, select, true, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import extract, wire
 from fhir.extract import DateRow, ReferenceRow, StringRow, TokenRow, UriRow
+from fhir.match_keys import local_reference
 from server.clock import instant, row_id
 from server.store.fhir_tables import (
     index_date,
     index_reference,
+    index_shown,
     index_string,
     index_token,
     index_uri,
@@ -23,7 +25,7 @@ from server.store.fhir_tables import (
 from server.store.prepared import Prepared
 
 Clause = ColumnElement[bool]
-INDEX_TABLES = (index_token, index_string, index_date, index_reference, index_uri)
+INDEX_TABLES = (index_token, index_string, index_date, index_reference, index_uri, index_shown)
 
 
 def param_id(resource_type: str, name: str) -> int:
@@ -104,6 +106,14 @@ def hide_versions(connection: Connection, organisation: int, type_: str, id_: st
     connection.execute(update(resource_version).where(*where).values(hidden=True))
 
 
+def texts_of_versions(
+    connection: Connection, organisation: int, type_: str, id_: str
+) -> Sequence[str]:
+    """The text of every version of a resource."""
+    query = _versions(organisation, type_, id_, true()).with_only_columns(resource_version.c.text)
+    return list(connection.execute(query).scalars())
+
+
 def withdraw(connection: Connection, owner: Owner, body: dict[str, Any], change: Change) -> None:
     """Delete a resource: it answers 410 and no search finds it; its versions stay."""
     old = current(connection, owner.organisation, body["resourceType"], body["id"])
@@ -176,6 +186,22 @@ def _index(
         rows.setdefault(table, []).append(key | values)
     for table, batch in rows.items():
         connection.execute(insert(table), batch)
+    _index_shown(connection, organisation, rid, body, base)
+
+
+def _index_shown(
+    connection: Connection, organisation: int, rid: int, body: dict[str, Any], base: str
+) -> None:
+    """Keep which studies and documents of ours a report shows."""
+    if body["resourceType"] != "DiagnosticReport":
+        return
+    addresses = [one.get("reference", "") for one in body.get("imagingStudy", [])]
+    addresses += [one.get("url", "") for one in body.get("presentedForm", [])]
+    shown = dict.fromkeys(filter(None, (local_reference(one, base) for one in addresses)))
+    key = {"organisation": organisation, "rid": rid}
+    rows = [key | {"target_type": type_, "target": id_} for type_, id_ in shown]
+    if rows:
+        connection.execute(insert(index_shown), rows)
 
 
 def _unindex(connection: Connection, organisation: int, rid: int) -> None:
@@ -227,6 +253,12 @@ def history(
     return connection.execute(
         query.order_by(resource_version.c.version.desc()).limit(count)
     ).fetchall()
+
+
+def versions(connection: Connection, organisation: int, type_: str, id_: str) -> Sequence[Any]:
+    """Every version, the newest first."""
+    query = _versions(organisation, type_, id_, true())
+    return connection.execute(query.order_by(resource_version.c.version.desc())).fetchall()
 
 
 def count_versions(

@@ -1,6 +1,5 @@
 """How answers are written: JSON, OperationOutcome for errors, and the headers all of them carry."""
 
-import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from fhir.outcome import Issue, outcome
 from fhir.wire import write
 from server.errors import Answer, Fault
 from server.flows.audit import Reading
+from server.web import pages, share_pages
 
 FHIR_JSON = "application/fhir+json; charset=utf-8"
 JSON = "application/json; charset=utf-8"
@@ -21,15 +21,6 @@ def fhir_json(body: dict[str, Any] | str, status: int = 200) -> Response:
     """A FHIR resource as an answer; text is sent as it is stored."""
     text = body if isinstance(body, str) else write(body)
     return Response(text, status, content_type=FHIR_JSON)
-
-
-def document(binary: str) -> Response:
-    """The bytes of a Binary under its own type: a file to keep, never a page of ours."""
-    body = json.loads(binary)
-    response = Response(base64.b64decode(body["data"]), content_type=body["contentType"])
-    response.headers["Content-Disposition"] = "attachment"
-    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response
 
 
 def plain_json(body: Any, status: int = 200) -> Response:
@@ -85,8 +76,12 @@ def _oauth_error(error: Fault) -> Response:
 
 
 def failure(error: Fault, door: str) -> Response:
-    """An error in the terms of the door: OAuth error JSON, else an OperationOutcome."""
+    """An error in the terms of the door: a page, OAuth error JSON, else an OperationOutcome."""
     answer = error.answer
+    if door == "login":
+        return pages.error(error)
+    if door == "link":
+        return share_pages.error(error)
     if door == "oauth":
         response = _oauth_error(error)
     else:

@@ -12,6 +12,7 @@ from dicom.sink import Peer, StoreRequest
 from hl7.message import parse
 from server import clock
 from server.flows import grants, ingest, messages
+from server.flows.feeds import Connecting
 from server.flows.sites import HOME, House
 from server.flows.worker import Worker
 from server.store.fhir_tables import resource
@@ -38,7 +39,7 @@ ORU = report(TEXT, SAME)
 
 
 def send(house: House, raw: bytes) -> None:
-    caller = messages.greet(house, "127.0.0.1")
+    caller = messages.greet(house, Connecting("127.0.0.1"))
     assert caller is not None
     answer = messages.receive(house, caller, raw)
     assert parse(answer).first("MSA").text(1) == "AA"
