@@ -22,7 +22,6 @@ MESSAGES = {
     "person": ("ADT^A28", ["EVN|", *PATIENT]),
     "visit": ("ADT^A08", ["EVN|", *PATIENT]),
     "merge": ("ADT^A40", ["EVN|", *PATIENT, "MRG|"]),
-    "unlink": ("ADT^A37", ["EVN|", *PATIENT]),
     "order": ("OMI^O23", [*PATIENT, *ORDERS]),
     "report": ("ORU^R01", [*PATIENT, *ORDERS]),
 }
