@@ -94,8 +94,8 @@ def test_a_merge_reaches_every_door_and_an_unmerge_brings_all_of_it_back(scene: 
     assert other != etag
     (told,) = scene.metadata()
     assert told["00100020"]["Value"] == ["9NEW9"]
-    for id_ in (gone["id"], survivor["id"]):
-        until(lambda id_=id_: len(scene.find(f"ImagingStudy?patient={id_}")) == 1, "the study")
+    by_either = [f"ImagingStudy?patient={one['id']}" for one in (gone, survivor)]
+    assert [len(scene.find(words)) for words in by_either] == [1, 1]
     (retired,) = scene.find(f"Patient?_id={gone['id']}")
     assert retired["active"] is False
     answer = server.get(f"/fhir/Patient/{gone['id']}", theirs)
