@@ -19,6 +19,7 @@ COPY dicom /srv/triptych/dicom
 COPY fhir /srv/triptych/fhir
 COPY hl7 /srv/triptych/hl7
 COPY server /srv/triptych/server
+COPY smart_apps /srv/triptych/smart_apps
 WORKDIR /srv/triptych
 # Native code that misses a library of the system should fail here, not on the first picture.
 RUN /opt/triptych/bin/python -c "import gdcm, imagecodecs, jpeg_ls, openjpeg, psycopg, simplejpeg" \

@@ -13,6 +13,7 @@ from server import errors
 from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
 from server.web import (
+    apps,
     cors,
     dicomweb,
     discovery,
@@ -36,6 +37,7 @@ ROUTES: tuple[Route, ...] = (
     *fhir_api.ROUTES,
     *dicomweb.ROUTES,
     *stow.ROUTES,
+    *apps.ROUTES,
 )
 
 
