@@ -14,6 +14,7 @@ from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
 from server.web import (
     apps,
+    authorize,
     cors,
     dicomweb,
     discovery,
@@ -21,11 +22,13 @@ from server.web import (
     fhir_api,
     guard,
     health,
+    launching,
     oauth,
+    registration,
     replies,
     stow,
+    viewer,
 )
-from server.web.proxies import Forwarded
 from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
@@ -33,11 +36,15 @@ log = logging.getLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *oauth.ROUTES,
+    *authorize.ROUTES,
+    *apps.ROUTES,
+    *launching.ROUTES,
+    *registration.ROUTES,
     *discovery.ROUTES,
     *fhir_api.ROUTES,
     *dicomweb.ROUTES,
     *stow.ROUTES,
-    *apps.ROUTES,
+    *viewer.ROUTES,
 )
 
 
@@ -52,8 +59,6 @@ def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     app.after_request(replies.secure)
     cors.install(app, house)
     app.wsgi_app = egress.Counter(app.wsgi_app, house.auditor)  # type: ignore[method-assign]
-    if house.config.proxies:
-        app.wsgi_app = Forwarded(app.wsgi_app, house.config.proxies)  # type: ignore[method-assign]
     return app
 
 

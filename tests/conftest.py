@@ -12,7 +12,7 @@ from tests.support.leaks import listening_ports, threads_left
 from tests.support.loopback import install_guard, take_violations
 
 TOLD = pytest.StashKey[list[str]]()
-KEPT = ("TRIPTYCH_SAMPLES", "TRIPTYCH_NO_SKIPS")
+KEPT = ("TRIPTYCH_SAMPLES", "TRIPTYCH_NO_SKIPS", "TRIPTYCH_SCREENSHOTS")
 
 
 def pytest_configure() -> None:

@@ -151,9 +151,9 @@ def client_add(
     """Register a client and print its client_id.
 
     A backend is a service without a user: it signs its token requests with a private key (RS384
-    or ES384) and reaches whom --reach says, within --scope. Apps with users, public or
-    confidential, are kept; there is no login yet, so they get no token. A confidential one
-    without keys gets a client_secret, printed once.
+    or ES384) and reaches whom --reach says, within --scope; with the scope `launch` it may start
+    apps, as an EHR. Apps with users, public or confidential, get what their user allows. A
+    confidential one without keys gets a client_secret, printed once.
 
     \b
     Example:

@@ -15,8 +15,8 @@ from server import config as settings
 from server.commands import process
 from server.commands.supervisor import StartFailed, Supervisor, reserve
 from server.config import BadSetting, Config
-from server.flows import recovery
-from server.flows.sites import House, open_house
+from server.flows import recovery, signing
+from server.flows.sites import House, keep_address, open_house
 
 Check = Callable[[House], None]
 
@@ -63,6 +63,8 @@ def prepare(config: Config, before: Check | None = None) -> None:
     house = open_house(config, "serve")
     try:
         recovery.prepare(house, clock.now())
+        keep_address(house)
+        signing.prepare(house, now=clock.now())
         if before is not None:
             before(house)
         mended = recovery.mend(house)

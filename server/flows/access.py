@@ -8,14 +8,15 @@ of (another organisation, a held study) is 404.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, false, select, true
+from sqlalchemy import Select, and_, exists, false, select, true
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir.scopes import Scope, matching
 from server.errors import Denied, Missing
+from server.flows import questions
 from server.store.fhir_tables import index_reference, resource, resource_version
 from server.store.tables import study
 
@@ -25,7 +26,7 @@ S = TypeVar("S", bound=Select[Any])
 # only those that one of the patient's own resources refers to.
 COMPARTMENT = frozenset(
     {"Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Observation"}
-    | {"Encounter", "Provenance", "Binary"}
+    | {"Encounter", "Provenance", "Binary", "RelatedPerson"}
 )
 
 
@@ -36,6 +37,10 @@ class Grant:
     `everyone` means all patients of the organisation; otherwise `patients` holds their ids.
     `studies`, when not None, narrows to these study UIDs. `context` is the scope word that
     applies: patient, user or system; a DICOM peer's grant has context peer and no scopes.
+
+    A user's grant may have scopes of both contexts: `wide` says that in the context `user` it
+    reaches everyone. `staff` see what is held back from patients. `person` is the resource that
+    stands for the user, which the grant may read whatever its scopes.
     """
 
     id: str
@@ -48,13 +53,39 @@ class Grant:
     studies: frozenset[str] | None = None
     purpose: str = "TREAT"
     address: str = ""
+    wide: bool = False
+    staff: bool = False
+    person: str = ""
+
+    @property
+    def sees_held(self) -> bool:
+        """Whether it sees what is held back from patients."""
+        return self.everyone or self.staff
+
+
+def facing(grant: Grant, resource_type: str, letter: str) -> Grant:
+    """The grant in the one context in which it may do this; user, where both would do.
+
+    The scopes of a context never borrow the reach of another.
+    """
+    if grant.context in ("patient", "user"):
+        for context in ("user", "patient"):
+            everyone = grant.wide and context == "user"
+            faced = replace(grant, context=context, everyone=everyone)
+            if has_scope(faced, resource_type, letter):
+                return faced
+    return grant
 
 
 def has_scope(grant: Grant, resource_type: str, letter: str) -> bool:
-    """Whether a scope of the grant allows the interaction (c r u d s) on the type."""
+    """Whether a scope of the grant allows the interaction (c r u d s) on the type, or a part of it."""
+    return bool(matching(grant.scopes, grant.context, resource_type, letter))
+
+
+def _parts(grant: Grant, resource_type: str, letter: str) -> tuple[Scope, ...]:
+    """The scopes with a question that allow only parts of a type; none when all of it is allowed."""
     scopes = matching(grant.scopes, grant.context, resource_type, letter)
-    # A scope with a query allows only part of a type; until that part is enforced, it allows none.
-    return not all(scope.query for scope in scopes)
+    return scopes if all(scope.query for scope in scopes) else ()
 
 
 def may(grant: Grant, resource_type: str, letter: str) -> None:
@@ -88,7 +119,7 @@ def check(
     grant: Grant, *, organisation: int, filed_under: str, hidden: bool, study: str = ""
 ) -> None:
     """Raise Missing or Denied unless the grant reaches one owned row."""
-    if organisation != grant.organisation or (hidden and not grant.everyone):
+    if organisation != grant.organisation or (hidden and not grant.sees_held):
         raise Missing("there is no such resource here")
     if not admits_patient(grant, filed_under):
         raise Denied("this belongs to a patient that the token does not reach")
@@ -104,7 +135,7 @@ def _owned(grant: Grant, table: Any, hidden: Any) -> ColumnElement[bool]:
     if not grant.patients:
         return false()
     reached: ColumnElement[bool] = table.c.filed_under.in_(sorted(grant.patients))
-    return and_(mine, reached, hidden == false())
+    return and_(mine, reached, true() if grant.staff else hidden == false())
 
 
 def studies(grant: Grant) -> ColumnElement[bool]:
@@ -113,13 +144,19 @@ def studies(grant: Grant) -> ColumnElement[bool]:
     return _owned(grant, study, study.c.held) & narrowed
 
 
-def resources(grant: Grant, resource_type: str, table: Any = resource) -> ColumnElement[bool]:
-    """The condition on `resource` rows (or an alias) of one type."""
+def resources(
+    grant: Grant, resource_type: str, table: Any = resource, letter: str = "s"
+) -> ColumnElement[bool]:
+    """The condition on `resource` rows (or an alias) of one type, for reading or for searching."""
     if resource_type in COMPARTMENT:
         owned = _owned(grant, table, table.c.hidden)
-        return owned & _narrowed(grant, resource_type, table)
-    mine: ColumnElement[bool] = table.c.organisation == grant.organisation
-    return mine if grant.everyone else and_(mine, _referred(grant, resource_type, table))
+        reached: ColumnElement[bool] = owned & _narrowed(grant, resource_type, table)
+    else:
+        reached = table.c.organisation == grant.organisation
+        if not grant.everyone:
+            reached = and_(reached, _referred(grant, resource_type, table))
+    parts = _parts(grant, resource_type, letter)
+    return and_(reached, questions.met(grant.organisation, parts, table)) if parts else reached
 
 
 def _narrowed(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
@@ -133,9 +170,13 @@ def _narrowed(grant: Grant, resource_type: str, table: Any) -> ColumnElement[boo
 
 
 def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
-    """Rows that one of the patient's own resources refers to."""
+    """Rows that one of the patient's own resources refers to, of those that the grant may read."""
     own, link = resource.alias(), index_reference.alias()
     owned = select(own.c.rid).where(own.c.deleted == false(), _owned(grant, own, own.c.hidden))
+    readable = [one for one in COMPARTMENT if has_scope(grant, one, "r")]
+    whole = [one for one in readable if not _parts(grant, one, "r")]
+    if grant.context != "peer" and len(whole) < len(COMPARTMENT):
+        owned = owned.where(own.c.type.in_(sorted(whole)))
     named = select(link.c.target).where(
         link.c.organisation == grant.organisation,
         link.c.target_type == resource_type,
@@ -147,13 +188,23 @@ def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[boo
 def versions(grant: Grant, resource_type: str) -> ColumnElement[bool]:
     """The condition on `resource_version` rows: a version is of the patient it was filed under,
     and what was not for the patient then is not now.
+
+    Of a type that the grant may read in part only the current version can be judged.
     """
+    current: ColumnElement[bool] = true()
+    if _parts(grant, resource_type, "r"):
+        current = exists(
+            select(resource.c.rid).where(
+                resource.c.organisation == resource_version.c.organisation,
+                resource.c.type == resource_version.c.type,
+                resource.c.id == resource_version.c.id,
+                resource.c.version == resource_version.c.version,
+            )
+        )
     if grant.everyone or resource_type not in COMPARTMENT:
-        return true()
-    return and_(
-        resource_version.c.filed_under.in_(sorted(grant.patients)),
-        resource_version.c.hidden == false(),
-    )
+        return current
+    shown = true() if grant.staff else resource_version.c.hidden == false()
+    return and_(resource_version.c.filed_under.in_(sorted(grant.patients)), shown, current)
 
 
 def limit(statement: S, grant: Grant, resource_type: str) -> S:
@@ -161,8 +212,15 @@ def limit(statement: S, grant: Grant, resource_type: str) -> S:
     return statement.where(resources(grant, resource_type))
 
 
+def is_person(grant: Grant, resource_type: str, id_: str) -> bool:
+    """Whether this is the resource that stands for the grant's user (OpenID claim fhirUser)."""
+    return bool(grant.person) and grant.person == f"{resource_type}/{id_}"
+
+
 def reaches(connection: Any, grant: Grant, row: Any) -> None:
     """Raise Missing or Denied unless the grant reaches a `resource` row."""
+    if is_person(grant, row.type, row.id) and row.organisation == grant.organisation:
+        return
     if row.type in COMPARTMENT:
         check(
             grant,
@@ -170,15 +228,19 @@ def reaches(connection: Any, grant: Grant, row: Any) -> None:
             filed_under=row.filed_under,
             hidden=row.hidden,
         )
-        if grant.studies is None:
+        if grant.studies is None and not _parts(grant, row.type, "r"):
             return  # the row itself has told all that the database would be asked
-    elif grant.everyone and row.organisation == grant.organisation:
+    elif (
+        grant.everyone
+        and row.organisation == grant.organisation
+        and not _parts(grant, row.type, "r")
+    ):
         return
     found = connection.execute(
         select(resource.c.rid).where(
             resource.c.organisation == row.organisation,
             resource.c.rid == row.rid,
-            resources(grant, row.type),
+            resources(grant, row.type, letter="r"),
         )
     ).first()
     if found is None:

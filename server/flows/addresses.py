@@ -1,6 +1,6 @@
 """Which addresses may be dialled: the rules that every call to others keeps.
 
-Addresses here were typed by an operator. https may lead to any host, a hospital's private network
+Most addresses here were typed by an operator. https may lead to any host, a hospital's private network
 included: what answers must hold a certificate for the name, so a name that is turned towards
 another machine ends in a failed handshake. http leads to loopback only. Link-local, multicast and
 reserved addresses (the metadata services of clouds among them) are never dialled.
@@ -63,12 +63,18 @@ def unmapped(address: str) -> IPv4Address | IPv6Address:
     return getattr(found, "ipv4_mapped", None) or found
 
 
-def dialable(parts: SplitResult, resolve: Resolve) -> list[str]:
-    """The addresses of a host. One that may not be dialled condemns them all."""
+def dialable(parts: SplitResult, resolve: Resolve, *, public: bool = False) -> list[str]:
+    """The addresses of a host. One that may not be dialled condemns them all.
+
+    `public` is for what arrived over the network: no private address is dialled for it, and
+    loopback only where the host can mean nothing else, which was allowed when it arrived.
+    """
     host = parts.hostname or ""
     try:
         addresses = resolve(host)
         judged = [_allowed(unmapped(address), parts.scheme) for address in addresses]
+        if public and not is_loopback(host):
+            judged += [unmapped(address).is_global for address in addresses]
     except (OSError, ValueError) as error:
         raise Unreachable("the name has no address") from error
     if not addresses or not all(judged):

@@ -1,9 +1,12 @@
 """Programs that may ask for tokens: how they are registered, found, and known by their keys."""
 
+import hashlib
+import hmac
 import json
 import re
 import secrets
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
@@ -11,7 +14,7 @@ from sqlalchemy import Connection
 from fhir import scopes
 from fhir.errors import BadScope
 from server.errors import Invalid, Missing
-from server.flows import addresses, keys, parties
+from server.flows import addresses, keys, parties, questions
 from server.flows.keys import Jwk
 from server.flows.sites import House
 from server.store import people
@@ -45,6 +48,8 @@ class Client:
     launch_uri: str = ""
     jwks: str = ""
     jwks_uri: str = ""
+    secret_hash: str = ""
+    self_registered: bool = False
 
     @property
     def has_keys(self) -> bool:
@@ -58,8 +63,11 @@ def find(house: House, id_: str) -> Client | None:
         return None
     with house.database.read() as connection:
         row = people.client_row(connection, id_)
-    if row is None:
-        return None
+    return None if row is None else from_row(row)
+
+
+def from_row(row: Any) -> Client:
+    """A client from its row."""
     return Client(
         id=row.id,
         organisation=row.organisation,
@@ -71,6 +79,8 @@ def find(house: House, id_: str) -> Client | None:
         launch_uri=row.launch_uri,
         jwks=row.jwks,
         jwks_uri=row.jwks_uri,
+        secret_hash=row.secret_hash,
+        self_registered=bool(row.self_registered),
     )
 
 
@@ -78,18 +88,20 @@ def key(house: House, client: Client, kid: str, algorithm: str, *, now: int) -> 
     """The client's public key with a kid, None when it has none such. Raises Unauthenticated."""
     if client.jwks:
         return keys.choose(keys.parse(client.jwks), kid, algorithm)
-    return house.keys.behind(client.jwks_uri, kid, algorithm, now=now)
+    return house.keys.behind(
+        client.jwks_uri, kid, algorithm, now=now, public=client.self_registered
+    )
 
 
 def add(house: House, wanted: Client, organisation: str, *, now: int) -> tuple[Client, str]:
     """Register a client; gives it back with its id, and its secret if it has one.
 
-    The secret is not kept: only its argon2 digest is. Raises Invalid for what cannot work.
+    The secret is not kept: only its digest is. Raises Invalid for what cannot work.
     """
-    _check(wanted)
+    check(wanted)
     secret = ""
     if wanted.kind == "confidential" and not wanted.has_keys:
-        secret = secrets.token_urlsafe(32)
+        secret = new_secret()
     with house.database.write() as connection:
         owner = parties.named(connection, organisation)
         made = replace(
@@ -98,18 +110,19 @@ def add(house: House, wanted: Client, organisation: str, *, now: int) -> tuple[C
             organisation=owner,
             reach=_settle_reach(connection, owner, wanted.reach),
         )
-        people.add_client(connection, _row(made, secret, now))
+        people.add_client(connection, row(made, secret, now))
         parties.record(house, connection, owner, f"client add: {made.id} {made.kind}")
     return made, secret
 
 
-def _row(client: Client, secret: str, now: int) -> dict[str, object]:
+def row(client: Client, secret: str, now: int) -> dict[str, object]:
+    """The columns of a client; of its secret the digest alone."""
     return {
         "id": client.id,
         "organisation": client.organisation,
         "name": client.name,
         "kind": client.kind,
-        "secret_hash": _hashed(secret) if secret else "",
+        "secret_hash": digest(secret) if secret else "",
         "jwks": client.jwks,
         "jwks_uri": client.jwks_uri,
         "scope": client.scope,
@@ -120,13 +133,22 @@ def _row(client: Client, secret: str, now: int) -> dict[str, object]:
     }
 
 
-def _hashed(secret: str) -> str:
-    from argon2 import PasswordHasher  # needed by this one command
+def new_secret() -> str:
+    """A fresh secret: 256 bits, so that an unsalted digest gives nothing away."""
+    return secrets.token_urlsafe(32)
 
-    return PasswordHasher().hash(secret)
+
+def digest(secret: str) -> str:
+    """What is kept of a secret."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _check(wanted: Client) -> None:
+def has_secret(client: Client, secret: str) -> bool:
+    """Whether a secret is the client's."""
+    return bool(client.secret_hash) and hmac.compare_digest(client.secret_hash, digest(secret))
+
+
+def check(wanted: Client) -> None:
     """Refuse a registration that could never work, or that would be unsafe."""
     parties.check_name(wanted.name)
     _check_keys(wanted)
@@ -139,7 +161,7 @@ def _check(wanted: Client) -> None:
     elif not wanted.redirect_uris:
         raise Invalid(f"a {wanted.kind} client needs a --redirect-uri")
     for uri in wanted.redirect_uris:
-        _check_redirect(uri)
+        check_redirect(uri)
     if wanted.launch_uri:
         addresses.check(wanted.launch_uri)
 
@@ -166,19 +188,19 @@ def _check_keys(wanted: Client) -> None:
 
 def _check_scope(word: str, kind: str) -> None:
     """A ceiling holds scopes that SMART knows and that this kind of client can use."""
-    if kind != "backend" and word in _PLAIN_SCOPES:
-        return
+    if word in (_PLAIN_SCOPES if kind != "backend" else {"launch"}):
+        return  # a backend with `launch` is an EHR: it may start apps
     try:
         scope = scopes.parse(word)
     except BadScope as bad:
         raise Invalid(f"{word}: {bad}, as in patient/*.rs") from bad
-    if scope.query:
-        raise Invalid(f"{word}: scopes with a question are not served")
+    if not questions.served(scope):
+        raise Invalid(f"{word}: scopes with a question are served for a category alone")
     if (scope.context == "system") != (kind == "backend"):
         raise Invalid(f"{word}: system/ scopes are for backend clients, and they have no others")
 
 
-def _check_redirect(uri: str) -> None:
+def check_redirect(uri: str) -> None:
     """https, http on loopback, or an app's own reversed-domain scheme (RFC 8252 7.1)."""
     if "*" in uri:
         raise Invalid(f"{uri}: a redirect URI is matched as it stands, without *")

@@ -18,12 +18,12 @@ from sqlalchemy import Connection
 from fhir import scopes
 from fhir.scopes import Scope
 from server.errors import Denied, Invalid, Unauthenticated
-from server.flows import parties
+from server.flows import parties, questions
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.sites import House
-from server.store import identities, people, tokens
+from server.store import accounts, approvals, identities, people, tokens
 
 SCRIPT = "cli"
 LONGEST_SCRIPT = 900
@@ -62,20 +62,6 @@ class Issued:
     patient: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What is known of a token that is good now. Times are in microseconds."""
-
-    id: str
-    digest: str
-    organisation: int
-    client: str
-    scope: str
-    patient: str
-    issued: int
-    expires: int
-
-
 def digest(token: str) -> str:
     """What is kept of a token. It is random and long, so an unsalted hash gives nothing away."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -88,24 +74,27 @@ def draw() -> str:
 
 def authenticate(house: House, token: str, *, address: str, now: int) -> Grant:
     """The Grant of a bearer token. Raises Unauthenticated, with one sentence for every reason."""
-    row = _row(house, token, now)
+    row = good_row(house, token, now)
     if row is None:
         raise Unauthenticated("this token is unknown, expired or revoked")
     granted = _scopes(row.scope)
     return Grant(
-        id=_short(row.hash),
+        id=short(row.hash),
         organisation=row.organisation,
         client=row.client,
-        context=granted[0].context,
+        context=granted[0].context if granted else "patient",
         scopes=granted,
         patients=_patients(row.patients) | _patients(row.parts or "[]"),
         everyone=row.everyone,
         purpose=row.purpose,
         address=address,
+        wide=bool(row.wide),
+        staff=bool(row.staff),
+        person=row.person,
     )
 
 
-def _row(house: House, token: str, now: int) -> Any:
+def good_row(house: House, token: str, now: int) -> Any:
     """A token's row while it is good, and every patient that it names still stands."""
     with house.database.read() as connection:
         row = tokens.find(connection, digest(token), now=now)
@@ -124,7 +113,7 @@ def _patients(text: str) -> frozenset[str]:
     return frozenset(json.loads(text))
 
 
-def _short(hash_: str) -> str:
+def short(hash_: str) -> str:
     """The name of a grant in the audit."""
     return hash_[:16]
 
@@ -132,10 +121,10 @@ def _short(hash_: str) -> str:
 def allowed(asked: str, ceiling: str) -> str:
     """The scopes that are both asked for and within a ceiling; unknown words are dropped.
 
-    So are scopes with a question (`?category=…`): the gate allows nothing by them.
+    So are scopes with a question that the gate cannot enforce.
     """
     met = scopes.intersect(scopes.split(asked)[0], scopes.split(ceiling)[0])
-    return scopes.text(scope for scope in met if not scope.query)
+    return scopes.text(scope for scope in met if questions.served(scope))
 
 
 def issue(house: House, order: Order, token: str, *, now: int) -> None:
@@ -158,7 +147,7 @@ def issue(house: House, order: Order, token: str, *, now: int) -> None:
         organisation=order.organisation,
         door=order.door,
         action="login",
-        grant=_short(hash_),
+        grant=short(hash_),
         client=order.client,
         patient=patients[0] if len(patients) == 1 else "",
         address=order.address,
@@ -166,16 +155,20 @@ def issue(house: House, order: Order, token: str, *, now: int) -> None:
     )
 
     def work(connection: Connection) -> None:
-        # Records that are part of a patient now; what joins it later adds nothing to the token.
-        parts = [
-            part
-            for one in patients
-            for part in identities.parts_of(connection, order.organisation, one)
-        ]
-        tokens.add(connection, values | {"parts": json.dumps(parts)})
+        keep(connection, values)
         house.auditor.append(connection, event)
 
     house.database.apply(work)
+
+
+def keep(connection: Connection, values: dict[str, Any]) -> None:
+    """Keep a token with the records that are part of its patients now.
+
+    What joins a patient later adds nothing to the token.
+    """
+    owner, patients = values["organisation"], json.loads(values["patients"])
+    parts = [part for one in patients for part in identities.parts_of(connection, owner, one)]
+    tokens.add(connection, values | {"parts": json.dumps(parts)})
 
 
 def reach(connection: Connection, client: Client) -> Reach:
@@ -243,41 +236,6 @@ def _script_context(scope: str) -> str:
     return contexts.pop()
 
 
-def held(house: House, token: str, *, now: int) -> Held | None:
-    """What is known of a token that is good now, None of any other."""
-    row = _row(house, token, now)
-    if row is None:
-        return None
-    patients = _patients(row.patients)
-    in_context = _scopes(row.scope)[0].context == "patient"
-    return Held(
-        id=_short(row.hash),
-        digest=row.hash,
-        organisation=row.organisation,
-        client=row.client,
-        scope=row.scope,
-        patient=min(patients) if in_context else "",
-        issued=row.issued,
-        expires=row.expires,
-    )
-
-
-def revoke(house: House, token: Held, *, address: str, now: int) -> None:
-    """End a token at once, and record it."""
-    event = Event(
-        organisation=token.organisation,
-        door="oauth",
-        action="delete",
-        grant=token.id,
-        client=token.client,
-        address=address,
-        detail="token revoked",
-    )
-    with house.database.write() as connection:
-        if tokens.revoke(connection, token.digest, now=now):
-            house.auditor.append(connection, event)
-
-
 def use_assertion(house: House, client: str, jti: str, *, expires: int) -> bool:
     """Remember a client's assertion until it expires; false when it was used before."""
     key = hashlib.sha256(jti.encode("utf-8", "surrogatepass")).hexdigest()
@@ -287,6 +245,7 @@ def use_assertion(house: House, client: str, jti: str, *, expires: int) -> bool:
 
 
 def purge(house: House, *, now: int) -> int:
-    """Forget tokens and assertions whose time is over."""
+    """Forget tokens, assertions, sessions and approvals whose time is over."""
     with house.database.write() as connection:
-        return tokens.purge(connection, now=now)
+        gone = tokens.purge(connection, now=now) + accounts.purge(connection, now=now)
+        return gone + approvals.purge(connection, now=now)

@@ -20,7 +20,7 @@ from server.flows.addresses import Received, Unreachable
 log = logging.getLogger(__name__)
 
 Jwk = dict[str, Any]
-Fetch = Callable[[str], Received]
+Fetch = Callable[[str, bool], Received]
 
 # SMART App Launch 2.2, client-confidential-asymmetric: servers support RS384 and ES384.
 KEY_TYPES = {"RS384": "RSA", "ES384": "EC"}
@@ -99,10 +99,11 @@ class _Set:
         return choose(self.keys, kid, algorithm) if now < self.until else None
 
 
-def _fetch(url: str) -> Received:
+def _fetch(url: str, public: bool) -> Received:
     from server.flows import outbound  # brings requests, which most processes never need
 
-    return outbound.fetch(url, accept="application/json")
+    limits = outbound.Limits(public=public)
+    return outbound.fetch(url, accept="application/json", limits=limits)
 
 
 class ClientKeys:
@@ -110,17 +111,20 @@ class ClientKeys:
 
     def __init__(self, fetch: Fetch = _fetch) -> None:
         self._fetch = fetch
-        self._sets: dict[str, _Set] = {}
+        self._sets: dict[tuple[str, bool], _Set] = {}
         self._mutex = threading.Lock()
         self._waiting = threading.BoundedSemaphore(_WAITING)
 
-    def behind(self, url: str, kid: str, algorithm: str, *, now: int) -> Jwk | None:
+    def behind(
+        self, url: str, kid: str, algorithm: str, *, now: int, public: bool = False
+    ) -> Jwk | None:
         """The key of the set at an address, None when the set lacks it.
 
+        `public`: the address came with an app that registered itself.
         Raises Unauthenticated when the set cannot be had, Busy when too many wait for theirs.
         """
         with self._mutex:
-            known = self._sets.setdefault(url, _Set())
+            known = self._sets.setdefault((url, public), _Set())
         found = known.find(kid, algorithm, now)
         if found is not None:
             return found
@@ -128,7 +132,7 @@ class ClientKeys:
             found = known.find(kid, algorithm, now)
             if found is not None or not _may_refetch(known, now):
                 return found
-            self._load(known, url, now)
+            self._load(known, url, now, public)
             return choose(known.keys, kid, algorithm)
 
     @contextmanager
@@ -142,9 +146,9 @@ class ClientKeys:
         finally:
             self._waiting.release()
 
-    def _load(self, known: _Set, url: str, now: int) -> None:
+    def _load(self, known: _Set, url: str, now: int, public: bool) -> None:
         try:
-            received = self._fetch(url)
+            received = self._fetch(url, public)
             known.keys = parse(received.body)
         except (Unreachable, Invalid) as error:
             log.warning("the key set at %s cannot be had: %s", urlsplit(url).hostname, error)

@@ -24,19 +24,23 @@ _LATE = "its time was over"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one call may take; `certificates` is a bundle in place of the public authorities."""
+    """What one call may take; `certificates` is a bundle in place of the public authorities.
+
+    `public`: the address arrived over the network, so that no private one is dialled.
+    """
 
     seconds: float = 5.0
     bytes: int = 256 << 10
     resolve: Resolve = resolve
     certificates: str | None = None
+    public: bool = False
 
 
 def fetch(url: str, *, accept: str, limits: Limits | None = None) -> Received:
     """GET a small document. Raises Unreachable for whatever is not a prompt, small 200."""
     limits = limits or Limits()
     parts = check(url)
-    addresses = dialable(parts, limits.resolve)
+    addresses = dialable(parts, limits.resolve, public=limits.public)
     with _Line(addresses, limits.seconds).open() as line, requests.Session() as session:
         session.trust_env = False
         session.mount(f"{parts.scheme}://", line)

@@ -46,7 +46,7 @@ def holds(resource_type: str, status: str, labels: Iterable[Json]) -> bool:
 
 def shown(grant: Grant, resource_type: str, text: str) -> str:
     """The text as the caller may see it: of what was withdrawn, a patient sees the tombstone."""
-    if grant.everyone or resource_type not in _UNRELEASED or WITHDRAWN not in text:
+    if grant.sees_held or resource_type not in _UNRELEASED or WITHDRAWN not in text:
         return text
     body = wire.read(text)
     return wire.write(_tombstone(body)) if body.get("status") == WITHDRAWN else text

@@ -19,7 +19,7 @@ SEARCHED = (
 # What searches, chains and includes know of; a type that is not served does not exist for them.
 TABLE = only(SEARCHED)
 # Read by those who were given their address by one of the others.
-READ_ONLY = ("Binary",)
+READ_ONLY = ("Binary", "Practitioner", "RelatedPerson")
 TYPES = (*SEARCHED, *READ_ONLY)
 
 

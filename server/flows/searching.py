@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from fhir import query as q
+from fhir.search import parse
 from server.flows import access, cursors, release
 from server.flows.access import Grant
 from server.flows.audit import Event, Reading
@@ -86,11 +87,16 @@ def search(house: House, grant: Grant, query: q.Query, *, count: int) -> tuple[P
     return answer, _record(house, grant, query)
 
 
-def _gate(grant: Grant) -> tuple[Allowed, bool]:
+def understood(house: House, resource_type: str, words: list[tuple[str, str]]) -> q.Query:
+    """A search of our own making."""
+    return parse(resource_type, words, strict=True, base=house.config.fhir_base, table=TABLE)
+
+
+def _gate(grant: Grant, letter: str = "s") -> tuple[Allowed, bool]:
     """What the grant reaches, as a condition on rows, and whether that is little."""
 
     def allowed(resource_type: str, table: Any) -> Any:
-        return access.resources(grant, resource_type, table)
+        return access.resources(grant, resource_type, table, letter)
 
     return allowed, not grant.everyone and len(grant.patients) <= _FEW_PATIENTS
 
@@ -139,7 +145,7 @@ def _include(
 
     Types that the grant has no scope to read are left out.
     """
-    allowed, _ = _gate(grant)
+    allowed, _ = _gate(grant, "r")
     types = access.includable(grant, TABLE)
     follow = Includes(connection, grant.organisation, allowed, types).follow
     seen = {row.rid for row in page}

@@ -14,13 +14,14 @@ from server.errors import Missing
 from server.flows.audit import Auditor
 from server.flows.darkroom import Darkroom
 from server.flows.keys import ClientKeys
+from server.flows.passwords import Passwords
 from server.flows.patients import Site
 from server.store.blobs import LocalBlobs
 from server.store.db import Database
-from server.store.install import HOME, organisations, value
+from server.store.install import HOME, keep, organisations, value
 from server.store.tables import issuer
 
-__all__ = ["HOME", "House", "load_site", "open_house"]
+__all__ = ["HOME", "House", "address", "keep_address", "load_site", "open_house"]
 
 _FRESH = 5_000_000
 
@@ -35,6 +36,7 @@ class House:
     auditor: Auditor
     darkroom: Darkroom
     keys: ClientKeys = field(default_factory=ClientKeys)
+    passwords: Passwords = field(default_factory=Passwords)
     _sites: dict[int, tuple[int, Site]] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,6 +56,20 @@ class House:
         self.darkroom.close()
         self.auditor.close()
         self.database.close()
+
+
+def keep_address(house: House) -> None:
+    """Remember the address at which this server is reached now, for commands beside it."""
+    with house.database.write() as connection:
+        keep(connection, "address", house.config.base)
+
+
+def address(house: House) -> str:
+    """The address at which the server is reached, or was when it last ran."""
+    if house.config.base_url:
+        return house.config.base
+    with house.database.read() as connection:
+        return value(connection, "address") or house.config.base
 
 
 def load_site(connection: Connection, organisation: int, base: str) -> Site:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select, true
 
 from server.store.jobs import insert_for
 from server.store.tables import (
@@ -100,6 +100,24 @@ def client_row(connection: Connection, id_: str) -> Row[Any] | None:
     """A client that is not retired."""
     query = select(client).where(client.c.id == id_, client.c.retired == 0)
     return connection.execute(query).one_or_none()
+
+
+def registration_hash(connection: Connection, id_: str) -> str:
+    """The digest of the token that manages a client's entry, empty if none does."""
+    query = select(client.c.registration_hash).where(client.c.id == id_, client.c.retired == 0)
+    return connection.execute(query).scalar() or ""
+
+
+def registered_since(connection: Connection, moment: int) -> int:
+    """How many clients registered themselves since a moment."""
+    query = select(func.count()).select_from(client)
+    mine = query.where(client.c.self_registered == true(), client.c.created >= moment)
+    return connection.execute(mine).scalar() or 0
+
+
+def change_client(connection: Connection, id_: str, values: dict[str, Any]) -> None:
+    """Change a client's entry."""
+    connection.execute(client.update().where(client.c.id == id_).values(**values))
 
 
 def redirect_uris(connection: Connection) -> list[str]:

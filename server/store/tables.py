@@ -263,6 +263,8 @@ client = Table(
     text_column("reach"),
     text_column("redirect_uris"),
     text_column("launch_uri"),
+    text_column("registration_hash"),
+    flag("self_registered"),
     int_column("created"),
     int_column("retired"),
 )
@@ -277,12 +279,18 @@ token = Table(
     text_column("patients"),
     text_column("parts"),
     flag("everyone"),
+    flag("wide"),
+    flag("staff"),
+    text_column("person"),
+    Column("approval", String(64), nullable=False, server_default=""),
     text_column("purpose"),
     int_column("issued"),
     int_column("expires"),
+    int_column("spent"),
     int_column("revoked"),
 )
 Index(None, token.c.client, token.c.expires)
+Index(None, token.c.approval)
 assertion = Table("assertion", metadata, key("client"), key("jti", 256), int_column("expires"))
 
 # Who did what: one hash chain for each writer.

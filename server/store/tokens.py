@@ -48,6 +48,7 @@ def _good(dialect: str) -> Select[Any]:
         .outerjoin(client, client.c.id == token.c.client)
         .where(
             token.c.hash == bindparam("hash_"),
+            token.c.kind == "access",
             token.c.expires > bindparam("now"),
             token.c.revoked == 0,
             func.coalesce(client.c.retired, 0) == 0,
@@ -61,6 +62,18 @@ _GOOD = Prepared(_good)
 def find(connection: Connection, hash_: str, *, now: int) -> Any:
     """A token that is good now: known, not expired, not revoked, its client not retired."""
     return _GOOD.row(connection, {"hash_": hash_, "now": now})
+
+
+def refresh_row(connection: Connection, hash_: str) -> Any:
+    """A refresh token, spent or not."""
+    query = select(token).where(token.c.hash == hash_, token.c.kind == "refresh")
+    return connection.execute(query).one_or_none()
+
+
+def spend(connection: Connection, hash_: str, *, now: int) -> bool:
+    """Use up a refresh token; false when it was used, revoked, or is too old."""
+    good = (token.c.hash == hash_, token.c.spent == 0, token.c.revoked == 0, token.c.expires > now)
+    return connection.execute(update(token).where(*good).values(spent=now)).rowcount == 1
 
 
 def revoke(connection: Connection, hash_: str, *, now: int) -> bool:

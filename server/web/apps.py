@@ -1,87 +1,54 @@
-"""The apps' own pages: files of smart_apps, the same for everybody, without a word about a patient."""
+"""The page on which people see what they have allowed, take it back, and sign out."""
 
-import gzip
-import hashlib
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from flask import Response
 
-from flask import Response, request
-
-from server.errors import Missing
+from server import clock
+from server.flows import allowed, sessions
+from server.web import browser, guard, pages
+from server.web.authorize import login_page, session_of
+from server.web.browser import Visit
 from server.web.routes import Call, Public, Route
 
-FOLDER = Path(__file__).resolve().parents[2] / "smart_apps"
-APPS = ("viewer",)
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".json": "application/json; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
-# Nothing but our own files and the server's own answers; no other site may frame a page.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-)
+APPS = "/oauth/apps"
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One file as it is sent: as it is, packed, its type, and a name for this content."""
-
-    data: bytes
-    packed: bytes
-    kind: str
-    etag: str
+def apps(call: Call) -> Response:
+    """The apps that the user allowed; the login page for whoever is not logged in."""
+    visit = browser.visit(call.house)
+    if visit.session is None:
+        return login_page(call.house, visit, "", None)
+    return _list(call, visit, ended=False)
 
 
-@cache
-def pages(app: str) -> dict[str, Page]:
-    """The files of an app by their path in it, read when the first one is asked for."""
-    folder = FOLDER / app
-    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix in _TYPES)
-    return {path.relative_to(folder).as_posix(): _page(path) for path in files}
+def _list(call: Call, visit: Visit, *, ended: bool) -> Response:
+    account = session_of(visit).account
+    found = [
+        {"id": one.id, "app": one.app, "day": one.day, "words": pages.described(one.scope)}
+        for one in allowed.of(call.house, account, now=clock.now())
+    ]
+    return pages.page(call.house, "apps.html", visit, {"apps": found, "ended": ended})
 
 
-def _page(path: Path) -> Page:
-    data = path.read_bytes()
-    packed = gzip.compress(data, mtime=0)
-    return Page(data, packed, _TYPES[path.suffix], hashlib.sha256(data).hexdigest()[:32])
+def end(call: Call) -> Response:
+    """Take back what an app was allowed."""
+    visit, fields = browser.form(call.house)
+    account = session_of(visit).account
+    id_ = fields.get("approval", [""])[0]
+    allowed.end(call.house, account, id_, address=guard.address(), now=clock.now())
+    return _list(call, visit, ended=True)
 
 
-def page(call: Call) -> Response:
-    """A file of an app; its index.html where none is named."""
-    app, name = call.route.rule.split("/")[2], call.path.get("file", "")
-    if not name and not request.path.endswith("/"):
-        return Response(status=308, headers={"Location": f"{app}/"})
-    found = pages(app).get(name or "index.html")
-    if found is None:
-        raise Missing("there is nothing at this address")
-    return _sent(found)
+def logout(call: Call) -> Response:
+    """End the session, and with it what was allowed for its length."""
+    visit, _ = browser.form(call.house)
+    if visit.session is not None:
+        sessions.end(call.house, visit.session, address=guard.address(), now=clock.now())
+    return pages.page(call.house, "logout.html", visit, {})
 
 
-def _sent(found: Page) -> Response:
-    """A file, or 304 to who has it. Everybody asks each time whether it is still the same."""
-    if request.if_none_match.contains_weak(found.etag):
-        response = Response(status=304)
-    elif request.accept_encodings["gzip"] > 0:
-        response = Response(found.packed, content_type=found.kind)
-        response.headers["Content-Encoding"] = "gzip"
-    else:
-        response = Response(found.data, content_type=found.kind)
-    response.headers["ETag"] = f'W/"{found.etag}"'
-    response.headers["Cache-Control"] = "public, no-cache"
-    response.headers["Content-Security-Policy"] = _POLICY
-    response.vary.add("Accept-Encoding")
-    return response
-
-
-_WHY = Public("a page without data; all that it shows comes through the gate")
-
-ROUTES: tuple[Route, ...] = tuple(
-    Route(f"/apps/{app}/{rest}", ("GET",), "apps", _WHY, page, f"{summary} of the {app}")
-    for app in APPS
-    for rest, summary in (("", "Page"), ("<path:file>", "Files"))
+_WHY = "the page's own session says whose apps they are"
+ROUTES = (
+    Route(APPS, ("GET",), "login", Public(_WHY), apps, "Apps that a user allowed"),
+    Route(APPS, ("POST",), "login", Public(_WHY), end, "Take back what an app was allowed"),
+    Route("/oauth/logout", ("POST",), "login", Public(_WHY), logout, "Log out"),
 )

@@ -8,7 +8,7 @@ from server.flows import clients
 from server.flows.sites import House
 from server.web import discovery
 
-PUBLIC = frozenset({"/fhir/metadata", discovery.ADDRESS})
+PUBLIC = frozenset({"/fhir/metadata", *(route.rule for route in discovery.ROUTES)})
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept, Prefer, Range, "

@@ -20,13 +20,20 @@ from server.errors import BadMedia, Invalid
 from server.flows import searching
 from server.flows.resources import READ_ONLY, SEARCHED, TABLE, Version, searched
 from server.flows.searching import Page
-from server.web import fhir_shape, oauth
+from server.web import apps, authorize, fhir_shape, oauth, registration
 from server.web.fhir_shape import negotiate
 from server.web.replies import closing_on_error, covered, fhir_json
 from server.web.routes import Call
 
 _COUNT = 50
-_OAUTH = (("token", oauth.TOKEN), ("introspect", oauth.INTROSPECT), ("revoke", oauth.REVOKE))
+_OAUTH = (
+    ("authorize", authorize.AUTHORIZE),
+    ("token", oauth.TOKEN),
+    ("register", registration.REGISTER),
+    ("manage", apps.APPS),
+    ("introspect", oauth.INTROSPECT),
+    ("revoke", oauth.REVOKE),
+)
 _PUBLISHED = datetime(2026, 11, 24, tzinfo=UTC)
 READING = ("read", "vread", "history-instance")
 SEARCHING = (*READING, "search-type")

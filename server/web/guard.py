@@ -17,7 +17,10 @@ def admit(house: House, route: Route, path: dict[str, str]) -> Grant | None:
         return None
     grant = grants.authenticate(house, bearer(), address=address(), now=clock.now())
     resource_type = path["type"] if route.access.type == "*" else route.access.type
-    access.may(grant, resource_type, route.access.letter)
+    letter = route.access.letter
+    grant = access.facing(grant, resource_type, letter)
+    if letter != "r" or not access.is_person(grant, resource_type, path.get("id", "")):
+        access.may(grant, resource_type, letter)
     return grant
 
 

@@ -13,10 +13,17 @@ from server.errors import Busy, Denied, Fault, Invalid, Unauthenticated
 from server.flows import clients, grants
 from server.flows.access import Grant
 from server.flows.audit import Event
+from server.flows.redeeming import BadGrant
 from server.flows.sites import HOME, House
 from server.web import guard
 from server.web.oauth_clients import ASSERTION, LIFETIME, ClientAssertion, FormRequest, OAuthClient
-from server.web.oauth_grants import BackendGrant, Introspection, Revocation
+from server.web.oauth_grants import (
+    BackendGrant,
+    CodeGrant,
+    Introspection,
+    RefreshGrant,
+    Revocation,
+)
 from server.web.replies import OAuthRefusal, plain_json
 from server.web.routes import Call, Public, Route
 
@@ -38,7 +45,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.register_token_generator("default", make)
         assertion = ClientAssertion(house, house.config.base + TOKEN)
         self.register_client_auth_method(ASSERTION, assertion)
-        self.register_grant(BackendGrant)
+        for grant in (BackendGrant, CodeGrant, RefreshGrant):
+            self.register_grant(grant)
         self.register_endpoint(Introspection)
         self.register_endpoint(Revocation)
 
@@ -59,7 +67,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
     def bearer(self, request: FormRequest) -> Grant | None:
         """The grant of the caller's own token, None when the request carries none."""
-        if "Authorization" not in request.headers:
+        if not request.headers.get("Authorization", "").lower().startswith("bearer "):
             return None
         return grants.authenticate(
             self.house, guard.bearer(), address=self.address, now=clock.now()
@@ -81,23 +89,23 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
 
 def token(call: Call) -> Response:
-    """Give a backend client an access token (SMART App Launch 2.2, backend-services)."""
-    return _answer(call, lambda server, asked: server.create_token_response(asked))
+    """Give tokens for a code, for a refresh token, or to a backend client (RFC 6749 3.2)."""
+    return answering(call, lambda server, asked: server.create_token_response(asked))
 
 
 def introspect(call: Call) -> Response:
     """Say what a token allows (RFC 7662)."""
     name = Introspection.ENDPOINT_NAME
-    return _answer(call, lambda server, asked: server.create_endpoint_response(name, asked))
+    return answering(call, lambda server, asked: server.create_endpoint_response(name, asked))
 
 
 def revoke(call: Call) -> Response:
     """End a token at once (RFC 7009)."""
     name = Revocation.ENDPOINT_NAME
-    return _answer(call, lambda server, asked: server.create_endpoint_response(name, asked))
+    return answering(call, lambda server, asked: server.create_endpoint_response(name, asked))
 
 
-def _answer(call: Call, act: Callable[[Server, FormRequest], Response]) -> Response:
+def answering(call: Call, act: Callable[[Server, FormRequest], Response]) -> Response:
     """Run Authlib on the form; every refusal is recorded, and told in OAuth's words."""
     server = Server(call.house, guard.address())
     asked: FormRequest | None = None
@@ -130,6 +138,8 @@ def _refusal(error: OAuth2Error | Fault) -> OAuthRefusal:
             return OAuthRefusal(
                 "invalid_request", "tokens travel over https: set TRIPTYCH_BASE_URL to its address"
             )
+        case BadGrant():
+            return OAuthRefusal(error.code, str(error))
         case OAuth2Error(error="invalid_client"):
             return OAuthRefusal("invalid_client", error.get_error_description(), 401)
         case OAuth2Error():

@@ -18,6 +18,8 @@ from server.flows.keys import KEY_TYPES
 from server.flows.sites import House
 
 ASSERTION = "private_key_jwt"
+SECRET = ("client_secret_basic", "client_secret_post")
+EVERY = [ASSERTION, *SECRET, "none"]
 LIFETIME = 300
 SKEW = 60
 _SECOND = 1_000_000
@@ -46,10 +48,19 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]
         return self.client.id
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return method == ASSERTION and self.client.has_keys
+        """The one way of each client: its keys, its secret, or, for a public one, its name."""
+        if self.client.has_keys:
+            return method == ASSERTION
+        if self.client.kind == "public":
+            return method == "none"
+        return method in SECRET
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        return clients.has_secret(self.client, client_secret)
 
     def check_grant_type(self, grant_type: str) -> bool:
-        return self.client.kind == "backend" and grant_type == "client_credentials"
+        backend = self.client.kind == "backend"
+        return backend == (grant_type == "client_credentials")
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
         """The part of the asked scopes that the client may have; None for nothing."""

@@ -12,6 +12,7 @@ from fhir.outcome import Issue, outcome
 from fhir.wire import write
 from server.errors import Answer, Fault
 from server.flows.audit import Reading
+from server.web import pages
 
 FHIR_JSON = "application/fhir+json; charset=utf-8"
 JSON = "application/json; charset=utf-8"
@@ -85,8 +86,10 @@ def _oauth_error(error: Fault) -> Response:
 
 
 def failure(error: Fault, door: str) -> Response:
-    """An error in the terms of the door: OAuth error JSON, else an OperationOutcome."""
+    """An error in the terms of the door: a page, OAuth error JSON, else an OperationOutcome."""
     answer = error.answer
+    if door == "login":
+        return pages.error(error)
     if door == "oauth":
         response = _oauth_error(error)
     else:

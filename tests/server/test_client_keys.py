@@ -32,7 +32,7 @@ class Remote:
         self.calls = 0
         self.down = False
 
-    def __call__(self, url: str) -> Received:
+    def __call__(self, url: str, public: bool) -> Received:
         assert url == URL
         self.calls += 1
         if self.down:
@@ -141,10 +141,10 @@ def test_few_threads_wait_for_one_slow_server_and_one_of_them_fetches() -> None:
     inside, go_on = threading.Event(), threading.Event()
     remote = Remote(jwks(EC))
 
-    def slow(url: str) -> Received:
+    def slow(url: str, public: bool) -> Received:
         inside.set()
         go_on.wait()
-        return remote(url)
+        return remote(url, public)
 
     found = ClientKeys(slow)
     answers: list[Any] = []

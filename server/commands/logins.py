@@ -1,0 +1,91 @@
+"""`user`, `launch` and `keys`: people who log in, apps that an EHR starts, the keys of id_tokens."""
+
+import sys
+
+import click
+
+from server import clock
+from server.commands.access import opened, show
+from server.flows import accounts, launches, passwords, signing
+from server.flows import sites as places
+from server.flows.accounts import ROLES, Wanted
+
+
+@click.group(short_help="People who may log in.")
+def user() -> None:
+    """People who may log in: patients, who acts for them, and staff."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice(tuple(ROLES)), required=True, help="What they may see.")
+@click.option(
+    "--patient",
+    "patients",
+    multiple=True,
+    metavar="ID",
+    help="A Patient id, or system|value: the patient, or whom a proxy acts for (may be repeated).",
+)
+@click.option("--practitioner", default="", metavar="ID", help="Their Practitioner id, if known.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line.")
+@click.option("--organisation", default="home", show_default=True, help="Where they belong.")
+def user_add(
+    name: str,
+    role: str,
+    patients: tuple[str, ...],
+    practitioner: str,
+    password_stdin: bool,
+    organisation: str,
+) -> None:
+    """Make a user and print who they are in FHIR; without --password-stdin also a password, once.
+
+    A patient sees their own record, a proxy those of its patients, a clinician those of the
+    organisation. An operator and a privacy officer see no records.
+
+    \b
+    Examples:
+      user add alice --role patient --patient 'https://stmary.example/mrn|12345'
+      user add drew --role clinician --password-stdin < password.txt
+    """
+    given = sys.stdin.readline().rstrip("\r\n") if password_stdin else ""
+    wanted = Wanted(name, role, organisation, patients, practitioner, given)
+    with opened() as house:
+        if password_stdin:
+            passwords.check(given)
+        made, password = accounts.add(house, wanted, now=clock.now())
+        person = f"{places.address(house)}/fhir/{made.fhir_user()}"
+    answer = {"user": made.name, "id": made.id, "role": role, "fhirUser": person}
+    show(answer | ({"password": password} if password else {}))
+
+
+@click.command()
+@click.option("--client", required=True, metavar="ID", help="The app's client_id.")
+@click.option("--patient", required=True, metavar="ID", help="A Patient id, or system|value.")
+@click.option("--encounter", default="", metavar="ID", help="The visit that is open.")
+@click.option("--user", default="", metavar="NAME", help="Who alone may use the launch.")
+@click.option(
+    "--context", multiple=True, metavar="TYPE/ID", help="What else is open, as ImagingStudy/…"
+)
+def launch(client: str, patient: str, encounter: str, user: str, context: tuple[str, ...]) -> None:
+    """Prepare the launch of an app, as an EHR would: open the printed url within ten minutes, once.
+
+    \b
+    Example:
+      launch --client 0d9f… --patient 'https://stmary.example/mrn|12345'
+    """
+    with opened() as house:
+        wanted = launches.Wanted(client, patient, encounter, user, context)
+        made = launches.make(house, wanted, now=clock.now())
+    show({"url": made.url, "launch": made.value})
+
+
+@click.group(short_help="The keys that sign id_tokens.")
+def keys() -> None:
+    """The keys that sign id_tokens."""
+
+
+@keys.command("rotate")
+def keys_rotate() -> None:
+    """Sign with a new key from now on. The old one stays published for a day."""
+    with opened() as house:
+        show({"kid": signing.rotate(house, now=clock.now())})

@@ -1,0 +1,215 @@
+"""People who log in: their accounts and roles, and whether a name and a password belong together."""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from server.errors import Conflict, Invalid, Unauthenticated
+from server.flows import parties, passwords
+from server.flows.access import Grant
+from server.flows.audit import Event
+from server.flows.sites import HOME, House
+from server.store import accounts, resources
+from server.store.install import authored_id
+from server.store.resources import Change, Owner
+
+# The most that each role may be granted. Who runs the server sees no records by that.
+ROLES = {
+    "patient": "patient/*.rs user/*.rs",
+    "proxy": "patient/*.rs user/*.rs",
+    "clinician": "patient/*.cruds user/*.cruds",
+    "operator": "",
+    "privacy": "",
+}
+_OF_PATIENTS = ("patient", "proxy")
+TRIES = 5
+LOCKED = 15 * 60 * 1_000_000
+WRONG = "this name and password do not fit"
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person who may log in. `fhir_users` pairs "" or one of the patients with a reference."""
+
+    id: str
+    organisation: int
+    name: str
+    role: str
+    patients: tuple[str, ...] = ()
+    fhir_users: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def staff(self) -> bool:
+        """Whether the account sees the organisation's records, held ones included."""
+        return self.role == "clinician"
+
+    def fhir_user(self, patient: str = "") -> str:
+        """The resource that stands for the person: a proxy has one for each patient."""
+        known = dict(self.fhir_users)
+        return known.get(patient) or self.fhir_users[0][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An account that is to be made. An empty password has one made."""
+
+    name: str
+    role: str
+    organisation: str = "home"
+    patients: Sequence[str] = ()
+    practitioner: str = ""
+    password: str = ""
+
+
+def add(house: House, wanted: Wanted, *, now: int) -> tuple[Account, str]:
+    """Make an account and the resource that stands for it; gives back the password if it made one.
+
+    Raises Invalid, Missing (the patient), Conflict (the name).
+    """
+    _check(wanted)
+    password = wanted.password or passwords.made()
+    passwords.check(password)
+    digest = house.passwords.digest(password)
+    with house.database.write() as connection:
+        owner = parties.named(connection, wanted.organisation)
+        name = folded(wanted.name)
+        if accounts.by_name(connection, name) is not None:
+            raise Conflict("there is a user of this name already")
+        ids = [parties.patient(connection, owner, text) for text in wanted.patients]
+        change = Change(now, "user add", house.config.fhir_base)
+        users = _fhir_users(connection, owner, wanted, ids, change)
+        made = Account(authored_id(), owner, name, wanted.role, tuple(ids), users)
+        accounts.add(connection, _row(made, digest, now))
+        parties.record(house, connection, owner, f"user add: {made.id} {made.role}")
+    return made, "" if wanted.password else password
+
+
+def _check(wanted: Wanted) -> None:
+    parties.check_name(wanted.name)
+    if wanted.role not in ROLES:
+        raise Invalid(f"--role takes one of {', '.join(ROLES)}")
+    about = wanted.role in _OF_PATIENTS
+    if bool(wanted.patients) != about:
+        needs = "needs a --patient" if about else "has no --patient"
+        raise Invalid(f"the role {wanted.role} {needs}")
+    if wanted.role == "patient" and len(wanted.patients) > 1:
+        raise Invalid("a patient is one --patient: a proxy may have several")
+    if wanted.practitioner and (about or not _ID.fullmatch(wanted.practitioner)):
+        raise Invalid("--practitioner is the FHIR id of somebody of the staff")
+
+
+def folded(name: str) -> str:
+    """A name as it is compared: spelling of letters and case do not count."""
+    return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+def _fhir_users(
+    connection: Connection, owner: int, wanted: Wanted, ids: Sequence[str], change: Change
+) -> tuple[tuple[str, str], ...]:
+    """The references of the person, made where there are none yet."""
+    if wanted.role == "patient":
+        return (("", f"Patient/{ids[0]}"),)
+    if wanted.role == "proxy":
+        return tuple((id_, _relative(connection, owner, wanted, id_, change)) for id_ in ids)
+    id_ = wanted.practitioner or authored_id()
+    known = resources.current(connection, owner, "Practitioner", id_)
+    if known is None or known.deleted:
+        body = {"resourceType": "Practitioner", "id": id_, "active": True}
+        body |= {"name": [{"text": wanted.name}]}
+        resources.put(connection, Owner(owner), body, change)
+    return (("", f"Practitioner/{id_}"),)
+
+
+def _relative(
+    connection: Connection, owner: int, wanted: Wanted, patient: str, change: Change
+) -> str:
+    """A proxy as a RelatedPerson of one patient, in whose record it stands."""
+    body: dict[str, Any] = {"resourceType": "RelatedPerson", "id": authored_id(), "active": True}
+    body |= {"patient": {"reference": f"Patient/{patient}"}, "name": [{"text": wanted.name}]}
+    resources.put(connection, Owner(owner, patient), body, change)
+    return f"RelatedPerson/{body['id']}"
+
+
+def _row(made: Account, digest: str, now: int) -> dict[str, Any]:
+    return {
+        "id": made.id,
+        "organisation": made.organisation,
+        "name": made.name,
+        "role": made.role,
+        "patients": json.dumps(made.patients),
+        "fhir_users": json.dumps(made.fhir_users),
+        "password_hash": digest,
+        "created": now,
+    }
+
+
+def of_row(row: Any) -> Account:
+    """An account from its row."""
+    users = tuple((patient, user) for patient, user in json.loads(row.fhir_users))
+    patients = tuple(json.loads(row.patients))
+    return Account(row.id, row.organisation, row.name, row.role, patients, users)
+
+
+def by_name(connection: Connection, owner: int, name: str) -> Account:
+    """The account of an organisation with a name. Raises Missing through Invalid words."""
+    row = accounts.by_name(connection, folded(name))
+    if row is None or row.organisation != owner:
+        raise Invalid("there is no such user: `user add` makes one")
+    return of_row(row)
+
+
+def authenticate(house: House, name: str, password: str, *, address: str, now: int) -> Account:
+    """The account that a name and a password open.
+
+    Raises Unauthenticated, with one sentence and after equal work whether the name is unknown, the
+    password wrong, or the account closed after five wrong answers. An answer is counted before it
+    is judged, so that many at once are no more than five.
+    """
+    known = folded(name)
+    key = hashlib.sha256(known.encode("utf-8", "surrogatepass")).hexdigest()
+    until = now + LOCKED
+    tries = house.database.apply(
+        lambda connection: accounts.count_attempt(connection, key, most=TRIES, now=now, until=until)
+    )
+    plain = bool(known) and known.isprintable() and len(known) <= 64
+    with house.database.read() as connection:
+        row = accounts.by_name(connection, known) if plain else None
+    fits = house.passwords.verify(row.password_hash if row else "", password)
+    if row is None or not fits or tries > TRIES:
+        _refuse(house, row, tries, address)
+    house.database.apply(lambda connection: accounts.forget_attempts(connection, key))
+    return of_row(row)
+
+
+def _refuse(house: House, row: Any, tries: int, address: str) -> None:
+    """Record a wrong answer. A name that is nobody's may be a mistyped password: it is not kept."""
+    who = row.id if row is not None else "unknown"
+    detail = f"wrong login of {who}, answer {tries}"
+    owner = row.organisation if row is not None else HOME
+    house.auditor.note(Event(owner, "login", "login", outcome="4", address=address, detail=detail))
+    raise Unauthenticated(WRONG)
+
+
+def grant(account: Account, session: str, *, address: str) -> Grant:
+    """What the account itself reaches while its user picks: nothing is handed to any app."""
+    from fhir import scopes
+
+    granted, _ = scopes.split(ROLES[account.role])
+    return Grant(
+        id=session[:16],
+        organisation=account.organisation,
+        client="login",
+        context="user",
+        scopes=granted,
+        patients=frozenset(account.patients),
+        everyone=account.staff,
+        staff=account.staff,
+        address=address,
+    )

@@ -1,0 +1,105 @@
+"""Tables of people who log in: accounts, sessions, and what they allowed to which app.
+
+Whatever is a secret (session, code, launch, the name of a pending request) is kept as its digest.
+"""
+
+from sqlalchemy import Column, Index, SmallInteger, String, Table
+
+from server.store.columns import int_column, key, metadata, text_column
+
+
+def _organisation() -> "Column[int]":
+    return Column("organisation", SmallInteger, nullable=False)
+
+
+def _id(name: str) -> "Column[str]":
+    return Column(name, String(64), nullable=False, server_default="")
+
+
+# `patients` are those of a patient or proxy; `fhir_users` maps "" or a patient to a reference.
+account = Table(
+    "account",
+    metadata,
+    key("id"),
+    _organisation(),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    text_column("patients"),
+    text_column("fhir_users"),
+    text_column("password_hash"),
+    int_column("created"),
+    int_column("retired"),
+)
+# Wrong answers by the digest of the name that was tried, whether there is such an account or not.
+attempt = Table("attempt", metadata, key("key"), int_column("failures"), int_column("until"))
+session = Table(
+    "session",
+    metadata,
+    key("hash"),
+    _id("account"),
+    int_column("authenticated"),
+    int_column("seen"),
+    int_column("expires"),
+    int_column("ended"),
+)
+# An app's request while its user logs in, picks and decides. `body` is the request as JSON.
+asking = Table(
+    "asking",
+    metadata,
+    key("hash"),
+    _id("client"),
+    text_column("body"),
+    _id("launch"),
+    _id("session"),
+    _id("patient"),
+    text_column("encounter"),
+    int_column("asked"),
+    int_column("expires"),
+    int_column("decided"),
+)
+launch = Table(
+    "launch",
+    metadata,
+    key("hash"),
+    _organisation(),
+    _id("client"),
+    _id("patient"),
+    _id("encounter"),
+    _id("account"),
+    text_column("context"),
+    int_column("expires"),
+    int_column("used"),
+)
+# What a user allowed to an app: every code and token of it ends when it ends.
+approval = Table(
+    "approval",
+    metadata,
+    key("id"),
+    _organisation(),
+    _id("account"),
+    _id("client"),
+    text_column("scope"),
+    _id("patient"),
+    _id("encounter"),
+    text_column("context"),
+    _id("session"),
+    text_column("nonce"),
+    int_column("authenticated"),
+    int_column("created"),
+    int_column("used"),
+    int_column("expires"),
+    int_column("ended"),
+)
+Index(None, approval.c.account, approval.c.ended)
+Index(None, approval.c.session)
+code = Table(
+    "code",
+    metadata,
+    key("hash"),
+    _id("approval"),
+    _id("client"),
+    text_column("redirect_uri"),
+    text_column("challenge"),
+    int_column("expires"),
+    int_column("used"),
+)

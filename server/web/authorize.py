@@ -1,0 +1,303 @@
+"""The authorization endpoint and its pages: log in, pick, decide (RFC 6749 4.1, SMART App Launch 2.2).
+
+Whatever arrives at /oauth/authorize is kept and answered by a redirect to a page of our own, so
+that a POST from another site becomes a GET that carries our cookie, and no page has an app's words
+in its address.
+"""
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from flask import Response, request
+
+from server import clock
+from server.errors import Fault, Invalid, Unauthenticated
+from server.flows import accounts, asking, clients, deciding, picking, sessions
+from server.flows.access import Grant
+from server.flows.asking import Pending, Turned
+from server.flows.sessions import Session
+from server.flows.sites import HOME, House
+from server.web import browser, guard, pages
+from server.web.browser import Visit
+from server.web.routes import Call, Public, Route
+
+AUTHORIZE = "/oauth/authorize"
+_CONTINUE = "/oauth/continue"
+_FORM = "application/x-www-form-urlencoded"
+_MOST_BYTES = 64 << 10
+
+
+def authorize(call: Call) -> Response:
+    """Take an app's request, by GET or POST, and go on to the pages."""
+    words = _words()
+    client = clients.find(call.house, words.get("client_id", ""))
+
+    def keep() -> Response:
+        name = asking.begin(call.house, words, now=clock.now())
+        return see(f"{_CONTINUE}?{urlencode({'request': name})}")
+
+    owner = client.organisation if client else HOME
+    return _telling(call.house, client.id if client else "", owner, keep)
+
+
+def _words() -> dict[str, str]:
+    """The parameters, each at most once (RFC 6749 3.1); empty ones are not there."""
+    request.max_content_length = _MOST_BYTES
+    text = request.query_string.decode("utf-8", "replace")
+    if request.method == "POST":
+        if request.mimetype != _FORM:
+            raise Invalid(f"send a form: Content-Type {_FORM}")
+        text = "&".join(filter(None, (text, request.get_data(as_text=True))))
+    try:
+        pairs = parse_qsl(text, max_num_fields=100, strict_parsing=bool(text))
+    except ValueError as bad:
+        raise Invalid("the parameters cannot be read") from bad
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Invalid(f"{name[:40]} is given more than once")
+        found[name] = value
+    return found
+
+
+def _telling(house: House, client: str, owner: int, act: Callable[[], Response]) -> Response:
+    """Run a step; what the app must be told goes to it, and every refusal to the audit."""
+    try:
+        return act()
+    except Turned as refusal:
+        asking.refused(house, refusal, client, owner, guard.address())
+        words = {"error": refusal.code, "error_description": str(refusal)}
+        return _back(refusal.redirect_uri, words, refusal.state, house)
+    except Invalid as error:
+        told = Turned("invalid_request", str(error), "", "")
+        asking.refused(house, told, client, owner, guard.address())
+        raise
+
+
+def _back(redirect_uri: str, words: dict[str, str], state: str, house: House) -> Response:
+    """Send the browser to the app (RFC 6749 4.1.2, RFC 9207)."""
+    more = words | ({"state": state} if state else {}) | {"iss": house.config.base}
+    parts = urlsplit(redirect_uri)
+    query = "&".join(filter(None, (parts.query, urlencode(more))))
+    return see(urlunsplit(parts._replace(query=query)))
+
+
+def see(address: str) -> Response:
+    """A redirect that is always followed by GET. What it names is not to be kept or passed on."""
+    response = Response(status=303)
+    response.autocorrect_location_header = False
+    response.headers["Location"] = address
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def go_on(call: Call) -> Response:
+    """The page that is next: login, a picker, or the question itself."""
+    name, visit = request.args.get("request", ""), browser.visit(call.house)
+    if not name:
+        return see("/oauth/apps")
+    return _with(call.house, name, visit, lambda pending: _page(call.house, name, visit, pending))
+
+
+def _with(house: House, name: str, visit: Visit, act: Callable[[Pending], Response]) -> Response:
+    """Run a step of the request that waits under a name."""
+    pending = None
+
+    def found() -> Response:
+        nonlocal pending
+        pending = asking.find(house, name, now=clock.now())
+        return act(pending)
+
+    try:
+        return found()
+    except Turned as refusal:
+        client = pending.client.id if pending else ""
+        owner = pending.client.organisation if pending else HOME
+        asking.refused(house, refusal, client, owner, guard.address())
+        words = {"error": refusal.code, "error_description": str(refusal)}
+        return _back(refusal.redirect_uri, words, refusal.state, house)
+
+
+def _page(house: House, name: str, visit: Visit, pending: Pending) -> Response:
+    """The page that is next for this browser."""
+    session, now = visit.session, clock.now()
+    if asking.must_login(pending, session, now=now) or session is None:
+        return login_page(house, visit, name, pending)
+    pending = asking.admit(house, pending, session, now=now)
+    offered, patient = pending.offer(session.account), pending.patient
+    grant = accounts.grant(session.account, session.id, address=guard.address())
+    values: dict[str, object] = {"name": name, "app": pending.client.name}
+    template = "consent.html"
+    if offered.needs_patient and not patient:
+        template = "patient.html"
+        values |= _patients(house, session, grant)
+    elif "launch/encounter" in offered.words and patient and pending.encounter is None:
+        visits = picking.encounters(house, grant, patient)
+        template = "encounter.html" if visits else template
+        values |= {"choices": visits}
+    if template == "consent.html":
+        values |= _question(house, session, grant, pending)
+    return pages.page(house, template, visit, values, leads_to=pending.ask.redirect_uri)
+
+
+def _patients(house: House, session: Session, grant: Grant) -> dict[str, object]:
+    """What the page needs that asks for a patient."""
+    find, account = request.args.get("find", "")[:100], session.account
+    found = (
+        picking.patients(house, grant, find)
+        if account.staff
+        else picking.named_ones(house, grant, account.patients)
+    )
+    wrong = "wrong" in request.args
+    return {"choices": found, "searchable": account.staff, "find": find, "wrong": wrong}
+
+
+def _question(house: House, session: Session, grant: Grant, pending: Pending) -> dict[str, object]:
+    """What the page needs that asks for consent."""
+    offered, patient = pending.offer(session.account), pending.patient
+    where = urlsplit(pending.ask.redirect_uri)
+    offline = "offline_access" in offered.words
+    return {
+        "user": session.account.name,
+        "patient": picking.name_of(house, grant, patient) if patient else "",
+        "unknown": pending.client.self_registered,
+        "where": where.netloc or f"{where.scheme}:",
+        "lines": pages.lines(offered),
+        "offline": offline,
+        "online": "online_access" in offered.words and not offline,
+    }
+
+
+def login_page(
+    house: House, visit: Visit, name: str, pending: Pending | None, *, wrong: bool = False
+) -> Response:
+    """The form for a name and a password; `name` is that of the request that waits, if one does."""
+    values = {"name": name, "app": pending.client.name if pending else "", "wrong": wrong}
+    leads_to = pending.ask.redirect_uri if pending else ""
+    status = 401 if wrong else 200
+    return pages.page(house, "login.html", visit, values, status=status, leads_to=leads_to)
+
+
+def login(call: Call) -> Response:
+    """Check a name and a password; the session that begins has a secret of its own."""
+    visit, fields = browser.form(call.house)
+    name = _one(fields, "request")
+    house, now = call.house, clock.now()
+    pending = _pending(house, name) if name else None
+    try:
+        account = accounts.authenticate(
+            house,
+            _one(fields, "username"),
+            _one(fields, "password"),
+            address=guard.address(),
+            now=now,
+        )
+    except Unauthenticated:
+        return login_page(house, visit, name, pending, wrong=True)
+    if visit.session is not None:
+        sessions.end(house, visit.session, address=guard.address(), now=now)
+    secret = sessions.begin(house, account, address=guard.address(), now=now)
+    there = f"{_CONTINUE}?{urlencode({'request': name})}" if name else "/oauth/apps"
+    return browser.remember(house, see(there), secret)
+
+
+def _pending(house: House, name: str) -> Pending | None:
+    """The request that waits, for its app's name: what is wrong with it shows on the next page."""
+    try:
+        return asking.find(house, name, now=clock.now())
+    except Fault:
+        return None
+
+
+def pick(call: Call) -> Response:
+    """Take the patient or the visit that the user picked."""
+    visit, fields = browser.form(call.house)
+    name, house = _one(fields, "request"), call.house
+    session = session_of(visit)
+    again = f"{_CONTINUE}?{urlencode({'request': name})}"
+
+    def chosen(pending: Pending) -> Response:
+        pending = asking.admit(house, pending, session, now=clock.now())
+        patient = _one(fields, "patient") or pending.patient
+        if not patient:
+            return see(f"{again}&wrong=1")
+        picking.check(house, session.account, patient)
+        encounter = fields["encounter"][0] if "encounter" in fields else None
+        grant = accounts.grant(session.account, session.id, address=guard.address())
+        if encounter and encounter not in _ids(house, grant, patient):
+            raise Invalid("there is no such visit of this patient")
+        asking.pick(house, pending, session, patient, encounter)
+        return see(again)
+
+    return _with(house, name, visit, chosen)
+
+
+def _ids(house: House, grant: Grant, patient: str) -> set[str]:
+    return {one.id for one in picking.encounters(house, grant, patient)}
+
+
+def decide(call: Call) -> Response:
+    """Take the user's decision to the app: a code, or access_denied."""
+    visit, fields = browser.form(call.house)
+    name, house, now = _one(fields, "request"), call.house, clock.now()
+    session, decision = session_of(visit), _one(fields, "decision")
+
+    def decided(pending: Pending) -> Response:
+        if asking.must_login(pending, session, now=now):
+            return see(f"{_CONTINUE}?{urlencode({'request': name})}")
+        pending = asking.admit(house, pending, session, now=now)
+        ask, address = pending.ask, guard.address()
+        if decision == "deny":
+            deciding.deny(house, pending, session, address=address, now=now)
+            words = {"error": "access_denied", "error_description": "the user did not allow it"}
+            return _back(ask.redirect_uri, words, ask.state, house)
+        if decision != "allow":
+            raise Invalid("decision is allow or deny")
+        chosen = fields.get("scope", [])
+        code = deciding.allow(house, pending, session, chosen, address=address, now=now)
+        return _back(ask.redirect_uri, {"code": code}, ask.state, house)
+
+    return _with(house, name, visit, decided)
+
+
+def session_of(visit: Visit) -> Session:
+    """The session of a browser. Raises Unauthenticated when it has none."""
+    if visit.session is None:
+        raise Unauthenticated("your session has ended: go back to the app and start again")
+    return visit.session
+
+
+def _one(fields: dict[str, list[str]], name: str) -> str:
+    return fields.get(name, [""])[0]
+
+
+def style(call: Call) -> Response:
+    """The style sheet of the pages."""
+    return pages.style()
+
+
+_WHY = "people come here from an app, and log in on the page itself"
+ROUTES = (
+    Route(AUTHORIZE, ("GET", "POST"), "login", Public(_WHY), authorize, "Authorization request"),
+    Route(_CONTINUE, ("GET",), "login", Public(_WHY), go_on, "Login, pickers, consent"),
+    Route("/oauth/login", ("POST",), "login", Public(_WHY), login, "Log in"),
+    Route(
+        "/oauth/pick",
+        ("POST",),
+        "login",
+        Public("the form's own session says who picks"),
+        pick,
+        "Pick a patient or a visit",
+    ),
+    Route(
+        "/oauth/decide",
+        ("POST",),
+        "login",
+        Public("the form's own session says who decides"),
+        decide,
+        "Allow an app, or not",
+    ),
+    Route(
+        pages.STYLE, ("GET",), "login", Public("it holds nothing of anybody"), style, "Style sheet"
+    ),
+)

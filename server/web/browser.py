@@ -1,0 +1,78 @@
+"""A browser between two pages: its cookie, its session, and the token that its forms carry (CSRF)."""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+
+from flask import Response, request
+
+from server import clock
+from server.errors import Denied, Invalid
+from server.flows import sessions
+from server.flows.grants import draw
+from server.flows.sessions import Session
+from server.flows.sites import House
+
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_MOST_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A browser by its cookie. `session` is None while nobody is logged in.
+
+    A secret that was there before the login is never that of a session: logging in draws another.
+    """
+
+    secret: str
+    session: Session | None
+    fresh: bool = False
+
+    @property
+    def token(self) -> str:
+        """What every form of this browser carries; nobody who lacks the cookie can make it."""
+        return hashlib.sha256(f"form|{self.secret}".encode()).hexdigest()
+
+
+def cookie(house: House) -> str:
+    """The cookie's name. `__Host-` needs https, which plain loopback has not."""
+    return "__Host-triptych" if _secure(house) else "triptych"
+
+
+def _secure(house: House) -> bool:
+    return house.config.base.startswith("https://")
+
+
+def visit(house: House) -> Visit:
+    """The browser that asks, known or new."""
+    secret = request.cookies.get(cookie(house), "")
+    if not _SECRET.fullmatch(secret):
+        return Visit(draw(), None, fresh=True)
+    return Visit(secret, sessions.find(house, secret, now=clock.now()))
+
+
+def remember(house: House, response: Response, secret: str) -> Response:
+    """Give the browser its cookie: for this host alone, unseen by scripts, until it closes."""
+    response.set_cookie(
+        cookie(house), secret, secure=_secure(house), httponly=True, samesite="Lax", path="/"
+    )
+    return response
+
+
+def form(house: House) -> tuple[Visit, dict[str, list[str]]]:
+    """The browser and its form. Raises Denied unless a page of ours made the form for it."""
+    request.max_content_length = _MOST_BYTES
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise Invalid("this address takes the form of its page")
+    fields = request.form.to_dict(flat=False)
+    here = visit(house)
+    sent = fields.get("csrf", [""])[0]
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    if (
+        site != "same-origin"
+        or here.fresh
+        or not hmac.compare_digest(sent.encode(), here.token.encode())
+    ):
+        raise Denied("this form is not from a page of ours, or that page is too old: load it again")
+    return here, fields
