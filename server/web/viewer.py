@@ -54,7 +54,7 @@ def page(call: Call) -> Response:
     """A file of the viewer, its page where none is named; relative addresses need the last stroke."""
     name = call.path.get("file", "index.html")
     if request.path == ADDRESS[:-1]:
-        return redirect("viewer/?" + request.query_string.decode("ascii", "replace"), 308)
+        return redirect(request.full_path.replace("viewer", "viewer/", 1).rstrip("?"), 308)
     found = pages().get(name)
     if found is None:
         raise Missing("there is nothing at this address")

@@ -1,6 +1,8 @@
 // The written findings of a study: the conclusion first, then the text, then the documents.
 
 import { Trouble, ask, fhir } from "./api.js";
+import { element, line, page } from "./page.js";
+import { sentence } from "./pane.js";
 import { date, t } from "./words.js";
 
 const ALLOWED = new Set(["DIV", "P", "BR", "H1", "H2", "H3", "H4", "H5", "H6", "B", "STRONG", "I", "EM", "U", "SUB",
@@ -8,8 +10,24 @@ const ALLOWED = new Set(["DIV", "P", "BR", "H1", "H2", "H3", "H4", "H5", "H6", "
   "SPAN", "BLOCKQUOTE", "CODE", "HR"]);
 const DROPPED = new Set(["SCRIPT", "STYLE", "HEAD", "TITLE", "TEMPLATE"]);
 
-/** What the record says of a study: whether it is still arriving, and its reports, newest first. */
-export async function recordOf(uid) {
+/** Put what the record says of a study on the page; tells whether its pictures still arrive. */
+export async function record(uid) {
+  try {
+    const { arriving, reports } = await recordOf(uid);
+    page.arriving.textContent = arriving ? t("arriving") : "";
+    page.report.hidden = false;
+    page.reports.replaceChildren(...(reports.length ? reports.map(article) : [element("p", t("report.none"))]));
+    return arriving;
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    // Who may see pictures only is not told of a report.
+    page.report.hidden = error.kind === "forbidden";
+    page.reports.textContent = sentence(error);
+    return false;
+  }
+}
+
+async function recordOf(uid) {
   const found = await fhir(`fhir/ImagingStudy?identifier=urn:dicom:uid|urn:oid:${uid}`);
   const study = found.entry?.map(({ resource }) => resource).find((one) => one?.resourceType === "ImagingStudy");
   if (!study) return { arriving: true, reports: [] };
@@ -50,15 +68,8 @@ function heading(report) {
   const title = theirs("h3", report.code?.text ?? report.code?.coding?.[0]?.display ?? "");
   const status = t(`status.${report.status}`);
   root.append(title.textContent ? title : ours("h3", t("report")));
-  root.append(ours("p", [status, date(report.issued ?? report.effectiveDateTime)].filter(Boolean).join(" · "), "status"));
+  root.append(ours("p", line(status, date(report.issued ?? report.effectiveDateTime)), "status"));
   return root;
-}
-
-function element(name, text = "", kind = "") {
-  const one = document.createElement(name);
-  one.textContent = text;
-  if (kind) one.className = kind;
-  return one;
 }
 
 /** Words of the page, in the page's language whatever the report's. */

@@ -50,8 +50,7 @@ export class Stage {
 
   /** How many device pixels the longer side of the picture takes now. */
   get wanted() {
-    const shorter = Math.max(this.root.clientWidth, this.root.clientHeight);
-    return shorter * this.zoom * (window.devicePixelRatio || 1);
+    return Math.max(this.root.clientWidth, this.root.clientHeight) * this.zoom * (window.devicePixelRatio || 1);
   }
 
   fit() {
@@ -80,11 +79,11 @@ export class Stage {
     context.drawImage(image, x, y, width * scale, height * scale);
   }
 
-  /** Letters at the edges, and the side of the body. */
+  /** Letters at the edges, those of the standard in every language, and the side of the body. */
   letter(frame) {
     const found = (frame && edges(frame)) ?? {};
     for (const edge of ["left", "right", "top", "bottom"]) {
-      this.notes[edge].textContent = [...(found[edge] ?? "")].map((one) => t(`edge.${one}`)).join("");
+      this.notes[edge].textContent = found[edge] ?? "";
     }
     this.notes.side.textContent = ["L", "R", "B"].includes(frame?.side) ? t(`side.${frame.side}`) : "";
   }

@@ -13,6 +13,8 @@ const FIELDS = ["NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"
   "NominalScannedPixelSpacing", "LossyImageCompression", "LossyImageCompressionRatio", "FrameTime",
   "RecommendedDisplayFrameRate", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"];
 const PAGE = 5000;
+// Titles of key objects that list whole studies for an exchange (DCM): nobody chose these pictures.
+const MANIFESTS = new Set(["113030", "113031"]);
 
 /** The values of an attribute, an empty list where it has none. */
 export function values(item, tag) {
@@ -229,7 +231,7 @@ export async function keyImages(series) {
     const { items } = await dicom(`dicomweb/studies/${one.study}/series/${one.uid}/metadata`);
     objects.push(...items);
   }
-  return objects.flatMap((item) => {
+  return objects.filter((item) => !MANIFESTS.has(text(values(item, "0040A043")[0], "00080100"))).flatMap((item) => {
     const title = text(values(item, "0040A043")[0], "00080104");
     const homes = evidence(item);
     return referred(item).map((key) => ({ ...key, title, series: homes.get(key.instance) }));

@@ -4,11 +4,13 @@ export const LANGUAGES = { en: "English", es: "Español", ca: "Català", fr: "Fr
 const KEPT = "triptych.language";
 let words = {};
 let language = "en";
+let locale = "en";
 
 /** Load the table of the language chosen before, asked for in the address, or of the browser. */
 export async function speak(asked = "") {
   const wishes = [asked, sessionStorage.getItem(KEPT), ...navigator.languages].filter(Boolean);
   language = wishes.map((wish) => wish.slice(0, 2).toLowerCase()).find((wish) => wish in LANGUAGES) ?? "en";
+  locale = navigator.languages.find((one) => one.startsWith(language)) ?? language;
   const answer = await fetch(new URL(`words/${language}.json`, import.meta.url));
   words = await answer.json();
   document.documentElement.lang = language;
@@ -44,10 +46,10 @@ export function date(text) {
   if (!year) return "";
   if (!month || !day) return year;
   const moment = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
-  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" }).format(moment);
+  return new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }).format(moment);
 }
 
 /** A number as people here write it. */
 export function number(value, digits = 0) {
-  return new Intl.NumberFormat(language, { maximumFractionDigits: digits, useGrouping: false }).format(value);
+  return new Intl.NumberFormat(locale, { maximumFractionDigits: digits, useGrouping: false }).format(value);
 }
