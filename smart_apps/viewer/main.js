@@ -14,14 +14,15 @@ let over = false;
 
 async function start() {
   whenEnded(() => end("ended"));
-  const launching = query.has("iss") || query.has("code") ? import("./launch.js") : null;
+  const launching = ["iss", "code", "error"].some((word) => query.has(word)) ? import("./launch.js") : null;
   const early = launching ? null : poster(query.get("study"));
   await speak(query.get("lang") ?? "");
   try {
-    if (launching && !(await (await launching).launch(query))) return;
+    const session = launching ? await (await launching).launch(query) : { study: query.get("study") };
+    if (!session) return;
     greet();
     dress(end);
-    await open(query.get("study"), early);
+    await open(session.study, early);
   } catch (error) {
     fail(error);
   }

@@ -131,7 +131,7 @@ export class Pane {
       thickness: frame.thickness ? t("thickness", { mm: number(frame.thickness, 2) }) : "",
       window: windowWords(this.stack.window ?? frame.windows[0]),
       lossy: lossyWords(frame, found),
-      message: trouble ? sentence(trouble) : found ? "" : t("loading"),
+      message: trouble ? sentence(ofPicture(trouble)) : found ? "" : t("loading"),
     });
     this.root.classList.toggle("waiting", !found?.exact && !trouble);
     this.root.dataset.shown = found?.exact ? `${this.place + 1} ${found.lossless ? "lossless" : "rendered"}` : "";
@@ -159,6 +159,11 @@ export function sentence(trouble) {
   const known = ["ended", "forbidden", "missing", "offline", "busy", "undecodable"];
   const words = t(`trouble.${known.includes(trouble.kind) ? trouble.kind : "failed"}`);
   return trouble.kind === "undecodable" && trouble.reason ? `${words} (${trouble.reason})` : words;
+}
+
+/** A picture that is missing in an object that is there cannot be shown: that is no wrong address. */
+function ofPicture(trouble) {
+  return trouble.kind === "missing" ? { kind: "undecodable", reason: trouble.reason } : trouble;
 }
 
 function round(value, width) {

@@ -14,7 +14,7 @@ const FIELDS = ["NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"
   "RecommendedDisplayFrameRate", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"];
 const PAGE = 5000;
 // Titles of key objects that list whole studies for an exchange (DCM): nobody chose these pictures.
-const MANIFESTS = new Set(["113030", "113031"]);
+const MANIFESTS = new Set(["113030", "113031", "MADOTEMP001"]);
 
 /** The values of an attribute, an empty list where it has none. */
 export function values(item, tag) {
