@@ -56,6 +56,7 @@ SYNTAXES = "test_every_transfer_syntax_of_the_standard_and_private_ones_are_kept
 KEYS = "test_keys_may_be_keywords_or_tags_and_no_match_is_an_empty_list"
 FRAMES = "test_dicomweb_client_gets_frames_whose_pixels_are_pydicoms"
 MAPPING = "test_a_study_is_an_imagingstudy_of_its_patient"
+DOCUMENTS = "test_a_signed_report_is_read_by_its_patient_with_its_conclusion"
 GOLDEN = "test_the_mado_study_is_told_as_its_golden_bundle_tells_it"
 
 
@@ -63,4 +64,5 @@ def tests() -> set[str]:
     """The names of all tests that the pages lean on."""
     tables = (ADDRESSES, INTERACTIONS, RESULTS, SERVICES)
     single = {MATRIX, ERRORS, LOWER_ERRORS, PARAMETERS, SYNTAXES, KEYS, FRAMES, MAPPING, GOLDEN}
+    single |= {DOCUMENTS}
     return single.union(*(table.values() for table in tables))

@@ -26,7 +26,7 @@ S = TypeVar("S", bound=Select[Any])
 # only those that one of the patient's own resources refers to.
 COMPARTMENT = frozenset(
     {"Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Observation"}
-    | {"Encounter", "Provenance", "Binary", "RelatedPerson"}
+    | {"DocumentReference", "Encounter", "Provenance", "Binary", "RelatedPerson"}
 )
 
 

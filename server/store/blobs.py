@@ -24,6 +24,8 @@ from server.store.combine import Combiner, Ticket
 # What a reader gets at a time. The HTTP server keeps several in hand for each that is slow.
 CHUNK = 1 << 18
 _DAY = 86_400_000_000
+# No source has a name with a dot in it, so nobody's objects lie there.
+DOCUMENTS = "hl7.documents"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -39,6 +41,16 @@ def new_key(organisation: int, source: str, micros: int) -> str:
     """
     safe = _UNSAFE.sub("_", source) or "_"
     return f"{organisation}/{safe}/{_day(micros // _DAY)}/{micros:014x}{secrets.token_hex(9)}"
+
+
+def document_key(organisation: int, micros: int, name: str) -> str:
+    """The key of a document that came in a message: the same for the same message and name."""
+    return f"{organisation}/{DOCUMENTS}/{_day(micros // _DAY)}/{name}"
+
+
+def is_document(key: str) -> bool:
+    """Whether a key is of a document, and not of a DICOM object."""
+    return key.split("/")[1] == DOCUMENTS
 
 
 @lru_cache(maxsize=2)
