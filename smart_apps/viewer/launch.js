@@ -8,7 +8,8 @@ const EARLY = 30; // seconds before its end at which a token is renewed
 
 /** Go to the login, or come back from it: the study asked for, or null while the browser is on its way. */
 export async function launch(query) {
-  if (query.has("iss")) return begin(query);
+  // The answer of the login names its issuer too (RFC 9207), but only it has a state.
+  if (!query.has("state")) return begin(query);
   const kept = sessionStorage.getItem(PENDING + query.get("state"));
   sessionStorage.removeItem(PENDING + query.get("state"));
   history.replaceState(null, "", location.pathname);

@@ -13,10 +13,11 @@ const query = new URLSearchParams(`${location.search.slice(1)}&${location.hash.s
 let over = false;
 
 async function start() {
-  whenEnded(() => end("ended"));
+  const words = speak(query.get("lang") ?? "");
+  whenEnded(() => words.then(() => end("ended")));
   const launching = ["iss", "code", "error"].some((word) => query.has(word)) ? import("./launch.js") : null;
   const early = launching ? null : poster(query.get("study"));
-  await speak(query.get("lang") ?? "");
+  await words;
   try {
     const session = launching ? await (await launching).launch(query) : { study: query.get("study") };
     if (!session) return;
@@ -59,6 +60,7 @@ function greet() {
 /** Several studies and none chosen. They open in this page: a token in memory would not survive another. */
 function list(found) {
   const root = element("nav", "", "card");
+  root.setAttribute("aria-labelledby", "who");
   const items = found.map((study) => {
     const item = element("li");
     item.append(button(line(date(study.date), study.description, study.modalities.join(", "), study.name), () => {
@@ -69,7 +71,8 @@ function list(found) {
   });
   const choices = element("ul");
   choices.append(...items);
-  root.append(element("h2", t("studies")), choices);
+  page.who.textContent = t("studies");
+  root.append(choices);
   page.main.prepend(root);
 }
 
@@ -83,7 +86,8 @@ function end(kind, reason = "") {
   if (over) return;
   over = true;
   close();
-  for (const one of [page.who, page.what, page.arriving, page.paper, page.live]) one.textContent = "";
+  page.who.textContent = t("pictures");
+  for (const one of [page.what, page.arriving, page.paper, page.live]) one.textContent = "";
   document.querySelector(".skip").hidden = true;
   if (page.notice.open) page.notice.close();
   const card = element("section", "", "card");

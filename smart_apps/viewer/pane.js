@@ -13,6 +13,7 @@ export class Pane {
     this.root = copy.querySelector(".pane");
     fill(this.root);
     this.canvas = this.root.querySelector("canvas");
+    this.canvas.setAttribute("aria-label", t("loading"));
     this.slider = this.root.querySelector("input");
     this.stage = new Stage(this.root.querySelector(".stage"));
     this.changed = changed;
@@ -65,6 +66,7 @@ export class Pane {
     this.stack.go(this.place);
     this.slider.value = String(this.place + 1);
     this.slider.setAttribute("aria-valuetext", this.words);
+    this.canvas.setAttribute("aria-label", `${this.root.getAttribute("aria-label")}. ${this.words}`);
     this.show();
     if (told) this.changed(this);
     clearTimeout(this.telling);
@@ -82,7 +84,6 @@ export class Pane {
   tell() {
     if (this.timer) return;
     document.getElementById("live").textContent = this.words;
-    this.canvas.setAttribute("aria-label", `${this.root.getAttribute("aria-label")}. ${this.words}`);
   }
 
   /** Zoom; a picture too coarse for its size is asked for again, larger. */
