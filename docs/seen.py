@@ -19,6 +19,8 @@ ADDRESSES = {
         "test_a1_what_the_smart_configuration_lists_is_absolute_and_works"
     ),
     "/fhir/metadata": "test_a11_metadata_needs_no_token_and_says_what_is_served",
+    "/apps/viewer/": "test_its_files_are_public_stay_fresh_and_let_no_other_site_in",
+    "/apps/viewer/<path:file>": "test_its_files_are_public_stay_fresh_and_let_no_other_site_in",
 }
 
 ERRORS = "test_every_error_is_told_as_the_table_says"

@@ -136,7 +136,8 @@ function jump(key) {
 
 function strip() {
   const pictured = shown.series.filter(({ pictures }) => pictures);
-  const rest = shown.series.filter(({ pictures }) => !pictures);
+  // Key objects are the list of key pictures.
+  const rest = shown.series.filter(({ pictures, modality }) => !pictures && modality !== "KO");
   const list = rest.map(({ modality, description }) => [modality, description].filter(Boolean).join(" ")).join(", ");
   const note = rest.length ? [element("p", t("others", { list }))] : [];
   page.series.replaceChildren(...pictured.map(choice), ...note);

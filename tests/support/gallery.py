@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,32 @@ from tests.support.waiting import until
 from tests.support.web import Web
 
 STACK, PRIOR, ODD = phantom.uid("stack", "ALICE"), phantom.uid("prior", "ALICE"), f"{ROOT}.70"
+ARRIVING = phantom.uid("arriving", "ALICE")
 SLICES, KEY = 24, 6
 CONCLUSION = "A small hole in the ground."
 PDF = "JVBERi0xLjcKJSVFT0YK"
 SCOPES = "patient/*.rs"
 # What a browser keeps that has shown the notice of this session.
 NOTICED = "sessionStorage.setItem('triptych.noticed', 'yes')"
+
+
+@dataclass(slots=True)
+class Arrival:
+    """A study that is being sent, one picture after the other, until somebody has seen enough."""
+
+    sent: int = 0
+    enough: Event = field(default_factory=Event)
+
+    def send(self, staff: Web) -> None:
+        """Send picture by picture; each comes well before its study would count as settled."""
+        for picture in stack("arriving", "20260401", 90):
+            assert staff.store(picture).status_code == 200
+            self.sent += 1
+            if self.enough.wait(0.2):
+                return
+
+    def stop(self) -> None:
+        self.enough.set()
 
 
 @dataclass(slots=True)
@@ -53,6 +74,23 @@ class Gallery:
             mine = tokens.c.hash == digest(token)
             connection.execute(update(tokens).where(mine).values(expires=1))
 
+    @contextmanager
+    def arriving(self) -> Iterator[Arrival]:
+        """A study that arrives during the block."""
+        coming = Arrival()
+        sender = Thread(target=coming.send, args=(self.staff,))
+        sender.start()
+        try:
+            yield coming
+        finally:
+            coming.stop()
+            sender.join()
+
+    @property
+    def staff(self) -> Web:
+        base = self.practice.server.base
+        return Web(f"{base}/dicomweb", self.practice.keys.token("system/*.cruds"))
+
     def of(self, study: str, **words: str) -> str:
         """The address of a study in the viewer."""
         return f"{self.address}?study={study}" + "".join(f"&{k}={v}" for k, v in words.items())
@@ -62,12 +100,12 @@ class Gallery:
 def gallery(data: Path) -> Iterator[Gallery]:
     """The gallery, for the length of a block."""
     with practice(data) as made:
-        staff = Web(made.server.base + "/dicomweb", made.keys.token("system/*.cruds"))
+        shown = Gallery(made)
         for study in (stack("stack", "20260301", SLICES), stack("prior", "20250301", 12), odd()):
-            assert staff.store(*study).status_code in (200, 202)
-        assert staff.store(key_object()).status_code == 200
+            assert shown.staff.store(*study).status_code in (200, 202)
+        assert shown.staff.store(key_object()).status_code == 200
         _report(made)
-        yield Gallery(made)
+        yield shown
 
 
 def stack(name: str, day: str, slices: int) -> list[bytes]:
