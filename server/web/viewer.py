@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from flask import Response, redirect, request
+from flask import Response, request
 
 from server.errors import Missing
 from server.web.routes import Call, Public, Route
@@ -54,7 +54,8 @@ def page(call: Call) -> Response:
     """A file of the viewer, its page where none is named; relative addresses need the last stroke."""
     name = call.path.get("file", "index.html")
     if request.path == ADDRESS[:-1]:
-        return redirect(request.full_path.replace("viewer", "viewer/", 1).rstrip("?"), 308)
+        there = request.full_path.replace("viewer", "viewer/", 1).rstrip("?")
+        return Response(status=308, headers={"Location": there})
     found = pages().get(name)
     if found is None:
         raise Missing("there is nothing at this address")

@@ -18,6 +18,7 @@ const panes = [];
 let mode = "browse";
 let unwatch = () => {};
 let ended = () => {};
+let turns = 0;
 let shown = null; // { study, series, chosen, others }
 
 /** Make the tools work; `end` is called when the permission is over. */
@@ -109,8 +110,10 @@ function first(keys) {
 /** Open a series in the first pane, at the frame that `at` finds, else at its middle. */
 async function enter(series, at = () => -1) {
   play(false);
+  const turn = ++turns;
   const frames = await framesOf(series);
-  if (!shown) return;
+  // Whoever chose another series meanwhile wants that one.
+  if (!shown || turn !== turns) return;
   shown.chosen = series;
   mark(series, frames.length);
   if (!frames.length) {
@@ -229,6 +232,7 @@ async function compare(uid) {
   const pane = addPane();
   const series = alike((await seriesOf(uid)).filter(({ pictures }) => pictures));
   const frames = series ? await framesOf(series) : [];
+  if (!panes.includes(pane)) return;
   if (!frames.length) {
     pane.stage.tell({ message: t("no.pictures") });
     return;

@@ -1,56 +1,33 @@
 """The viewer in a real browser: pictures, report, sides and names, and what is said when something fails."""
 
 import re
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.support.browser import PHONE, barriers, enlarge_text, labels, shoot, sideways, window
+from tests.support.browser import PHONE, barriers, enlarge_text, labels, shoot, sideways
 from tests.support.gallery import (
     ARRIVING,
     CONCLUSION,
     KEY,
-    NOTICED,
     ODD,
     PRIOR,
     SLICES,
-    STACK,
     Gallery,
     box,
-    gallery,
     looking,
     middle,
     note,
+    opened,
     sees,
 )
 from tests.support.practice import REPORT_TEXT
-from tests.support.scenes import ALICES, BOBS
-from tests.support.smart_app import PASSWORD
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.browser]
+HAND: dict[str, Any] = {**PHONE}
 TABLET = {"viewport": {"width": 820, "height": 1180}, "has_touch": True}
-
-
-@pytest.fixture(scope="module")
-def halls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
-    with gallery(tmp_path_factory.mktemp("halls")) as made:
-        yield made
-
-
-@pytest.fixture
-def alice(browser: Browser, halls: Gallery) -> Iterator[Page]:
-    """A window of Alice's, who may see all that is hers."""
-    with looking(browser, halls) as opened:
-        yield opened.page
-
-
-def opened(page: Page, halls: Gallery, study: str = STACK, **words: str) -> None:
-    """Open a study; the stack shows its key image first."""
-    page.goto(halls.of(study, **words))
-    if study == STACK:
-        sees(page, KEY + 1)
 
 
 # ---------------------------------------------------------------- the first picture
@@ -121,26 +98,6 @@ def test_a_picture_says_whose_it_is_when_it_was_made_and_where_left_and_right_ar
     assert "Liddell" not in alice.title()
 
 
-def test_its_files_are_public_stay_fresh_and_let_no_other_site_in(halls: Gallery) -> None:
-    """They hold nothing of a patient; each is asked for again, and is sent again only when changed."""
-    get = halls.practice.server.get
-    page = get("/apps/viewer/")
-    policy = page.headers["Content-Security-Policy"]
-    assert page.headers["Content-Type"].startswith("text/html")
-    assert page.headers["Content-Encoding"] == "gzip"
-    assert page.headers["Cache-Control"] == "public, no-cache"
-    for rule in ("default-src 'none'", "script-src 'self'", "frame-ancestors 'self'"):
-        assert rule in policy
-    assert "unsafe" not in policy
-    again = get("/apps/viewer/", If_None_Match=page.headers["ETag"])
-    assert (again.status_code, again.content) == (304, b"")
-    plain = get("/apps/viewer/", Accept_Encoding="identity")
-    assert "Content-Encoding" not in plain.headers
-    assert plain.text == page.text
-    for path in ("none.js", "../web/viewer.py", "%2e%2e/local_site.py", "words/"):
-        assert get(f"/apps/viewer/{path}").status_code == 404
-
-
 # ---------------------------------------------------------------- through the stack
 
 
@@ -160,9 +117,9 @@ def test_keys_wheel_drag_and_slider_go_through_the_stack(alice: Page, halls: Gal
     alice.mouse.wheel(0, 40)
     sees(alice, 2)
     alice.mouse.down()
-    place = canvas.bounding_box()
-    assert place is not None
-    alice.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2 + 37)
+    shape = canvas.bounding_box()
+    assert shape is not None
+    alice.mouse.move(shape["x"] + shape["width"] / 2, shape["y"] + shape["height"] / 2 + 37)
     alice.mouse.up()
     sees(alice, 5)
     alice.get_by_role("slider", name="Picture").press("ArrowRight")
@@ -174,7 +131,7 @@ def test_keys_wheel_drag_and_slider_go_through_the_stack(alice: Page, halls: Gal
 
 
 def test_a_finger_browses_and_two_make_it_larger(halls: Gallery, browser: Browser) -> None:
-    with looking(browser, halls, **PHONE) as one:
+    with looking(browser, halls, **HAND) as one:
         opened(one.page, halls)
         touch = one.page.context.new_cdp_session(one.page)
         place = one.page.locator("canvas").bounding_box()
@@ -345,10 +302,10 @@ def test_pictures_that_still_arrive_are_announced_and_join_those_shown(
 
 @pytest.mark.parametrize(
     ("language", "options"),
-    [("en", {}), ("es", PHONE), ("ar", PHONE | {"color_scheme": "dark"}), ("de", TABLET)],
+    [("en", {}), ("es", HAND), ("ar", HAND | {"color_scheme": "dark"}), ("de", TABLET)],
 )
 def test_nobody_is_kept_out(
-    halls: Gallery, browser: Browser, language: str, options: dict[str, object]
+    halls: Gallery, browser: Browser, language: str, options: dict[str, Any]
 ) -> None:
     """WCAG 2.2 A and AA by axe-core; nothing to be scrolled sideways, also at 200 % text."""
     with looking(browser, halls, **options) as one:
@@ -384,112 +341,3 @@ def test_everything_can_be_reached_by_the_tab_key(alice: Page, halls: Gallery) -
     for name in ("Browse", "Contrast", "Move", "Reset", "Play", "Print", "How to use this page"):
         assert name in reached
     assert any("Save the document" in word for word in reached)
-
-
-# ---------------------------------------------------------------- when something fails
-
-
-def test_a_frame_that_cannot_be_decoded_says_why_and_the_others_go_on(
-    halls: Gallery, browser: Browser
-) -> None:
-    with looking(browser, halls) as one:
-        one.expect_refusals(406)
-        opened(one.page, halls, ODD)
-        expect(one.page.locator("#series button")).to_have_text(
-            [re.compile("^CR"), re.compile("^US"), re.compile("^CT")], use_inner_text=True
-        )
-        one.page.get_by_role("button", name=re.compile("^CT")).click()
-        message = one.page.locator('[data-note="message"]')
-        expect(message).to_contain_text("cannot be shown here; the others can")
-        expect(message).to_contain_text("cannot be decoded")
-        assert box(one.page)[:2] == [*box(one.page)[4:]], "nothing is drawn in its place"
-        one.page.locator("canvas").press("ArrowDown")
-        sees(one.page, 3)
-        expect(message).to_have_text("")
-
-
-def test_a_page_goes_blank_when_the_access_is_taken_away(halls: Gallery, browser: Browser) -> None:
-    """Rules 7. That one may still look is asked by what shows nothing (304) and is no event of audit."""
-    token = halls.token()
-    with looking(browser, halls, token) as one:
-        one.expect_refusals(401)
-        opened(one.page, halls)
-        expect(one.page.locator(".conclusion")).to_be_visible()
-        with one.page.expect_response(lambda answer: answer.status == 304) as asked:
-            pass
-        assert asked.value.url.endswith("/metadata")
-        with one.page.expect_response(lambda answer: answer.status == 401):
-            halls.end(token)
-        expect(one.page.get_by_role("alert")).to_contain_text("Your access has ended")
-        expect(one.page.locator("canvas")).to_have_count(0)
-        assert not re.search("Liddell|1952|hole|CT head", one.page.content())
-        shoot(one.page, "viewer-ended")
-
-
-@pytest.mark.parametrize(
-    ("study", "statuses", "words"),
-    [(BOBS, (403, 404), "nothing here for you to see"), ("1.2.3.4", (403, 404), "Check the link")],
-)
-def test_what_is_not_there_or_not_yours_is_said_alike(
-    halls: Gallery, browser: Browser, study: str, statuses: tuple[int, ...], words: str
-) -> None:
-    with looking(browser, halls) as one:
-        one.expect_refusals(*statuses)
-        one.page.goto(halls.of(study))
-        expect(one.page.get_by_role("alert")).to_contain_text(words)
-        assert "Cratchit" not in one.page.content()
-
-
-def test_without_any_access_the_page_says_what_to_do(halls: Gallery, browser: Browser) -> None:
-    with window(browser) as one:
-        one.expect_refusals(401)
-        one.page.goto(halls.of(STACK))
-        expect(one.page.get_by_role("alert")).to_contain_text("ask for a new link")
-        assert barriers(one.page) == []
-
-
-def test_a_server_that_cannot_be_reached_is_said_and_tried_again(
-    halls: Gallery, browser: Browser
-) -> None:
-    with looking(browser, halls) as one:
-        one.expected.append("ERR_INTERNET_DISCONNECTED")
-        opened(one.page, halls)
-        one.page.context.set_offline(True)
-        one.page.locator("canvas").press("End")
-        message = one.page.locator('[data-note="message"]')
-        expect(message).to_contain_text("Check your connection")
-        one.page.context.set_offline(False)
-        sees(one.page, SLICES)
-        expect(message).to_have_text("")
-
-
-# ---------------------------------------------------------------- launched by an EHR
-
-
-def test_an_ehr_launches_the_viewer_for_the_patient_on_its_screen(
-    halls: Gallery, browser: Browser
-) -> None:
-    """SMART App Launch 2.2, public client with PKCE; the token stays in memory."""
-    clinic = halls.practice
-    app = clinic.app(halls.address, launch_uri=halls.address)
-    launched = clinic.launch(app.id, clinic.patients["Alice"])
-    with window(browser) as one:
-        one.page.add_init_script(NOTICED)
-        one.page.goto(f"{launched}&client_id={app.id}&study={ALICES}")
-        one.page.get_by_label("User name").fill("alice")
-        one.page.get_by_label("Password").fill(PASSWORD)
-        one.page.get_by_role("button", name="Sign in").click()
-        one.page.get_by_role("button", name="Allow", exact=True).click()
-        expect(one.page.locator(".conclusion, .narrative").first).to_contain_text(REPORT_TEXT)
-        expect(one.page.locator(".pane")).to_have_attribute("data-shown", re.compile("rendered"))
-        assert one.page.url == halls.address
-        kept = one.page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})")
-        assert "token" not in kept
-
-
-def test_the_viewer_takes_no_permission_from_another_server(
-    halls: Gallery, browser: Browser
-) -> None:
-    with looking(browser, halls) as one:
-        one.page.goto(f"{halls.address}?iss=https://elsewhere.example/fhir&launch=x&client_id=y")
-        expect(one.page.get_by_role("alert")).to_contain_text("You may not see this")

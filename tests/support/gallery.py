@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
 from pydicom.dataset import Dataset
-
 from sqlalchemy import update
 
 from dicom import phantom
@@ -214,6 +213,13 @@ def looking(
         if noticed:
             opened.page.add_init_script(NOTICED)
         yield opened
+
+
+def opened(page: Page, halls: Gallery, study: str = STACK, **words: str) -> None:
+    """Open a study; the stack shows its key image first."""
+    page.goto(halls.of(study, **words))
+    if study == STACK:
+        sees(page, KEY + 1)
 
 
 def sees(page: Page, number: int, how: str = "rendered", pane: int = 0) -> None:
