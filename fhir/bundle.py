@@ -49,6 +49,12 @@ def searchset(
     return _bundle("searchset", (_found(entry) for entry in entries), links=links, total=total)
 
 
+def collection(entries: Iterable[Found], timestamp: str) -> str:
+    """Resources that belong together, to keep or to pass on (R4 bundle, type collection)."""
+    told = (_entry(entry.full_url, entry.body) for entry in entries)
+    return _bundle("collection", told, timestamp=timestamp)
+
+
 def history(entries: Iterable[Done], *, links: Mapping[str, str], total: int | None = None) -> str:
     """Versions, the newest first, each with the request that made it (R4 3.1.0.13)."""
     told = (_done(entry, {"method": entry.method, "url": entry.url}) for entry in entries)
@@ -66,8 +72,11 @@ def _bundle(
     *,
     links: Mapping[str, str] | None = None,
     total: int | None = None,
+    timestamp: str = "",
 ) -> str:
     head: dict[str, Any] = {"resourceType": "Bundle", "type": kind}
+    if timestamp:
+        head["timestamp"] = timestamp
     if total is not None:
         head["total"] = total
     if links:

@@ -19,6 +19,7 @@ COMMANDS = {
     "client": ("server.commands.access", "client"),
     "peer": ("server.commands.access", "peer"),
     "token": ("server.commands.access", "token"),
+    "share": ("server.commands.share", "share"),
     "user": ("server.commands.logins", "user"),
     "launch": ("server.commands.logins", "launch"),
     "keys": ("server.commands.logins", "keys"),

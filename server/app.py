@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
@@ -26,6 +27,8 @@ from server.web import (
     oauth,
     registration,
     replies,
+    share,
+    shared,
     stow,
     viewer,
 )
@@ -40,6 +43,8 @@ ROUTES: tuple[Route, ...] = (
     *apps.ROUTES,
     *launching.ROUTES,
     *registration.ROUTES,
+    *share.ROUTES,
+    *shared.ROUTES,
     *discovery.ROUTES,
     *fhir_api.ROUTES,
     *dicomweb.ROUTES,
@@ -48,9 +53,17 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
+class _App(Flask):
+    """Flask, but for its log: an address may hold the secret of a link, and is not written down."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        log.error("%s %s failed", request.method, request.url_rule, exc_info=exc_info)
+
+
 def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     """The WSGI application over one house."""
-    app = Flask("triptych", static_folder=None)
+    # Named after the product, which installed is a folder without a file of its own.
+    app = _App("triptych", static_folder=None, root_path=str(Path(__file__).parent))
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     for route in routes:

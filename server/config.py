@@ -104,6 +104,18 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "Addresses or networks (CIDR), comma separated, whose X-Forwarded-For names the caller.",
     ),
+    Setting(
+        "LINK_FACTOR",
+        "choice:birth-date|pin|otp",
+        "birth-date",
+        "What a Magic Link asks for when `share` does not say it.",
+    ),
+    Setting(
+        "LINK_PHONE",
+        "text",
+        "",
+        "Telephone number that the pages of Magic Links give for questions.",
+    ),
     Setting("HTTP_WORKERS", "int", "2", "Processes that answer HTTP."),
     Setting("HTTP_THREADS", "int", "32", "Requests that each HTTP process answers at once."),
     Setting(
@@ -205,6 +217,8 @@ class Config:
     realm: str
     open_doors: str
     trusted_proxies: str
+    link_factor: str
+    link_phone: str
     http_workers: int
     http_threads: int
     http_stall_seconds: int

@@ -17,7 +17,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from fhir.scopes import Scope, matching
 from server.errors import Denied, Missing
 from server.flows import questions
-from server.store.fhir_tables import index_reference, resource, resource_version
+from server.store.fhir_tables import index_reference, index_shown, resource, resource_version
 from server.store.tables import study
 
 S = TypeVar("S", bound=Select[Any])
@@ -115,16 +115,18 @@ def named(grant: Grant, patients: Iterable[str]) -> None:
         raise Denied("this token does not reach the patient that the request names")
 
 
-def check(
-    grant: Grant, *, organisation: int, filed_under: str, hidden: bool, study: str = ""
-) -> None:
-    """Raise Missing or Denied unless the grant reaches one owned row."""
+def check(grant: Grant, *, organisation: int, filed_under: str, hidden: bool, study: str) -> None:
+    """Raise Missing or Denied unless the grant reaches one owned row, which is of a study."""
+    _check_owner(grant, organisation, filed_under, hidden)
+    if grant.studies is not None and study not in grant.studies:
+        raise Denied("the token does not reach this study")
+
+
+def _check_owner(grant: Grant, organisation: int, filed_under: str, hidden: bool) -> None:
     if organisation != grant.organisation or (hidden and not grant.sees_held):
         raise Missing("there is no such resource here")
     if not admits_patient(grant, filed_under):
         raise Denied("this belongs to a patient that the token does not reach")
-    if grant.studies is not None and study not in grant.studies:
-        raise Denied("the token does not reach this study")
 
 
 def _owned(grant: Grant, table: Any, hidden: Any) -> ColumnElement[bool]:
@@ -160,13 +162,51 @@ def resources(
 
 
 def _narrowed(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
-    """The part of a grant for single studies: other ImagingStudies do not exist for it."""
-    if grant.studies is None or resource_type != "ImagingStudy":
+    """The part of a grant for single studies: they, the reports that show them, and the documents
+    of those reports. Nothing else of the patient exists for it, but the Patient.
+    """
+    if grant.studies is None or resource_type == "Patient":
         return true()
-    ids = select(study.c.id).where(
-        study.c.organisation == grant.organisation, study.c.uid.in_(sorted(grant.studies))
+    if resource_type == "ImagingStudy":
+        return and_(table.c.id.in_(_study_ids(grant)))
+    if resource_type == "DiagnosticReport":
+        return and_(table.c.rid.in_(_showing(grant)))
+    if resource_type == "Binary":
+        return and_(table.c.id.in_(_documents(grant)))
+    return false()
+
+
+def _study_ids(grant: Grant) -> Select[Any]:
+    """The ids of the studies that a grant is narrowed to."""
+    return select(study.c.id).where(
+        study.c.organisation == grant.organisation, study.c.uid.in_(sorted(grant.studies or ()))
     )
-    return and_(table.c.id.in_(ids))
+
+
+def _showing(grant: Grant) -> Select[Any]:
+    """The rows of reports that show one of these studies."""
+    shown = index_shown.alias()
+    return select(shown.c.rid).where(
+        shown.c.organisation == grant.organisation,
+        shown.c.target_type == "ImagingStudy",
+        shown.c.target.in_(_study_ids(grant)),
+    )
+
+
+def _documents(grant: Grant) -> Select[Any]:
+    """The ids of the documents of reports that the grant reaches."""
+    report, shown = resource.alias(), index_shown.alias()
+    reports = select(report.c.rid).where(
+        report.c.type == "DiagnosticReport",
+        report.c.deleted == false(),
+        _owned(grant, report, report.c.hidden),
+        report.c.rid.in_(_showing(grant)),
+    )
+    return select(shown.c.target).where(
+        shown.c.organisation == grant.organisation,
+        shown.c.target_type == "Binary",
+        shown.c.rid.in_(reports),
+    )
 
 
 def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
@@ -222,12 +262,7 @@ def reaches(connection: Any, grant: Grant, row: Any) -> None:
     if is_person(grant, row.type, row.id) and row.organisation == grant.organisation:
         return
     if row.type in COMPARTMENT:
-        check(
-            grant,
-            organisation=row.organisation,
-            filed_under=row.filed_under,
-            hidden=row.hidden,
-        )
+        _check_owner(grant, row.organisation, row.filed_under, row.hidden)
         if grant.studies is None and not _parts(grant, row.type, "r"):
             return  # the row itself has told all that the database would be asked
     elif (

@@ -224,6 +224,8 @@ def same_person(site: Site, one: PatientFacts, other: PatientFacts) -> bool:
     Numbers must agree (one may be absent), and issuers where both are named; birth date and sex
     must not contradict, nor the family name when no number is there to agree on.
     """
+    if one == other and one.number.value:
+        return True
     numbers = {h.number.value for h in (one, other) if h.number.value}
     issuers = {h.number.issuer for h in (one, other) if h.number.issuer != Issuer()}
     if len(numbers) > 1 or (numbers and len(issuers) > 1 and not _one_issuer(issuers)):

@@ -28,6 +28,8 @@ _UNRELEASED = {
     "Observation": frozenset({"registered", "preliminary"}),
     "DocumentReference": frozenset[str](),
 }
+# Restricted and very restricted (v3 Confidentiality).
+_CONFIDENTIAL = ("R", "V")
 _KEPT = ("resourceType", "id", "status", "subject")
 
 
@@ -42,8 +44,22 @@ def holds(resource_type: str, status: str, labels: Iterable[Json]) -> bool:
     unreleased = _UNRELEASED.get(resource_type)
     if unreleased is None:
         return False
-    restricted = (one == RESTRICTED or one.get("system") == RESTRICTION for one in labels)
-    return status in unreleased or any(restricted)
+    return status in unreleased or is_restricted(labels)
+
+
+def is_restricted(labels: Iterable[Json]) -> bool:
+    """Whether labels say that the sender restricts what bears them."""
+    return any(
+        one.get("system") == RESTRICTION
+        or (one.get("system") == RESTRICTED["system"] and one.get("code") in _CONFIDENTIAL)
+        for one in labels
+    )
+
+
+def awaits(body: Json) -> bool:
+    """Whether a report will be the patient's once it is final: that it exists may be told."""
+    labels = body.get("meta", {}).get("security", [])
+    return is_held(body) and not is_restricted(labels)
 
 
 def shown(grant: Grant, resource_type: str, text: str) -> str:

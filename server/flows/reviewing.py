@@ -329,6 +329,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "other-encoding": _SEEN,
     "carriers": _SEEN,
+    "link": _SEEN,
     "order": _HELD,
     "report": _HELD,
     "visit": _HELD,

@@ -16,6 +16,7 @@ from server.flows import (
     lanes,
     merging,
     moving,
+    opening,
     papers,
     studies,
 )
@@ -137,3 +138,4 @@ class Worker:
             self._tended = now
             self._house.auditor.tend()
             grants.purge(self._house, now=now)
+            opening.purge(self._house, now=now)

@@ -105,6 +105,7 @@ class LocalBlobs:
     def __init__(self, root: Path, min_free: int = 0) -> None:
         self.root = root
         self._tmp = root / "tmp"
+        self._root, self._unfinished = str(root), str(root / "tmp")
         self._min_free = min_free
         self._tmp.mkdir(parents=True, exist_ok=True)
         _sync_folder(str(root.parent))
@@ -115,10 +116,10 @@ class LocalBlobs:
     def create(self, key: str) -> "LocalWriter":
         """Open a blob for writing, unless the disk is nearly full."""
         try:
-            state = os.statvfs(self._tmp)
+            state = os.statvfs(self._unfinished)
             if state.f_bavail * state.f_frsize < self._min_free:
                 raise OSError(errno.ENOSPC, "below the reserve")
-            return LocalWriter(self, key, f"{self._tmp}/{secrets.token_hex(16)}")
+            return LocalWriter(self, key, f"{self._unfinished}/{secrets.token_hex(16)}")
         except OSError as error:
             raise told(error) from error
 
@@ -128,7 +129,7 @@ class LocalBlobs:
 
     def name(self, key: str) -> str:
         """The same as a text: a Path costs as much as opening the file."""
-        return f"{self.root}/{key}"
+        return f"{self._root}/{key}"
 
     def read(self, key: str, offset: int, length: int) -> bytes:
         with open(self.name(key), "rb", buffering=0) as file:

@@ -149,3 +149,16 @@ index_reference = _index_table(
 )
 Index(None, index_reference.c.organisation, index_reference.c.target, index_reference.c.target_type)
 index_uri = _index_table("index_uri", ordered_text("value"), order="value")
+
+# What a report shows: its studies and documents, which no search parameter of R4 finds. A grant for
+# single studies reaches the reports and documents of those alone.
+index_shown = Table(
+    "index_shown",
+    metadata,
+    Column("organisation", SmallInteger, nullable=False),
+    Column("rid", BigInteger, nullable=False),
+    Column("target_type", String(40), nullable=False),
+    Column("target", String(64), nullable=False),
+)
+Index(None, index_shown.c.organisation, index_shown.c.target_type, index_shown.c.target)
+Index(None, index_shown.c.organisation, index_shown.c.rid)

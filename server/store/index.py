@@ -185,6 +185,12 @@ def _visible(given: tuple[str, ...]) -> Prepared:
     )
 
 
+def series_of(connection: Connection, key: StudyKey) -> Sequence[Any]:
+    """The series of a study."""
+    query = select(series).where(*_is(series, "study", key))
+    return connection.execute(query.order_by(series.c.number, series.c.uid)).fetchall()
+
+
 def places(connection: Connection, organisation: int, uid: str) -> Any:
     """The bulk values, the frame index and the facts of one visible instance."""
     return _PLACES.row(connection, {"organisation": organisation, "uid": uid})

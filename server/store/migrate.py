@@ -5,8 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.schema import CreateIndex, CreateTable
 
-from server.store import fhir_tables, hl7_tables, login_tables, tables  # noqa: F401 - they fill the metadata
+from server.store import (  # noqa: F401 - they fill the metadata
+    fhir_tables,
+    hl7_tables,
+    login_tables,
+    share_tables,
+    tables,
+)
 from server.store.columns import metadata
 from server.store.db import Database
 from server.store.install import schema_version
@@ -36,12 +43,20 @@ def migrate(database: Database) -> None:
     with database.write() as connection:
         version = schema_version(connection)
         if version is None:
-            metadata.create_all(connection)
-            connection.execute(text(_STAMP))
-            stamp = text("INSERT INTO alembic_version (version_num) VALUES (:version)")
-            connection.execute(stamp, {"version": _latest()})
+            _create(connection)
         elif version != _latest():
             upgrade(connection)
+
+
+def _create(connection: Connection) -> None:
+    """Make everything as the steps would, in their order: SQLite's planner decides ties by it."""
+    connection.execute(text(_STAMP))
+    for table in metadata.sorted_tables:
+        connection.execute(CreateTable(table))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            connection.execute(CreateIndex(index))
+    stamp = text("INSERT INTO alembic_version (version_num) VALUES (:version)")
+    connection.execute(stamp, {"version": _latest()})
 
 
 def upgrade(connection: Connection) -> None:

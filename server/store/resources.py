@@ -10,10 +10,12 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import extract, wire
 from fhir.extract import DateRow, ReferenceRow, StringRow, TokenRow, UriRow
+from fhir.match_keys import local_reference
 from server.clock import instant, row_id
 from server.store.fhir_tables import (
     index_date,
     index_reference,
+    index_shown,
     index_string,
     index_token,
     index_uri,
@@ -23,7 +25,7 @@ from server.store.fhir_tables import (
 from server.store.prepared import Prepared
 
 Clause = ColumnElement[bool]
-INDEX_TABLES = (index_token, index_string, index_date, index_reference, index_uri)
+INDEX_TABLES = (index_token, index_string, index_date, index_reference, index_uri, index_shown)
 
 
 def param_id(resource_type: str, name: str) -> int:
@@ -184,6 +186,22 @@ def _index(
         rows.setdefault(table, []).append(key | values)
     for table, batch in rows.items():
         connection.execute(insert(table), batch)
+    _index_shown(connection, organisation, rid, body, base)
+
+
+def _index_shown(
+    connection: Connection, organisation: int, rid: int, body: dict[str, Any], base: str
+) -> None:
+    """Keep which studies and documents of ours a report shows."""
+    if body["resourceType"] != "DiagnosticReport":
+        return
+    addresses = [one.get("reference", "") for one in body.get("imagingStudy", [])]
+    addresses += [one.get("url", "") for one in body.get("presentedForm", [])]
+    shown = dict.fromkeys(filter(None, (local_reference(one, base) for one in addresses)))
+    key = {"organisation": organisation, "rid": rid}
+    rows = [key | {"target_type": type_, "target": id_} for type_, id_ in shown]
+    if rows:
+        connection.execute(insert(index_shown), rows)
 
 
 def _unindex(connection: Connection, organisation: int, rid: int) -> None:

@@ -32,7 +32,12 @@ class Visit:
     @property
     def token(self) -> str:
         """What every form of this browser carries; nobody who lacks the cookie can make it."""
-        return hashlib.sha256(f"form|{self.secret}".encode()).hexdigest()
+        return form_token(self.secret)
+
+
+def form_token(secret: str) -> str:
+    """What the forms of a browser carry that has this secret in its cookie."""
+    return hashlib.sha256(f"form|{secret}".encode()).hexdigest()
 
 
 def cookie(house: House) -> str:
@@ -62,17 +67,19 @@ def remember(house: House, response: Response, secret: str) -> Response:
 
 def form(house: House) -> tuple[Visit, dict[str, list[str]]]:
     """The browser and its form. Raises Denied unless a page of ours made the form for it."""
+    here = visit(house)
+    return here, fields("" if here.fresh else here.secret)
+
+
+def fields(secret: str) -> dict[str, list[str]]:
+    """A form that a page of ours made for the browser with this secret. Raises Invalid, Denied."""
     request.max_content_length = _MOST_BYTES
     if request.mimetype != "application/x-www-form-urlencoded":
         raise Invalid("this address takes the form of its page")
-    fields = request.form.to_dict(flat=False)
-    here = visit(house)
-    sent = fields.get("csrf", [""])[0]
+    found = request.form.to_dict(flat=False)
+    sent, wanted = found.get("csrf", [""])[0], form_token(secret)
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    if (
-        site != "same-origin"
-        or here.fresh
-        or not hmac.compare_digest(sent.encode(), here.token.encode())
-    ):
+    fits = bool(secret) and hmac.compare_digest(sent.encode(), wanted.encode())
+    if site != "same-origin" or not fits:
         raise Denied("this form is not from a page of ours, or that page is too old: load it again")
-    return here, fields
+    return found

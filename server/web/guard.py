@@ -8,14 +8,18 @@ from server.flows import access, grants
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.sites import HOME, House
-from server.web.routes import Public, Route
+from server.web import cookies
+from server.web.routes import Linked, Public, Route
 
 
 def admit(house: House, route: Route, path: dict[str, str]) -> Grant | None:
     """The caller's grant for a route, or the refusal that the caller has earned."""
     if isinstance(route.access, Public):
         return None
-    grant = grants.authenticate(house, bearer(), address=address(), now=clock.now())
+    if isinstance(route.access, Linked) or cookies.shows(house):
+        grant = cookies.holder(house, address()).grant
+    else:
+        grant = grants.authenticate(house, bearer(), address=address(), now=clock.now())
     resource_type = path["type"] if route.access.type == "*" else route.access.type
     letter = route.access.letter
     grant = access.facing(grant, resource_type, letter)

@@ -25,7 +25,7 @@ STYLE = "/oauth/pages.css"
 
 
 @lru_cache(maxsize=1)
-def _templates() -> Environment:
+def templates() -> Environment:
     made = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -48,19 +48,22 @@ def page(
     leads_to: str = "",
 ) -> Response:
     """A page. `leads_to` is the app's address to which its form may lead in the end (CSP)."""
-    body = _templates().get_template(template).render(csrf=visit.token, lang="en", **values)
+    body = templates().get_template(template).render(csrf=visit.token, lang="en", **values)
     response = Response(body, status, content_type="text/html; charset=utf-8")
-    _protect(response, leads_to)
+    protect(response, leads_to)
     return browser.remember(house, response, visit.secret) if visit.fresh else response
 
 
-def _protect(response: Response, leads_to: str) -> None:
-    """No script, no frame, no other site: forms come back here, or go where the app waits."""
+def protect(response: Response, leads_to: str = "", *, more: str = "") -> None:
+    """No script, no frame, no other site: forms come back here, or go where the app waits.
+
+    `more` are further sources that a page needs, as directives of its policy.
+    """
     parts = urlsplit(leads_to)
     target = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
     forms = f"'self' {target}" if leads_to else "'self'"
     response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src 'self'; form-action {forms}; "
+        f"default-src 'none'; style-src 'self'; {more}form-action {forms}; "
         "frame-ancestors 'none'; base-uri 'none'"
     )
     response.headers["X-Frame-Options"] = "DENY"
@@ -72,12 +75,12 @@ def _protect(response: Response, leads_to: str) -> None:
 def error(fault: Fault) -> Response:
     """A refusal for a person: what happened in plain words, and for whoever mends it the reason."""
     body = (
-        _templates()
+        templates()
         .get_template("error.html")
         .render(lang="en", plain=fault.answer.patient, reason=str(fault))
     )
     response = Response(body, fault.answer.http, content_type="text/html; charset=utf-8")
-    _protect(response, "")
+    protect(response)
     return response
 
 

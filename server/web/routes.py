@@ -32,6 +32,14 @@ class Scoped:
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """The cookie of a browser that opened a Magic Link, which reaches `letter` on `type`."""
+
+    type: str
+    letter: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request as a handler gets it. `grant` is None on public routes only."""
 
@@ -55,13 +63,14 @@ Handler = Callable[[Call], Response]
 class Route:
     """One address: Flask rule, methods, the door it belongs to, who may, and what answers.
 
-    `door` is fhir, dicomweb, oauth, ops or apps; it decides the form of errors and goes into the audit.
+    `door` is fhir, dicomweb, oauth, login, link, ops or apps; it decides the form of errors and goes
+    into the audit.
     """
 
     rule: str
     methods: tuple[str, ...]
     door: str
-    access: Public | Scoped
+    access: Public | Scoped | Linked
     handler: Handler
     summary: str
 

@@ -172,7 +172,7 @@ def coded(value: str, meaning: str) -> Dataset:
 def _as_alices(data_set: Dataset, series: int, number: int, modality: str) -> None:
     data_set.PatientID, data_set.PatientName = "ALICE", "Liddell^Alice"
     data_set.PatientBirthDate, data_set.PatientSex = "19520504", "O"
-    data_set.StudyInstanceUID, data_set.StudyDate = ODD, "20240101"
+    data_set.StudyInstanceUID, data_set.StudyDate = ODD, "20240229"
     data_set.SeriesInstanceUID = f"{ODD}.{series}"
     data_set.SOPInstanceUID = f"{ODD}.{series}.{number}"
     data_set.SeriesNumber, data_set.InstanceNumber = series, number

@@ -2,7 +2,13 @@
 
 from alembic import context
 
-from server.store import fhir_tables, hl7_tables, login_tables, tables  # noqa: F401 - they fill the metadata
+from server.store import (  # noqa: F401 - they fill the metadata
+    fhir_tables,
+    hl7_tables,
+    login_tables,
+    share_tables,
+    tables,
+)
 from server.store.columns import metadata
 
 connection = context.config.attributes["connection"]

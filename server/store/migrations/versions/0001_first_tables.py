@@ -228,6 +228,16 @@ def upgrade() -> None:
         batch_op.create_index('ix_index_reference_rid', ['organisation', 'rid', 'param', 'target_type', 'target'], unique=False)
         batch_op.create_index('ix_index_reference_target', ['organisation', 'param', 'target', 'rid', 'target_type'], unique=False)
 
+    op.create_table('index_shown',
+    sa.Column('organisation', sa.SmallInteger(), nullable=False),
+    sa.Column('rid', sa.BigInteger(), nullable=False),
+    sa.Column('target_type', sa.String(length=40), nullable=False),
+    sa.Column('target', sa.String(length=64), nullable=False)
+    )
+    with op.batch_alter_table('index_shown', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_index_shown_organisation_rid'), ['organisation', 'rid'], unique=False)
+        batch_op.create_index(batch_op.f('ix_index_shown_organisation_target_type_target'), ['organisation', 'target_type', 'target'], unique=False)
+
     op.create_table('index_string',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
     sa.Column('param', sa.Integer(), nullable=False),
@@ -560,6 +570,50 @@ def upgrade() -> None:
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_session'))
+    )
+    op.create_table('share',
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('organisation', sa.SmallInteger(), nullable=False),
+    sa.Column('parent', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('patient', sa.String(length=64), nullable=False),
+    sa.Column('parts', sa.Text(), server_default='', nullable=False),
+    sa.Column('studies', sa.Text(), server_default='', nullable=False),
+    sa.Column('factor', sa.String(length=16), nullable=False),
+    sa.Column('answer', sa.Text(), server_default='', nullable=False),
+    sa.Column('token_hash', sa.String(length=64), nullable=False),
+    sa.Column('code_hash', sa.String(length=64), nullable=False),
+    sa.Column('label', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('uses', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('most_uses', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('failures', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('revoked', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('frozen', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_share')),
+    sa.UniqueConstraint('code_hash'),
+    sa.UniqueConstraint('token_hash')
+    )
+    with op.batch_alter_table('share', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_share_organisation_patient'), ['organisation', 'patient'], unique=False)
+        batch_op.create_index(batch_op.f('ix_share_parent'), ['parent'], unique=False)
+
+    op.create_table('share_session',
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('share', sa.String(length=64), nullable=False),
+    sa.Column('began', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('hash', name=op.f('pk_share_session'))
+    )
+    with op.batch_alter_table('share_session', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_share_session_share'), ['share'], unique=False)
+
+    op.create_table('share_throttle',
+    sa.Column('key', sa.String(length=64), nullable=False),
+    sa.Column('failures', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('until', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('key', name=op.f('pk_share_throttle'))
     )
     op.create_table('study',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),

@@ -1,0 +1,117 @@
+"""`share`: Magic Links, for patients who have nothing but a link."""
+
+import json
+
+import click
+
+from server import clock
+from server import config as settings
+from server.commands.access import opened, show
+from server.errors import Invalid
+from server.flows import links, qr
+from server.flows.factors import FACTORS
+from server.flows.links import Wanted
+
+
+@click.group(invoke_without_command=True, short_help="Links for patients.")
+@click.option("--patient", default="", metavar="ID", help="A Patient id, or system|value.")
+@click.option(
+    "--study",
+    "studies",
+    multiple=True,
+    metavar="UID",
+    help="A Study Instance UID; may be repeated. Without it, all that the patient has now.",
+)
+@click.option(
+    "--expires",
+    default="30d",
+    show_default=True,
+    metavar="12h|7d|DATE",
+    help="How long it lives. One that asks for a birth date: at most 30 days.",
+)
+@click.option(
+    "--factor",
+    type=click.Choice(tuple(FACTORS)),
+    help="What the link asks for. Default: TRIPTYCH_LINK_FACTOR.",
+)
+@click.option("--uses", default=0, help="How often it may be opened; 0: as often as wanted.")
+@click.option("--label", default="", help="A note for `share list`: it is shown to nobody else.")
+@click.option("--organisation", default="home", show_default=True)
+@click.pass_context
+def share(
+    context: click.Context,
+    patient: str,
+    studies: tuple[str, ...],
+    expires: str,
+    factor: str | None,
+    uses: int,
+    label: str,
+    organisation: str,
+) -> None:
+    """Make a link to a patient's studies and reports, and print it.
+
+    Give it to the patient in person, or send it to an address that you know to be theirs: what
+    `url`, `short_code` and `qr_svg` lead to is opened with the patient's birth date. With --factor
+    pin or otp it is opened with `pin` or `otp`, which is printed this once and goes another way
+    than the link: by telephone, by post, in person. A code of otp opens the link one time.
+
+    \b
+    Examples:
+      share --patient 'https://stmary.example/mrn|12345'
+      share --patient hlmfg5wkznxqzb4qxlvt5wyv2q --factor pin --expires 7d
+      share list --patient hlmfg5wkznxqzb4qxlvt5wyv2q
+    """
+    if context.invoked_subcommand:
+        return
+    if not patient:
+        raise Invalid("share needs --patient: a Patient id, or a number as system|value")
+    if uses < 0:
+        raise Invalid("--uses is 0 or more")
+    now, asked = clock.now(), factor or settings.load().link_factor
+    end = links.expiry(expires, asked, now)
+    wanted = Wanted(patient, asked, end, frozenset(studies), organisation, uses, label)
+    with opened() as house:
+        made = links.make(house, wanted, now=now)
+    answer = {"id": made.id, "url": made.url, "short_code": made.code, "factor": asked}
+    if made.answer:
+        answer[asked] = made.answer
+    answer |= {"expires": clock.instant(made.expires), "qr_svg": qr.svg(made.url)}
+    show(answer)
+
+
+@share.command("list")
+@click.option("--patient", default="", metavar="ID", help="Only this patient's.")
+@click.option("--organisation", default="home", show_default=True)
+def share_list(patient: str, organisation: str) -> None:
+    """Print one JSON object for each link, the newest first."""
+    with opened() as house:
+        for one in links.listing(house, organisation, patient, now=clock.now()):
+            click.echo(json.dumps(one, ensure_ascii=False))
+
+
+@share.command("revoke")
+@click.argument("link")
+def share_revoke(link: str) -> None:
+    """End a link now: pages that are open go blank within three seconds."""
+    with opened() as house:
+        links.revoke(house, link, now=clock.now())
+    show({"id": link, "state": "revoked"})
+
+
+@share.command("extend")
+@click.argument("link")
+@click.option("--expires", required=True, metavar="12h|7d|DATE", help="Counted from now.")
+def share_extend(link: str, expires: str) -> None:
+    """Let a link live to another time; a link that wrong answers locked opens again."""
+    with opened() as house:
+        end = links.extend(house, link, expires, now=clock.now())
+    show({"id": link, "expires": clock.instant(end)})
+
+
+@share.command("log")
+@click.argument("link")
+def share_log(link: str) -> None:
+    """Print who did what with a link: one JSON object for each event, the newest first."""
+    with opened() as house:
+        for one in links.log(house, link):
+            click.echo(json.dumps(one, ensure_ascii=False))

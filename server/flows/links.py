@@ -1,0 +1,253 @@
+"""Magic Links, as staff make and end them: a patient's studies for whoever has a link and an answer.
+
+What a link reaches is fixed when it is made: one patient with the records that are part of it then,
+and single studies. It never grows. Its secrets are told once, and kept as digests.
+"""
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from fhir import wire
+from server.clock import instant
+from server.errors import Conflict, Invalid, Missing
+from server.flows import factors, parties, release, sites
+from server.flows.audit import Event
+from server.flows.factors import DAY, FACTORS
+from server.flows.grants import digest
+from server.flows.patients import load_facts
+from server.flows.sites import House
+from server.store import identities, people, shares
+from server.store.install import authored_id, value
+
+TRIES = 5
+CLIENT = "link"
+_HOUR = 3600 * 1_000_000
+_SPAN = re.compile(r"([1-9]\d{0,3})([hd])", re.ASCII)
+_UNITS = {"h": _HOUR, "d": DAY}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A link that is to be made. No studies means all that the patient has now.
+
+    `label` is for the list of links, `most_uses` 0 for as often as one likes.
+    """
+
+    patient: str
+    factor: str
+    expires: int
+    studies: Collection[str] = ()
+    organisation: str = "home"
+    most_uses: int = 0
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A link with its secrets, which are told this once. `answer` is empty for a birth date."""
+
+    id: str
+    token: str
+    url: str
+    code: str
+    answer: str
+    expires: int
+
+
+def expiry(text: str, factor: str, now: int, *, since: int = 0) -> int:
+    """When a link ends: 12h, 7d, or a date as 2026-12-31 with that day. Raises Invalid.
+
+    Counted from when it was made (`since`), its factor lets it live only so long.
+    """
+    span = _SPAN.fullmatch(text)
+    if span:
+        end = now + int(span[1]) * _UNITS[span[2]]
+    else:
+        try:
+            day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+        except ValueError as bad:
+            raise Invalid("--expires takes 12h, 7d or a date as 2026-12-31") from bad
+        end = int(day.timestamp()) * 1_000_000 + DAY
+    longest = FACTORS[factor].longest
+    if not now < end <= (since or now) + longest:
+        raise Invalid(f"a link that asks for {factor} lives at most {longest // DAY} days")
+    return end
+
+
+def make(house: House, wanted: Wanted, *, now: int) -> Made:
+    """Make a link. Raises Invalid, Missing (the patient, a study), Conflict (nothing to share)."""
+    with house.database.read() as connection:
+        owner = parties.named(connection, wanted.organisation)
+        patient = parties.patient(connection, owner, wanted.patient)
+        parts = identities.parts_of(connection, owner, patient)
+        found = shares.studies(connection, owner, [patient, *parts])
+        chosen = _chosen(wanted.studies, found)
+        _check_factor(connection, owner, patient, wanted.factor, chosen)
+    fixed = {
+        "organisation": owner,
+        "patient": patient,
+        "parts": json.dumps(parts),
+        "studies": json.dumps([row.uid for row in chosen]),
+        "label": wanted.label[:200],
+        "most_uses": wanted.most_uses,
+    }
+    return keep(house, fixed, wanted.factor, wanted.expires, door="command", now=now)
+
+
+def _chosen(wanted: Collection[str], found: Sequence[Any]) -> Sequence[Any]:
+    """The studies that a link is to show."""
+    if not found:
+        raise Conflict("this patient has no study yet that could be shared")
+    known = {row.uid: row for row in found}
+    if not set(wanted) <= set(known):
+        raise Missing("--study names a study that this patient does not have")
+    return [row for uid, row in known.items() if not wanted or uid in wanted]
+
+
+def _check_factor(
+    connection: Connection, owner: int, patient: str, factor: str, chosen: Sequence[Any]
+) -> None:
+    """Refuse a birth date where there is none, or where it would guard something sensitive."""
+    if factor not in FACTORS:
+        raise Invalid(f"--factor takes one of {', '.join(FACTORS)}")
+    if factor != "birth-date":
+        return
+    row = people.patient_row(connection, owner, patient)
+    if row is None or not load_facts(row.facts).birth_date:
+        raise Conflict("this patient's record has no birth date: use --factor pin")
+    for report in shares.reports_of(connection, owner, [one.id for one in chosen]):
+        if release.is_restricted(wire.read(report.text).get("meta", {}).get("security", [])):
+            raise Conflict("a report of these studies is marked as sensitive: use --factor pin")
+
+
+def keep(
+    house: House, fixed: dict[str, Any], factor: str, expires: int, *, door: str, now: int
+) -> Made:
+    """Draw the secrets of a link, keep their digests and record who it is for, in one transaction."""
+    token, code = factors.draw_token(factor), factors.draw_code()
+    answer = "" if factor == "birth-date" else factors.draw_pin()
+    with house.database.read() as connection:
+        key = value(connection, "key") or ""
+    secret = {
+        "token_hash": digest(token),
+        "code_hash": factors.code_digest(key, code),
+        "answer": house.passwords.digest(answer) if answer else "",
+    }
+    times = {"created": now, "expires": expires}
+    id_ = authored_id()
+    row = {"id": id_, "factor": factor, **fixed, **secret, **times}
+    count = len(json.loads(fixed["studies"]))
+    detail = f"link for {count} studies until {instant(expires)}, {factor}"
+    with house.database.write() as connection:
+        shares.add(connection, row)
+        house.auditor.append(connection, _event(row, "create", detail, door))
+    url = f"{sites.address(house)}/s/{token}"
+    return Made(id_, token, url, factors.spoken(code), answer, expires)
+
+
+def _event(row: dict[str, Any], action: str, detail: str, door: str = "command") -> Event:
+    """An event about a link: its grant is the link itself, so that the link has a log."""
+    return Event(
+        organisation=row["organisation"],
+        door=door,
+        action=action,
+        grant=row["id"],
+        client=CLIENT if door == "link" else "cli",
+        patient=row["patient"],
+        detail=detail,
+    )
+
+
+def state(row: Any, now: int) -> str:
+    """How a link stands: open, revoked, frozen (by its holder), expired, locked or used up."""
+    if row.revoked:
+        return "revoked"
+    if row.frozen:
+        return "frozen"
+    if row.expires <= now:
+        return "expired"
+    if row.failures >= TRIES:
+        return "locked"
+    used = (row.most_uses and row.uses >= row.most_uses) or (row.factor == "otp" and not row.answer)
+    return "used up" if used else "open"
+
+
+def listing(house: House, organisation: str, patient: str, *, now: int) -> list[dict[str, Any]]:
+    """The links of an organisation or one of its patients, for staff: no secret is in it."""
+    with house.database.read() as connection:
+        owner = parties.named(connection, organisation)
+        who = parties.patient(connection, owner, patient) if patient else ""
+        rows = shares.listed(connection, owner, who)
+    return [_told(row, now) for row in rows]
+
+
+def _told(row: Any, now: int) -> dict[str, Any]:
+    told = {
+        "id": row.id,
+        "state": state(row, now),
+        "patient": row.patient,
+        "studies": json.loads(row.studies),
+        "factor": row.factor,
+        "created": instant(row.created),
+        "expires": instant(row.expires),
+        "uses": row.uses,
+        "wrong_answers": row.failures,
+        "label": row.label,
+        "passed_on_from": row.parent,
+    }
+    return {name: kept for name, kept in told.items() if kept != ""}
+
+
+def revoke(house: House, id_: str, *, now: int) -> None:
+    """End a link, and with it those that its holder passed on. Raises Missing, Conflict."""
+    with house.database.write() as connection:
+        row = _row(connection, id_)
+        if not shares.mark(connection, id_, "revoked", now=now):
+            raise Conflict("this link was revoked before")
+        house.auditor.append(connection, _event(row, "delete", "link revoked"))
+
+
+def extend(house: House, id_: str, expires: str, *, now: int) -> int:
+    """Let a link live to another time, and forget its wrong answers. Raises Missing, Conflict.
+
+    Its studies stay as they are, and a holder's freeze is lifted by a new link only.
+    """
+    with house.database.write() as connection:
+        row = _row(connection, id_)
+        if row["revoked"] or row["frozen"]:
+            raise Conflict("this link was ended: make a new one")
+        if row["parent"]:
+            raise Conflict("a link that was passed on lives as it was made: extend the first one")
+        end = expiry(expires, row["factor"], now, since=row["created"])
+        shares.change(connection, id_, {"expires": end, "failures": 0})
+        detail = f"link extended until {instant(end)}"
+        house.auditor.append(connection, _event(row, "update", detail))
+    return end
+
+
+def _row(connection: Connection, id_: str) -> dict[str, Any]:
+    row = shares.by_id(connection, id_)
+    if row is None:
+        raise Missing("there is no link of this id: `share list` shows them")
+    return dict(row._mapping)
+
+
+def log(house: House, id_: str) -> list[dict[str, Any]]:
+    """What the audit tells of a link and of those passed on from it, the newest first."""
+    with house.database.read() as connection:
+        row = _row(connection, id_)
+        ids = [id_, *(one.id for one in shares.children(connection, id_))]
+        person = house.auditor.person(connection, row["organisation"], row["patient"])
+        events = shares.log(connection, row["organisation"], person, ids)
+    names = ("door", "action", "outcome", "study", "address", "detail", "count", "bytes")
+    return [
+        {"at": instant(one.at), "link": one.grant}
+        | {name: getattr(one, name) for name in names if getattr(one, name)}
+        for one in events
+    ]

@@ -1,0 +1,48 @@
+"""Tables of Magic Links: what is shared, the browsers that opened it, and wrong answers.
+
+Of the link's secret, its spoken code, its answer and of cookies only digests are kept.
+"""
+
+from sqlalchemy import Column, Index, SmallInteger, String, Table
+
+from server.store.columns import int_column, key, metadata, text_column
+
+# `patients` and `parts` as those of a token; `studies` are UIDs. All are fixed when it is made.
+share = Table(
+    "share",
+    metadata,
+    key("id"),
+    Column("organisation", SmallInteger, nullable=False),
+    Column("parent", String(64), nullable=False, server_default=""),
+    Column("patient", String(64), nullable=False),
+    text_column("parts"),
+    text_column("studies"),
+    Column("factor", String(16), nullable=False),
+    text_column("answer"),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("code_hash", String(64), nullable=False, unique=True),
+    text_column("label"),
+    int_column("created"),
+    int_column("expires"),
+    int_column("uses"),
+    int_column("most_uses"),
+    int_column("failures"),
+    int_column("revoked"),
+    int_column("frozen"),
+)
+Index(None, share.c.organisation, share.c.patient)
+Index(None, share.c.parent)
+share_session = Table(
+    "share_session",
+    metadata,
+    key("hash"),
+    Column("share", String(64), nullable=False),
+    int_column("began"),
+    int_column("expires"),
+    int_column("ended"),
+)
+Index(None, share_session.c.share)
+# Wrong answers by where they came from, and of all together: forgotten at `until`.
+share_throttle = Table(
+    "share_throttle", metadata, key("key"), int_column("failures"), int_column("until")
+)

@@ -1,0 +1,181 @@
+"""Rows of Magic Links, of the browsers that opened one, and of wrong answers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, update
+
+from server.store.fhir_tables import index_shown, resource
+from server.store.jobs import insert_for
+from server.store.prepared import Prepared
+from server.store.share_tables import share, share_session, share_throttle
+from server.store.tables import audit, patient, study
+
+_PARENT = share.alias("parent")
+
+
+def add(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Keep a link."""
+    connection.execute(insert(share).values(**values))
+
+
+def by_id(connection: Connection, id_: str) -> Row[Any] | None:
+    """A link by its id."""
+    return connection.execute(select(share).where(share.c.id == id_)).one_or_none()
+
+
+def by_handle(connection: Connection, handle: str, digest: str) -> Row[Any] | None:
+    """A link by the digest of its token (`token_hash`) or of its spoken code (`code_hash`)."""
+    return connection.execute(select(share).where(share.c[handle] == digest)).one_or_none()
+
+
+def listed(connection: Connection, owner: int, patient_id: str = "") -> Sequence[Row[Any]]:
+    """The links of an organisation, or of one of its patients, the newest first; at most 500."""
+    query = select(share).where(share.c.organisation == owner)
+    if patient_id:
+        query = query.where(share.c.patient == patient_id)
+    return connection.execute(query.order_by(share.c.created.desc()).limit(500)).fetchall()
+
+
+def children(connection: Connection, parent: str) -> Sequence[Row[Any]]:
+    """The links that a link's holder passed on, the newest first."""
+    query = select(share).where(share.c.parent == parent)
+    return connection.execute(query.order_by(share.c.created.desc())).fetchall()
+
+
+def count_answer(connection: Connection, id_: str, *, most: int) -> int:
+    """Count an answer before it is judged; how many there were, 0 when there is no such link."""
+    counted = (
+        update(share)
+        .where(share.c.id == id_)
+        .values(
+            failures=case((share.c.failures <= most, share.c.failures + 1), else_=share.c.failures)
+        )
+    )
+    return connection.execute(counted.returning(share.c.failures)).scalar() or 0
+
+
+def open_session(
+    connection: Connection, row: Row[Any], values: Mapping[str, Any], *, now: int
+) -> bool:
+    """Use a link once; false when it ended in the meantime, or another used it up."""
+    good = (
+        share.c.id == row.id,
+        share.c.answer == row.answer,
+        share.c.revoked == 0,
+        share.c.frozen == 0,
+        share.c.expires > now,
+        or_(share.c.most_uses == 0, share.c.uses < share.c.most_uses),
+    )
+    spent = {"answer": ""} if row.factor == "otp" else {}
+    used = update(share).where(*good).values(uses=share.c.uses + 1, failures=0, **spent)
+    if connection.execute(used).rowcount != 1:
+        return False
+    connection.execute(insert(share_session).values(**values))
+    return True
+
+
+# A browser's session while it, its link and the link that this was passed on from all stand.
+_GOOD = Prepared(
+    select(share, share_session.c.hash, patient.c.state)
+    .join(share_session, share_session.c.share == share.c.id)
+    .join(
+        patient,
+        (patient.c.organisation == share.c.organisation) & (patient.c.id == share.c.patient),
+    )
+    .outerjoin(_PARENT, _PARENT.c.id == share.c.parent)
+    .where(
+        share_session.c.hash == bindparam("hash_"),
+        share_session.c.ended == 0,
+        share_session.c.expires > bindparam("now"),
+        share.c.revoked == 0,
+        share.c.frozen == 0,
+        share.c.expires > bindparam("now"),
+        func.coalesce(_PARENT.c.revoked, 0) == 0,
+        func.coalesce(_PARENT.c.frozen, 0) == 0,
+        func.coalesce(_PARENT.c.expires, share.c.expires) > bindparam("now"),
+        patient.c.state == "active",
+    )
+)
+
+
+def session_row(connection: Connection, hash_: str, *, now: int) -> Any:
+    """The link of a session that is good now."""
+    return _GOOD.row(connection, {"hash_": hash_, "now": now})
+
+
+def end_session(connection: Connection, hash_: str, *, now: int) -> bool:
+    """End a browser's session; false when it had ended."""
+    mine = update(share_session).where(share_session.c.hash == hash_, share_session.c.ended == 0)
+    return connection.execute(mine.values(ended=now)).rowcount == 1
+
+
+def mark(connection: Connection, id_: str, name: str, *, now: int) -> bool:
+    """Set `revoked` or `frozen` of a link; false when it was set."""
+    fresh = update(share).where(share.c.id == id_, share.c[name] == 0)
+    return connection.execute(fresh.values({name: now})).rowcount == 1
+
+
+def change(connection: Connection, id_: str, values: Mapping[str, Any]) -> None:
+    """Change columns of a link."""
+    connection.execute(update(share).where(share.c.id == id_).values(**values))
+
+
+def failures(connection: Connection, keys: Sequence[str], *, now: int) -> dict[str, int]:
+    """How many wrong answers there were lately, by key."""
+    query = select(share_throttle.c.key, share_throttle.c.failures).where(
+        share_throttle.c.key.in_(keys), share_throttle.c.until > now
+    )
+    return {row.key: row.failures for row in connection.execute(query)}
+
+
+def count_failure(connection: Connection, key: str, *, now: int, until: int) -> None:
+    """Count a wrong answer; counting begins anew when the time of the one before is over."""
+    over = share_throttle.c.until <= now
+    row = insert_for(connection.dialect.name, share_throttle).values(
+        key=key, failures=1, until=until
+    )
+    fresh = {
+        "failures": case((over, 1), else_=share_throttle.c.failures + 1),
+        "until": case((over, until), else_=share_throttle.c.until),
+    }
+    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_=fresh))
+
+
+def purge(connection: Connection, *, now: int) -> int:
+    """Forget sessions and wrong answers whose time is over."""
+    gone = connection.execute(share_session.delete().where(share_session.c.expires <= now)).rowcount
+    over = share_throttle.delete().where(share_throttle.c.until <= now)
+    return gone + connection.execute(over).rowcount
+
+
+def studies(connection: Connection, owner: int, patients: Sequence[str]) -> Sequence[Row[Any]]:
+    """The studies filed under these records and not held, the newest first."""
+    query = select(study).where(
+        study.c.organisation == owner, study.c.filed_under.in_(patients), ~study.c.held
+    )
+    newest = query.order_by(study.c.date.desc(), study.c.time.desc(), study.c.uid)
+    return connection.execute(newest).fetchall()
+
+
+def reports_of(connection: Connection, owner: int, study_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """The reports that show these ImagingStudies, whoever may read them."""
+    shown = select(index_shown.c.rid).where(
+        index_shown.c.organisation == owner,
+        index_shown.c.target_type == "ImagingStudy",
+        index_shown.c.target.in_(study_ids),
+    )
+    query = select(resource).where(
+        resource.c.organisation == owner, resource.c.rid.in_(shown), ~resource.c.deleted
+    )
+    return connection.execute(query.order_by(resource.c.rid)).fetchall()
+
+
+def log(connection: Connection, owner: int, person: str, ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """What the audit tells of links of one person, the newest first; at most 500 events."""
+    query = select(audit).where(
+        audit.c.organisation == owner, audit.c.person == person, audit.c.grant.in_(ids)
+    )
+    return connection.execute(
+        query.order_by(audit.c.at.desc(), audit.c.seq.desc()).limit(500)
+    ).fetchall()

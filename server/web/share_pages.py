@@ -1,0 +1,116 @@
+"""The pages of Magic Links: the reader's language, dates as read there, and strict headers."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from pathlib import Path
+
+from flask import Response, request
+
+from server.clock import moment
+from server.errors import Fault, Unauthenticated
+from server.web import pages
+from server.web.routes import Call
+
+_HERE = Path(__file__).parent
+_FOLDER = _HERE / "languages"
+LANGUAGES = ("en", "es")
+_RIGHT_TO_LEFT = ("ar",)
+_COOKIE = "triptych-language"
+_YEAR = 365 * 86_400
+# Pictures, and the script that ends a page, come from here; nothing else is loaded or run.
+_SOURCES = "img-src 'self'; script-src 'self'; connect-src 'self'; "
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def texts(language: str) -> dict[str, str]:
+    """Every sentence in a language, by name."""
+    found: dict[str, str] = json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def text(language: str, name: str, **values: object) -> str:
+    """A sentence in a language, with its values put in."""
+    return texts(language)[name].format(**values)
+
+
+def language() -> str:
+    """The reader's language: as chosen here before, else as the browser says, else English."""
+    for chosen in (request.args.get("lang", ""), request.cookies.get(_COOKIE, "")):
+        if chosen in LANGUAGES:
+            return chosen
+    asked = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
+    return next((one for one in asked if one in LANGUAGES), "en")
+
+
+def day(language: str, told: str | int) -> str:
+    """A DICOM date, a FHIR time or a moment of ours as a day, in words."""
+    word = moment(told).strftime("%Y%m%d") if isinstance(told, int) else told[:10].replace("-", "")
+    if len(word) != 8 or not word.isascii() or not word.isdigit():
+        return str(told)
+    months = texts(language)["months"].split()
+    month = int(word[4:6])
+    named = months[month - 1] if 1 <= month <= 12 else word[4:6]
+    return text(language, "date", day=int(word[6:]), month=named, year=word[:4])
+
+
+def _clock(micros: int) -> str:
+    """The time of day of a moment, in UTC."""
+    return moment(micros).strftime("%H:%M UTC")
+
+
+def page(template: str, values: Mapping[str, object], *, status: int = 200) -> Response:
+    """A page in the reader's language; what was chosen by `?lang=` is remembered."""
+    chosen = language()
+    shown = {
+        "lang": chosen,
+        "dir": "rtl" if chosen in _RIGHT_TO_LEFT else "ltr",
+        "t": partial(text, chosen),
+        "day": partial(day, chosen),
+        "clock": _clock,
+        "languages": [(one, texts(one)["name"]) for one in LANGUAGES],
+        "today": datetime.now(UTC).strftime("%Y%m%d"),
+        "csrf": "",
+        "phone": "",
+    }
+    body = pages.templates().get_template(template).render(shown | dict(values))
+    response = Response(body, status, content_type="text/html; charset=utf-8")
+    pages.protect(response, more=_SOURCES)
+    response.headers["Content-Language"] = chosen
+    if request.args.get("lang", "") == chosen:
+        response.set_cookie(_COOKIE, chosen, max_age=_YEAR, samesite="Lax", path="/s/")
+    return response
+
+
+def error(fault: Fault) -> Response:
+    """A refusal for a person. A link that has ended says so, and nothing else."""
+    closed = isinstance(fault, Unauthenticated)
+    plain = "" if closed else fault.answer.patient
+    return page("link_error.html", {"closed": closed, "plain": plain}, status=fault.answer.http)
+
+
+def see(address: str) -> Response:
+    """A redirect that is followed by GET."""
+    response = Response(status=303)
+    response.autocorrect_location_header = False
+    response.headers["Location"] = address
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def style(_call: Call) -> Response:
+    """The style sheet of these pages, beside that of all pages."""
+    return _file("link.css", "text/css")
+
+
+def script(_call: Call) -> Response:
+    """The script that ends an open page when its link has ended."""
+    return _file("watch.js", "text/javascript")
+
+
+def _file(name: str, kind: str) -> Response:
+    body = (_HERE / "static" / name).read_text(encoding="utf-8")
+    response = Response(body, content_type=f"{kind}; charset=utf-8")
+    response.headers["Cache-Control"] = "max-age=3600"
+    return response
