@@ -5,8 +5,13 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
+from server import clock
+from server.flows import links
+from tests.support import holder
 from tests.support.browser import barriers, shoot, window
 from tests.support.gallery import (
+    CONCLUSION,
+    KEY,
     NOTICED,
     ODD,
     SLICES,
@@ -121,7 +126,30 @@ def test_a_server_that_cannot_be_reached_is_said_and_tried_again(
         expect(message).to_have_text("")
 
 
-# ---------------------------------------------------------------- launched by an EHR
+# ---------------------------------------------------------------- by a link, and by an EHR
+
+
+def test_whoever_opened_a_magic_link_looks_until_it_is_revoked(
+    halls: Gallery, browser: Browser
+) -> None:
+    """The session's cookie is all that the page has; what the link does not show is not there."""
+    keys, clinic = halls.practice.keys, halls.practice
+    made = holder.link(keys, clinic.patients["Alice"])
+    cookies = holder.opened(clinic.server.base, made).browser.cookies
+    with window(browser) as one:
+        one.expect_refusals(401, 403, 404)
+        one.page.context.add_cookies(
+            [{"name": c.name, "value": c.value or "", "url": clinic.server.base} for c in cookies]
+        )
+        one.page.add_init_script(NOTICED)
+        one.page.goto(f"{clinic.server.base}/s/pictures")
+        one.page.locator(f'a[href$="{STACK}"]').click()
+        sees(one.page, KEY + 1)
+        expect(one.page.locator(".conclusion")).to_have_text(CONCLUSION)
+        links.revoke(keys.house, made.id, now=clock.now())
+        expect(one.page.get_by_role("alert")).to_contain_text("Your access has ended")
+        one.page.goto(halls.of(STACK))
+        expect(one.page.get_by_role("alert")).to_contain_text("ask for a new link")
 
 
 def test_an_ehr_launches_the_viewer_for_the_patient_on_its_screen(
