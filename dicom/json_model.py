@@ -266,6 +266,19 @@ def subset(model: str | dict[str, Any], tags: Collection[str]) -> dict[str, Any]
     return {tag: whole[tag] for tag in sorted(tags) if tag in whole}
 
 
+def spelt(model: str) -> dict[str, str]:
+    """The attributes of a text of ours by tag, each as it is spelt there."""
+    decode = json.JSONDecoder().raw_decode
+    found, at = dict[str, str](), 1
+    while model[at] != "}":
+        tag, at = decode(model, at)
+        start = at + 1
+        _, at = decode(model, start)
+        found[tag] = model[start:at]
+        at += model[at] == ","
+    return found
+
+
 def _up_to(last: str, model: str) -> Iterator[tuple[str, Any]]:
     """The attributes of a text of ours, decoded one by one: the long ones mostly stand behind."""
     decode = json.JSONDecoder().raw_decode

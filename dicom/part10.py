@@ -167,6 +167,13 @@ def is_plausible_start(view: memoryview, offset: int) -> bool:
     return known and 0x08 <= group <= 0x20 and (encoding.explicit or length <= 0x10000)
 
 
+def deflate(data: bytes) -> bytes:
+    """A data set compressed as a whole (PS3.5 A.5), of even length."""
+    stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = stream.compress(data) + stream.flush()
+    return packed + bytes(len(packed) % 2)
+
+
 def inflate(data: memoryview, limit: int) -> tuple[bytearray, bool]:
     """The data set of a deflated object (PS3.5 A.5) and whether its stream was complete.
 

@@ -63,6 +63,8 @@ ADDRESSES = {
     "/s/bundle": "test_a_bundle_to_keep_holds_the_link_and_passes_the_gate",
     "/s/alive": "test_a_link_that_has_ended_shows_nothing_on_any_door",
     "/fhir/metadata": "test_a11_metadata_needs_no_token_and_says_what_is_served",
+    "/apps/viewer/": "test_its_files_are_public_stay_fresh_and_let_no_other_site_in",
+    "/apps/viewer/<path:file>": "test_its_files_are_public_stay_fresh_and_let_no_other_site_in",
 }
 
 ERRORS = "test_every_error_is_told_as_the_table_says"

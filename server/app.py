@@ -30,8 +30,8 @@ from server.web import (
     share,
     shared,
     stow,
+    viewer,
 )
-from server.web.proxies import Forwarded
 from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
     *fhir_api.ROUTES,
     *dicomweb.ROUTES,
     *stow.ROUTES,
+    *viewer.ROUTES,
 )
 
 
@@ -71,8 +72,6 @@ def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     app.after_request(replies.secure)
     cors.install(app, house)
     app.wsgi_app = egress.Counter(app.wsgi_app, house.auditor)  # type: ignore[method-assign]
-    if house.config.proxies:
-        app.wsgi_app = Forwarded(app.wsgi_app, house.config.proxies)  # type: ignore[method-assign]
     return app
 
 

@@ -54,8 +54,8 @@ def _tell(work: Work, named: persons.Named, person: PatientFacts, *, authoritati
     why = f"the patient of {work.header.kind}"
     work.write(body, id_, why, first=authoritative and provisional)
     work.outcome.notes += v2_patient.warnings(person)
-    if authoritative:
-        persons.remember(work.connection, work.site, work.feed, id_, person)
+    if authoritative and persons.remember(work.connection, work.site, work.feed, id_, person):
+        merging.ask_to_move(work.connection, work.organisation, id_, work.now)
     change = Change(work.now, f"numbers of {work.header.kind}", work.base)
     work.outcome.effects += merging.lend(work.connection, work.site, id_, change)
 

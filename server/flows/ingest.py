@@ -6,7 +6,6 @@ acknowledged.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from mmap import MADV_DONTNEED, mmap
 from typing import Any
@@ -15,11 +14,11 @@ from sqlalchemy import Connection
 
 from dicom import errors as dicom_errors
 from dicom import files
-from dicom.facts import InstanceFacts, Issuer, Number, PatientFacts
+from dicom.facts import InstanceFacts
 from dicom.sink import Receipt, Sink, StoreRequest
 from server import clock
 from server.errors import Full, TooLarge
-from server.flows import patients
+from server.flows import current, patients
 from server.flows.arrivals import Arrival, arrive, instance_row, series_row, study_row
 from server.flows.audit import Event
 from server.flows.likeness import same_object
@@ -195,7 +194,7 @@ def _claim(
     facts = arrival.header.facts
     claims = index.claims(connection, site.organisation, facts.study.uid)
     for row in claims:
-        if patients.same_person(site, _header_of(row), facts.patient):
+        if patients.same_person(site, current.header_of(row), facts.patient):
             warn = ((COERCED, _SECOND_CLAIM),) if row.held else ()
             if facts.study.accession.value != row.accession:
                 key = StudyKey(site.organisation, facts.study.uid, row.claim)
@@ -226,17 +225,6 @@ _UNCONFIRMED = "kept apart: number known with other birth date or sex"
 
 def _identity_warning(filing: Filing) -> tuple[tuple[int, str], ...]:
     return ((COERCED, _UNCONFIRMED),) if filing.unconfirmed else ()
-
-
-def _header_of(row: Any) -> PatientFacts:
-    """The header that made a claim, from its row."""
-    issuer = Issuer(*json.loads(row.patient_issuer))
-    return PatientFacts(
-        name=row.patient_name,
-        number=Number(row.patient_number, issuer),
-        birth_date=row.patient_birth_date,
-        sex=row.patient_sex,
-    )
 
 
 def _other_content(

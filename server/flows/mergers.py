@@ -15,7 +15,7 @@ from hl7.facts import AdtFacts, Merge, PatientFacts, PriorFacts
 from hl7.types import Identifier
 from server.flows import admissions, feeds, merging, patients, persons
 from server.flows.writing import Json, Work
-from server.store import identities, jobs
+from server.store import identities
 from server.store.identities import Joining
 from server.store.resources import Change
 
@@ -217,7 +217,7 @@ def _rename(work: Work, pair: Pair, id_: str) -> None:
     identities.set_facts(work.connection, work.organisation, id_, text, issuer=system)
     change = Change(work.now, f"number of {work.header.kind}", work.base)
     work.outcome.effects += merging.lend(work.connection, work.site, id_, change)
-    jobs.add(work.connection, work.organisation, merging.MOVE, id_, now=work.now, run_at=work.now)
+    merging.ask_to_move(work.connection, work.organisation, id_, work.now)
 
 
 def _hold(work: Work, pair: Pair, rule: str, records: "tuple[str, ...] | list[str]") -> None:

@@ -47,7 +47,7 @@ def merge(connection: Connection, site: Site, told: Joining, change: Change) -> 
     _flip(connection, organisation, told, RETIRED, gone, change.now)
     effects = _put(connection, organisation, patient_links.retired(gone, told.heir), change)
     effects += lend(connection, site, told.patient, change)
-    _ask_to_move(connection, organisation, told.patient, change.now)
+    ask_to_move(connection, organisation, told.patient, change.now)
     return effects
 
 
@@ -72,7 +72,7 @@ def unmerge(connection: Connection, site: Site, id_: str, change: Change) -> lis
     for one in above:
         body = shown(connection, organisation, one, _body(connection, organisation, one), lent)
         effects += _put(connection, organisation, body, change)
-    _ask_to_move(connection, organisation, id_, change.now)
+    ask_to_move(connection, organisation, id_, change.now)
     return effects
 
 
@@ -117,7 +117,7 @@ def join_unissued(connection: Connection, site: Site, told: Joining, change: Cha
     if row is not None and not row.deleted:
         owner = Owner(site.organisation, row.filed_under, row.hidden)
         resources.withdraw(connection, owner, wire.read(row.text), change)
-    _ask_to_move(connection, site.organisation, told.patient, change.now)
+    ask_to_move(connection, site.organisation, told.patient, change.now)
 
 
 def _flip(
@@ -128,7 +128,8 @@ def _flip(
     tokens.end_for(connection, organisation, told.patient, now=now)
 
 
-def _ask_to_move(connection: Connection, organisation: int, id_: str, now: int) -> None:
+def ask_to_move(connection: Connection, organisation: int, id_: str, now: int) -> None:
+    """Ask for what belongs to a record to tell of whose it is by now."""
     jobs.add(connection, organisation, MOVE, id_, now=now, run_at=now)
 
 

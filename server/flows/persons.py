@@ -165,11 +165,14 @@ def _bind(
 
 def remember(
     connection: Connection, site: Site, feed: Feed, id_: str, person: PatientFacts
-) -> None:
-    """Keep what the source of a record says of the person: later comers are compared with it."""
+) -> bool:
+    """Keep what the source of a record says of the person: later comers are compared with it.
+
+    True when that corrects what was known: images that say otherwise are served anew.
+    """
     row = people.patient_row(connection, site.organisation, id_)
     if row is None:
-        return
+        return False
     before = patients.load_facts(row.facts)
     said = header_of(person, [])
     after = replace(
@@ -180,6 +183,8 @@ def remember(
     )
     text = patients.dump_facts(after)
     identities.set_facts(connection, site.organisation, id_, text, told_by=feed.name)
+    known = (before.birth_date, before.sex)
+    return any(known) and known != (after.birth_date, after.sex)
 
 
 def told(connection: Connection, site: Site, id_: str) -> bool:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dicom import files, frames
+from dicom import coerce, files, frames
+from dicom.coerce import Coercion
 from dicom.errors import Undecodable
 from dicom.json_model import WORDS
-from dicom.part10 import EXPLICIT_BIG
+from dicom.part10 import EXPLICIT_BIG, deflate, encoding_of, seen_encoding
 from server.errors import Missing
-from server.flows import reach
+from server.flows import current, reach
 from server.flows.access import Grant
 from server.flows.audit import Reading
 from server.flows.query import absolute
@@ -73,18 +74,50 @@ class Copy:
     chunks: Iterable[bytes]
 
 
-def copy(house: House, row: Any) -> Copy:
-    """The stored object, its data set byte for byte.
+def copy(house: House, claim: Any, row: Any) -> Copy:
+    """An object of a claim, its data set byte for byte unless its patient was changed since.
 
     A preamble that is neither zero nor TIFF is zeroed; file meta that never came is written.
     """
-    head = _head(house, row)
-    return Copy(_length(head, row), _follow(house, head, row))
+    head, rest = _begin(house, claim, row)
+    return Copy(len(head) + row.size - rest, _follow(house, head, row, rest))
 
 
-def lengths(house: House, rows: Iterable[Any]) -> list[int]:
+def lengths(house: House, selection: Selection) -> list[int]:
     """How long the copies will be. Finds out before the first byte leaves if one cannot be read."""
-    return [_length(_head(house, row), row) for row in rows]
+    found = []
+    for row in selection.rows:
+        head, rest = _begin(house, selection.claim, row)
+        found.append(int(len(head) + row.size - rest))
+    return found
+
+
+def etag(selection: Selection) -> str:
+    """Names one object in the form in which it is served."""
+    form = f"-{selection.claim.coerced:x}" if selection.claim.coerced else ""
+    return f'"{selection.rows[0].sha256}{form}"'
+
+
+def _begin(house: House, claim: Any, row: Any) -> tuple[bytes, int]:
+    """What a copy begins with, and from where on the stored bytes follow."""
+    meta, change = _head(house, row), current.coercion(claim)
+    if change is None:
+        return meta, row.dataset_offset
+    if row.deflated:
+        return meta + _deflated(house, row, change), row.size
+    with house.blobs.map(row.blob) as mapped, memoryview(mapped) as view:
+        encoding = seen_encoding(view, row.dataset_offset) or encoding_of(row.transfer_syntax)
+        head, rest = coerce.head(view, row.dataset_offset, encoding, change)
+    return meta + head, rest
+
+
+def _deflated(house: House, row: Any, change: Coercion) -> bytes:
+    """The coerced data set of an object that is compressed as a whole."""
+    whole = house.blobs.read(row.blob, 0, row.size)
+    data = files.inflated(whole, row.dataset_offset, files.Limits())
+    with memoryview(data) as view:
+        head, rest = coerce.head(view, 0, encoding_of(row.transfer_syntax), change)
+        return deflate(head + view[rest:])
 
 
 def _head(house: House, row: Any) -> bytes:
@@ -95,13 +128,9 @@ def _head(house: House, row: Any) -> bytes:
     return head if row.preamble_clean else bytes(_PREAMBLE) + head[_PREAMBLE:]
 
 
-def _length(head: bytes, row: Any) -> int:
-    return len(head) + int(row.size - row.dataset_offset)
-
-
-def _follow(house: House, head: bytes, row: Any) -> Iterator[bytes]:
+def _follow(house: House, head: bytes, row: Any, rest: int) -> Iterator[bytes]:
     """Head and data set, the first chunk together: most objects are sent in one piece."""
-    body = house.blobs.stream(row.blob, row.dataset_offset)
+    body = house.blobs.stream(row.blob, rest)
     yield head + next(body, b"")
     yield from body
 
@@ -116,7 +145,7 @@ def metadata(house: House, grant: Grant, selection: Selection) -> Iterator[str]:
             models = dicom_search.models(connection, grant.organisation, uids)
         for row in rows:
             address = f"{study}/series/{row.series}/instances/{row.uid}"
-            yield absolute(models[row.uid], address)
+            yield absolute(current.model(selection.claim, models[row.uid]), address)
 
 
 @dataclass(frozen=True, slots=True)

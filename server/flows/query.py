@@ -8,7 +8,7 @@ from typing import Any
 from dicom.json_model import attribute, keyword_of, subset, tag_of
 from dicom.query import KEYS, LEVELS, BadQuery, Match, at_level, attributes, match, person_name
 from server.errors import Invalid
-from server.flows import access, reach
+from server.flows import access, current, reach
 from server.flows.access import Grant
 from server.flows.audit import Reading
 from server.flows.sites import House
@@ -192,7 +192,7 @@ class _Writer:
     def _item(self, row: Any, whole: Whole, model: str) -> dict[str, Any]:
         level = self._asked.level
         address = self._address(row)
-        found = self._stored(model, address)
+        found = self._stored(current.model(row, model), address)
         found["00080005"] = attribute("CS", ["ISO_IR 192"])
         found["00080056"] = attribute("CS", ["ONLINE"])
         found["00081190"] = attribute("UR", [address])

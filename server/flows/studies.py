@@ -21,7 +21,7 @@ from fhir.imaging_study import (
 )
 from fhir.patient_links import filled, says_nothing
 from server import clock
-from server.flows import joining, merging, papers
+from server.flows import current, joining, merging, papers
 from server.flows.names import accession_key, request_keys
 from server.flows.patients import Site, load_facts
 from server.flows.seeing import Snapshot, snapshot
@@ -140,6 +140,7 @@ def _store(
     _store_person(connection, site, seen, person, change)
     owner = Owner(organisation, seen.row.filed_under, seen.row.held)
     resources.put(connection, owner, study, change)
+    current.follow(connection, seen.key, seen.row, _header(seen.record), change.now)
     if not seen.row.held:
         links.keep(connection, organisation, "ImagingStudy", study["id"], _keys(site, seen))
         joining.ask(connection, organisation, study["id"], change.now)

@@ -51,6 +51,7 @@ _UIDS = frozenset({"0020000D", "0020000E", "00080018"})
 _PROBED = frozenset({"00080050", "00080061", "00080090", "00100010", "00100020", "00100030"})
 FEW = 1000
 _STUDY = (
+    "coerced",
     "patient_number",
     "patient_issuer",
     "patient_name",

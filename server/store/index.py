@@ -102,6 +102,15 @@ def add_study(connection: Connection, key: StudyKey, values: dict[str, Any]) -> 
     add_key(connection, key, "accession", values["accession"])
 
 
+def set_patient(connection: Connection, key: StudyKey, values: dict[str, Any]) -> None:
+    """Let a claim show another patient, and be found by that name alone."""
+    connection.execute(update(study).where(*_is(study, "uid", key)).values(**values))
+    names = [*_is(study_key, "study", key), study_key.c.role == "patient"]
+    connection.execute(study_key.delete().where(*names))
+    for group in name_groups(values["patient_name"]):
+        add_key(connection, key, "patient", group)
+
+
 def add_key(connection: Connection, key: StudyKey, role: str, value: str) -> None:
     """Make a claim findable by a value; nothing happens if it is already, or the value is empty."""
     if value:

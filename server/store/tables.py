@@ -103,7 +103,8 @@ review = Table(
 Index("ux_review_key", review.c.organisation, review.c.key, unique=True)
 Index(None, review.c.organisation, review.c.state, review.c.created)
 
-# The DICOM index. `claim` numbers the patients that claim one study UID: 0 came first.
+# The DICOM index. `claim` numbers the patients that claim one study UID: 0 came first. The patient_
+# columns tell who is served; once that differs from the objects, `header` has what those say.
 study = Table(
     "study",
     metadata,
@@ -120,6 +121,8 @@ study = Table(
     text_column("patient_name"),
     text_column("patient_birth_date"),
     text_column("patient_sex"),
+    text_column("header"),
+    int_column("coerced"),
     text_column("date"),
     text_column("time"),
     text_column("accession"),

@@ -61,7 +61,7 @@ def objects(call: Call) -> Response:
         if single:
             offers.append(Offer(DICOM, transfer_syntax=syntax))
         offer = chosen(offers, "objects are served in the transfer syntax they are stored in")
-    etag = f'"{selection.rows[0].sha256}"' if single else ""
+    etag = pixels.etag(selection) if single else ""
     if single and is_fresh(etag):
         return unchanged(etag)
     if offer.name == DICOM:
@@ -75,7 +75,7 @@ def objects(call: Call) -> Response:
 
 def _one_object(call: Call, selection: Selection) -> Response:
     row, tally = selection.rows[0], Tally()
-    copy = pixels.copy(call.house, row)
+    copy = pixels.copy(call.house, selection.claim, row)
     response = streamed(call, selection, _dicom_type(row), tally.whole(copy.chunks), tally)
     response.content_length = copy.length
     return response
@@ -84,13 +84,15 @@ def _one_object(call: Call, selection: Selection) -> Response:
 def _many_objects(call: Call, selection: Selection) -> Response:
     """Every object as a part. The length is said first, so that nobody takes half for the whole."""
     tally, boundary = Tally(), secrets.token_hex(16)
-    lengths = pixels.lengths(call.house, selection.rows)
+    lengths = pixels.lengths(call.house, selection)
     headers = [
         {"Content-Type": _dicom_type(row), "Content-Length": str(length)}
         for row, length in zip(selection.rows, lengths, strict=True)
     ]
     frame = multipart.write(((fields, ()) for fields in headers), boundary)
-    bodies = (tally.whole(pixels.copy(call.house, row).chunks) for row in selection.rows)
+    bodies = (
+        tally.whole(pixels.copy(call.house, selection.claim, row).chunks) for row in selection.rows
+    )
     chunks = multipart.write(zip(headers, bodies, strict=True), boundary)
     kind = multipart.content_type(boundary, DICOM)
     response = streamed(call, selection, kind, chunks, tally)
@@ -106,7 +108,8 @@ def metadata(call: Call) -> Response:
     """The DICOM JSON of a study, series or instance: stored texts, joined (PS3.18 10.4.1.1.3)."""
     selection = selected(call)
     kind = json_type()
-    etag = f'W/"{selection.claim.changed}-{selection.claim.claim}"'
+    claim = selection.claim
+    etag = f'W/"{claim.changed}-{claim.claim}-{claim.coerced}"'
     if is_fresh(etag):
         return unchanged(etag)
     tally = Tally()

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.support.browser import Window, chromium, window
 from tests.support.consignments import available, debians, deliver
+from tests.support.gallery import Gallery, gallery, looking
 from tests.support.keyring import keyring
 from tests.support.practice import Practice, practice
 from tests.support.server import running
@@ -36,6 +37,13 @@ def surgery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
 
 
 @pytest.fixture(scope="session")
+def halls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    """A practice with more to look at, for tests that leave its records as they are."""
+    with gallery(tmp_path_factory.mktemp("halls")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests; each window has cookies of its own."""
     with chromium() as started:
@@ -53,3 +61,10 @@ def desk(browser: Browser) -> Iterator[Window]:
 def page(desk: Window) -> Page:
     """The page of that window."""
     return desk.page
+
+
+@pytest.fixture
+def alice(browser: Browser, halls: Gallery) -> Iterator[Page]:
+    """The viewer's page in a window of Alice's, who may see all that is hers."""
+    with looking(browser, halls) as shown:
+        yield shown.page

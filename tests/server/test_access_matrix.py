@@ -159,6 +159,8 @@ def test_every_address_without_a_scope_says_why() -> None:
         *(f"/oauth/{name}" for name in OAUTH),
         *(f"/s/{name}" for name in ("", "<token>", "link.css", "watch.js")),
         "/oauth/register/<client>",
+        "/apps/viewer/",
+        "/apps/viewer/<path:file>",
     }
     assert all(len(why) > 10 for why in public.values())
 

@@ -1,5 +1,6 @@
 """Merges by a feed and by an operator: everything follows, nobody gains, all of it can be undone."""
 
+import io
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
+from sqlalchemy import select
 
 from fhir.search import parse
 from server import clock
 from server.errors import Denied, Unauthenticated
-from server.flows import curating, feeds, grants, mergers, message_log, resources, searching
-from server.flows.sites import House
+from server.flows import curating, feeds, grants, mergers, message_log, pixels, resources, searching
+from server.flows.access import Grant
+from server.flows.sites import HOME, House
+from server.store import tables
+from tests.support.dicom_objects import SYNTAXES, identified, part10
 from tests.support.examination import (
     ADT,
     ORDER,
@@ -321,3 +327,45 @@ def found(house: House, token: str, patient_id: str) -> Any:
     page, reading = searching.search(house, grant, question, count=10)
     reading.end()
     return page.matches
+
+
+def served(house: House) -> Any:
+    """The one object as WADO-RS sends it, read by pydicom, and its ETag."""
+    with house.database.read() as connection:
+        (study,) = connection.execute(select(tables.study)).fetchall()
+    grant = Grant("g", HOME, "cli", "system", everyone=True)
+    selection = pixels.select(house, grant, study.uid)
+    copy_ = pixels.copy(house, selection.claim, selection.rows[0])
+    data = b"".join(copy_.chunks)
+    assert [len(data)] == [copy_.length] == pixels.lengths(house, selection)
+    return dcmread(io.BytesIO(data)), pixels.etag(selection), data
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_objects_are_served_with_the_number_that_the_patient_has_now(
+    house: House, syntax: str
+) -> None:
+    """House rule 4, for every way of writing a data set."""
+    made = identified()
+    made.PatientID, made.IssuerOfPatientID = OLD, "HOSP"
+    store(house, part10(made, syntax))
+    before, etag, stored = served(house)
+    assert before.PatientID == OLD
+    send(house, packed("ADT^A47^ADT_A30", NEW_PID, MRG, control="C1"))
+    after, other, _ = served(house)
+    (item,) = after.OriginalAttributesSequence
+    assert (after.PatientID, item.ModifiedAttributesSequence[0].PatientID) == ("7NEW7", OLD)
+    assert other != etag
+    store(house, part10(made, syntax))  # the modality still sends the old number
+    send(house, packed("ADT^A47^ADT_A30", PID, "MRG|7NEW7^^^HOSP^MR", control="C2"))
+    assert served(house)[1:] == (etag, stored)
+
+
+def test_a_correction_of_the_birth_date_reaches_the_images(house: House) -> None:
+    made = identified()
+    made.PatientID, made.IssuerOfPatientID, made.PatientBirthDate = OLD, "HOSP", "19700101"
+    store(house, part10(made))
+    send(house, ADT)
+    assert "OriginalAttributesSequence" not in served(house)[0]
+    send(house, packed("ADT^A08^ADT_A01", PID.replace("19700101", "19700102"), control="A2"))
+    assert served(house)[0].PatientBirthDate == "19700102"

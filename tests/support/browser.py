@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.support.tree import ROOT
 
@@ -71,6 +71,7 @@ def chromium() -> Iterator[Browser]:
     """Debian's Chromium without a screen; skips where it is missing."""
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is missing: run `make peers`")
+    expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         try:

@@ -629,6 +629,8 @@ def upgrade() -> None:
     sa.Column('patient_name', sa.Text(), server_default='', nullable=False),
     sa.Column('patient_birth_date', sa.Text(), server_default='', nullable=False),
     sa.Column('patient_sex', sa.Text(), server_default='', nullable=False),
+    sa.Column('header', sa.Text(), server_default='', nullable=False),
+    sa.Column('coerced', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('date', sa.Text(), server_default='', nullable=False),
     sa.Column('time', sa.Text(), server_default='', nullable=False),
     sa.Column('accession', sa.Text(), server_default='', nullable=False),
