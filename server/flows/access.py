@@ -116,14 +116,14 @@ def named(grant: Grant, patients: Iterable[str]) -> None:
 
 
 def check(
-    grant: Grant, *, organisation: int, filed_under: str, hidden: bool, study: str = ""
+    grant: Grant, *, organisation: int, filed_under: str, hidden: bool, study: str | None = None
 ) -> None:
-    """Raise Missing or Denied unless the grant reaches one owned row."""
+    """Raise Missing or Denied unless the grant reaches one owned row, of a study if one is given."""
     if organisation != grant.organisation or (hidden and not grant.sees_held):
         raise Missing("there is no such resource here")
     if not admits_patient(grant, filed_under):
         raise Denied("this belongs to a patient that the token does not reach")
-    if grant.studies is not None and study not in grant.studies:
+    if grant.studies is not None and study is not None and study not in grant.studies:
         raise Denied("the token does not reach this study")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.keyring import keyring
 from tests.support.library import Library
+from tests.support.practice import Practice, practice
 from tests.support.records import Archive, fill
 from tests.support.server import running
 
@@ -18,3 +19,10 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         archive = Archive(keys.house)
         fill(archive, Random(3), patients=30, studies=80)
         yield Library(server, archive, keys.token("system/*.cruds"))
+
+
+@pytest.fixture(scope="session")
+def surgery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
+    """A practice whose patients get links."""
+    with practice(tmp_path_factory.mktemp("surgery")) as made:
+        yield made

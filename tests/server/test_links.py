@@ -3,7 +3,7 @@
 import json
 import re
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 import requests
+from click.testing import CliRunner
 from sqlalchemy import select
 
 from server import clock
+from server.__main__ import cli
 from server.errors import Busy, Conflict, Fault, Invalid, Missing, Unauthenticated
 from server.flows import answers, links, opening
 from server.flows.answers import DAY
@@ -23,16 +25,10 @@ from server.store.share_tables import share, share_throttle
 from server.store.tables import audit
 from tests.support.holder import BORN, Holder, link, opened, told, words
 from tests.support.houses import add_patient
-from tests.support.practice import Practice, practice
+from tests.support.practice import Practice
 from tests.support.scenes import ALICES, BOBS
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def surgery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
-    with practice(tmp_path_factory.mktemp("links")) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +40,19 @@ def forgotten(surgery: Practice) -> None:
 
 def made_for(surgery: Practice, name: str = "Alice", factor: str = "pin", **more: Any) -> Made:
     return link(surgery.keys, surgery.patients[name], factor, **more)
+
+
+def command(surgery: Practice) -> Callable[..., str]:
+    """Run `share …` on the server's data, in this process; gives what it prints."""
+    settings = {"TRIPTYCH_DATA": str(surgery.server.data)}
+
+    def run(*words: str) -> str:
+        done = CliRunner(env=settings).invoke(cli, ["share", *words])
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.stdout
+
+    return run
 
 
 def row(surgery: Practice, made: Made) -> Any:
@@ -84,19 +93,20 @@ def test_nothing_that_is_handed_over_tells_who_it_is_about_or_the_answer(surgery
 
 def test_a_link_is_listed_extended_revoked_and_has_a_log(surgery: Practice) -> None:
     made = made_for(surgery, "Bob", label="for his sister")
-    bob, run = surgery.patients["Bob"], surgery.server.run
-    listed = told(run("share", "list", "--patient", bob, check=False).stdout)
+    bob, run = surgery.patients["Bob"], command(surgery)
+    listed = told(run("list", "--patient", bob))
     mine = next(one for one in listed if one["id"] == made.id)
     assert (mine["state"], mine["label"]) == ("open", "for his sister")
     assert mine["studies"] == [BOBS]
     assert made.token not in json.dumps(listed)
     wrong(surgery, made, 5)
-    assert run("share", "extend", made.id, "--expires", "20d")["expires"] > mine["expires"]
+    (extended,) = told(run("extend", made.id, "--expires", "20d"))
+    assert extended["expires"] > mine["expires"]
     opened(surgery.server.base, made)
-    assert run("share", "revoke", made.id)["state"] == "revoked"
-    refused = run("share", "extend", made.id, "--expires", "20d", check=False)
-    assert "make a new one" in refused.stderr
-    log = told(run("share", "log", made.id, check=False).stdout)
+    assert told(run("revoke", made.id)) == [{"id": made.id, "state": "revoked"}]
+    with pytest.raises(Conflict, match="make a new one"):
+        run("extend", made.id, "--expires", "20d")
+    log = told(run("log", made.id))
     kinds = [(one["action"], one["outcome"]) for one in reversed(log)]
     assert kinds == [
         ("create", "0"),
@@ -232,9 +242,7 @@ def test_a_wrong_answer_takes_as_long_where_there_is_no_link(surgery: Practice) 
         for name, token in (("known", made.token), ("unknown", answers.draw_token("pin"))):
             start = perf_counter()
             with pytest.raises(Unauthenticated):
-                opening.open_link(
-                    house, Handle(token), "1", address=f"10.0.{number}.1", now=now
-                )
+                opening.open_link(house, Handle(token), "1", address=f"10.0.{number}.1", now=now)
             times[name].append(perf_counter() - start)
     known, unknown = (statistics.median(found) for found in times.values())
     assert max(known, unknown) < 2 * min(known, unknown), times
