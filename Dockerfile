@@ -19,10 +19,11 @@ COPY dicom /srv/triptych/dicom
 COPY fhir /srv/triptych/fhir
 COPY hl7 /srv/triptych/hl7
 COPY server /srv/triptych/server
+COPY smart_apps /srv/triptych/smart_apps
 WORKDIR /srv/triptych
 # Native code that misses a library of the system should fail here, not on the first picture.
 RUN /opt/triptych/bin/python -c "import gdcm, imagecodecs, jpeg_ls, openjpeg, psycopg, simplejpeg" \
-    && /opt/triptych/bin/python -m compileall -q dicom fhir hl7 server
+    && /opt/triptych/bin/python -m compileall -q dicom fhir hl7 server smart_apps
 ENV PATH=/opt/triptych/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 TRIPTYCH_DATA=/data TRIPTYCH_HOST=0.0.0.0
 USER 10001
 VOLUME /data

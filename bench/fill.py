@@ -19,7 +19,7 @@ from bench.objects import PATIENT, STUDY, Template, draw, uid
 from dicom.sink import Peer, StoreRequest
 from server import clock
 from server import config as settings
-from server.flows import ingest, recovery
+from server.flows import founding, ingest
 from server.flows.sites import HOME, House, open_house
 from server.flows.worker import Worker
 from server.store.fhir_tables import index_date, resource, resource_version
@@ -49,7 +49,7 @@ def fill(data: Path, first: int, count: int) -> None:
     config = settings.load({"TRIPTYCH_DATA": str(data), "TRIPTYCH_SETTLE_SECONDS": "0"})
     house = open_house(config, "fill")
     try:
-        recovery.prepare(house, clock.now())
+        founding.prepare(house, clock.now())
         seed = _seed(house, draw(objects.TINY))
         for start in range(first, first + count, _BATCH):
             numbers = range(start, min(start + _BATCH, first + count))

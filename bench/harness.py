@@ -28,11 +28,28 @@ class Scale:
     few: int = 1_000
     many: int = 100_000
     calls: int = 1_000
+    messages: int = 2_000
+    slow: int = 200
+    reports: int = 300
+    few_logged: int = 10_000
+    logged: int = 1_000_000
     full: bool = False
 
 
-TINY = Scale(1, 10, 20, 1, 2, 4, 20, 10, 30, 20)
-QUICK = Scale(large=40, small=150, nagle=5, slices=60, beside=500, many=10_000, calls=200)
+TINY = Scale(1, 10, 20, 1, 2, 4, 20, 10, 30, 20, 40, 10, 8, 50, 100)
+QUICK = Scale(
+    large=40,
+    small=150,
+    nagle=5,
+    slices=60,
+    beside=500,
+    many=10_000,
+    calls=200,
+    messages=600,
+    slow=100,
+    reports=100,
+    logged=100_000,
+)
 
 
 @dataclass(frozen=True, slots=True)

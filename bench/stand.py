@@ -27,6 +27,27 @@ _TOKEN_SECONDS = 600.0
 _ORTHANC = "/usr/sbin/Orthanc"
 _DICOMWEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 _STORESCP = "/usr/bin/storescp"
+_PYTHON_HL7 = Path(__file__).parents[1] / ".peers" / "python-hl7" / "bin" / "python"
+_PYTHON_HL7_SERVER = """
+import asyncio, sys
+import hl7.mllp
+
+async def serve(reader, writer):
+    try:
+        while not writer.is_closing():
+            message = await reader.readmessage()
+            writer.writemessage(message.create_ack("AA"))
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+async def main():
+    port = int(sys.argv[1])
+    async with await hl7.mllp.start_hl7_server(serve, "127.0.0.1", port, limit=1 << 20) as server:
+        await server.serve_forever()
+
+asyncio.run(main())
+"""
 _SCOPE = "system/*.cruds"
 # Both as `make peers` leaves them, but for what keeps a bench from being one: logins, other limits.
 _ORTHANC_SETTINGS: dict[str, Any] = {
@@ -104,7 +125,7 @@ class Ours(Process):
         return lambda: [
             process
             for child in psutil.Process(self.process.pid).children()
-            if child.cmdline()[-1:] == [name]
+            if child.name() == f"triptych-{name}"
             for process in (child, *child.children(recursive=True))
         ]
 
@@ -162,7 +183,7 @@ class Stand:
         if not line.startswith("ready "):
             raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
         said = json.loads(line.removeprefix("ready "))
-        ports = {"http": said["http"], "dimse": said["dimse"]}
+        ports = {"http": said["http"], "dimse": said["dimse"], "mllp": said["mllp"]}
         ours = Ours(process, data, ports, said["base"], env)
         self._stack.callback(ours.stop)
         return ours
@@ -196,6 +217,23 @@ class Stand:
         (port,) = _free_ports(1)
         command = [sys.executable, "-m", "bench.limit_scp", str(port), str(folder)]
         return self._start(command, folder, {"dimse": port})
+
+    def limit_mllp(self, kind: str) -> Process:
+        """A measuring rod for the HL7 door, `append` or `hl7apy`: see bench.limit_mllp."""
+        folder = self.new_folder(f"mllp-{kind}")
+        (port,) = _free_ports(1)
+        command = [sys.executable, "-m", "bench.limit_mllp", kind, str(port), str(folder)]
+        return self._start(command, folder, {"mllp": port})
+
+    def python_hl7(self) -> Process | None:
+        """python-hl7's own server, which parses and answers; None where it is missing."""
+        if not _PYTHON_HL7.exists():
+            say("python-hl7 is missing: its column stays empty (make peers)")
+            return None
+        folder = self.new_folder("python-hl7")
+        (port,) = _free_ports(1)
+        command = [str(_PYTHON_HL7), "-I", "-c", _PYTHON_HL7_SERVER, str(port)]
+        return self._start(command, folder, {"mllp": port})
 
     def limit_app(self) -> Process:
         """Our limit of HTTP: see bench.limit_app. What it serves is put into its folder."""

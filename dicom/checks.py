@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 
 from dicom import tags
 from dicom.dataset import DataSet
@@ -101,6 +102,7 @@ def _note_times(facts: InstanceFacts, warn: Callable[[str], None]) -> None:
             warn(f"{name} is not a time")
 
 
+@lru_cache(maxsize=1024)  # a series has one or two
 def _is_date(value: str) -> bool:
     """YYYYMMDD, or YYYY.MM.DD as ACR-NEMA wrote it (PS3.5 6.2)."""
     digits = value.replace(".", "") if re.fullmatch(r"\d{4}\.\d\d\.\d\d", value) else value

@@ -140,6 +140,61 @@ class Pixels:
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """One content item of a structured report (PS3.3 C.17.3.2), in the order of the document.
+
+    `depth` is 0 below the root. `text` is what TEXT, PNAME, DATE, TIME, DATETIME and UIDREF say,
+    and the number of a NUM; `code` is the value of a CODE, else the unit of a NUM; `absent` is the
+    qualifier of a NUM without a number.
+    """
+
+    depth: int = 0
+    relationship: str = ""
+    kind: str = ""
+    concept: Code = Code()
+    text: str = ""
+    code: Code = Code()
+    absent: Code = Code()
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """An encapsulated document (PS3.3 C.24.2): where its bytes lie, without the padding byte.
+
+    Of a deflated object `offset` counts in the inflated data set. `sha1` is hexadecimal.
+    """
+
+    media_type: str = ""
+    offset: int = 0
+    length: int = 0
+    sha1: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a report or encapsulated document says, and who answers for it (PS3.3 C.17.2, C.24.1).
+
+    `verified` is the latest Verification DateTime, `evidence` the studies of the current
+    procedure, `predecessors` the SOP Instance UIDs of earlier versions. `cut` says that there are
+    more content items than were kept.
+    """
+
+    title: Code = Code()
+    completion: str = ""
+    verification: str = ""
+    preliminary: str = ""
+    verified: str = ""
+    verifiers: tuple[Person, ...] = ()
+    authors: tuple[Person, ...] = ()
+    predecessors: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    number: str = ""
+    items: tuple[Item, ...] = ()
+    cut: bool = False
+    enclosed: Enclosed = Enclosed()
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceFacts:
     """Everything the index, the mapping and the frame reader need of one instance."""
 
@@ -158,4 +213,5 @@ class InstanceFacts:
     image_laterality: tuple[str, ...] = ()
     requests: tuple[Request, ...] = ()
     pixels: Pixels = Pixels()
+    document: Document = Document()
     warnings: tuple[str, ...] = field(default_factory=tuple)

@@ -1,28 +1,30 @@
 """Facts of one instance out of its data set: what the index, the mapping and the worklist need."""
 
 from collections.abc import Iterable
-from itertools import zip_longest
 
 from dicom import tags
 from dicom.dataset import DataSet
+from dicom.document_read import (
+    ENCAPSULATED,
+    KEY_OBJECT_SELECTION,
+    STRUCTURED_REPORTS,
+    read_document,
+)
 from dicom.facts import (
     Code,
     InstanceFacts,
     Issuer,
     Number,
     PatientFacts,
-    Person,
     Pixels,
     Request,
     SeriesFacts,
     StudyFacts,
 )
+from dicom.macros import codes, first, people, text_or_meaning
 
 # Document titles and descriptions that say what an object is (mapping: instance.title).
-_KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 _KEY_OBJECT_DESCRIPTION = "113012"
-_DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
-_STRUCTURED_REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 _PRESENTATION_STATES = "1.2.840.10008.5.1.4.1.1.11."
 
 # Laterality written as a region modifier (PS3.16 CID 244, SNOMED CT and its SRT spelling).
@@ -57,6 +59,7 @@ def read_facts(data_set: DataSet, transfer_syntax: str, pixels: Pixels) -> Insta
         image_laterality=_image_laterality(data_set),
         requests=_requests(data_set),
         pixels=pixels,
+        document=read_document(data_set, sop_class),
     )
 
 
@@ -70,10 +73,10 @@ def _patient(data_set: DataSet) -> PatientFacts:
         birth_date=text(tags.PatientBirthDate),
         sex=text(tags.PatientSex),
         removed=text(tags.PatientIdentityRemoved).upper() == "YES",
-        species=_text_or_meaning(
+        species=text_or_meaning(
             data_set, tags.PatientSpeciesDescription, tags.PatientSpeciesCodeSequence
         ),
-        breed=_text_or_meaning(
+        breed=text_or_meaning(
             data_set, tags.PatientBreedDescription, tags.PatientBreedCodeSequence
         ),
     )
@@ -117,66 +120,6 @@ def _accession(item: DataSet) -> Number:
     return _number(item, tags.AccessionNumber, tags.IssuerOfAccessionNumberSequence)
 
 
-def _text_or_meaning(data_set: DataSet, text_tag: int, code_tag: int) -> str:
-    """A description, else the meaning of the code beside it."""
-    return data_set.text(text_tag) or next(
-        (code.meaning for code in _codes(data_set, code_tag)), ""
-    )
-
-
-def _codes(item: DataSet, tag: int) -> tuple[Code, ...]:
-    """Code sequence items (PS3.3 table 8.8-1) that carry a value or a meaning."""
-    items = item.items(tag)
-    if not items:
-        return ()
-    codes = (_code(entry) for entry in items)
-    return tuple(code for code in codes if code.value or code.meaning)
-
-
-def _code(item: DataSet) -> Code:
-    text = item.text
-    scheme = text(tags.CodingSchemeDesignator)
-    return Code(
-        text(tags.CodeValue) or text(tags.LongCodeValue) or item.whole(tags.URNCodeValue),
-        scheme,
-        text(tags.CodeMeaning),
-        text(tags.CodingSchemeUID) or _scheme_uid(item, scheme),
-    )
-
-
-def _scheme_uid(item: DataSet, scheme: str) -> str:
-    """UID of a coding scheme that the object itself identifies (0008,0110)."""
-    root = item
-    while root.parent is not None:
-        root = root.parent
-    for entry in root.items(tags.CodingSchemeIdentificationSequence):
-        if entry.text(tags.CodingSchemeDesignator) == scheme:
-            return entry.text(tags.CodingSchemeUID)
-    return ""
-
-
-def _people(item: DataSet, names_tag: int, ids_tag: int) -> tuple[Person, ...]:
-    """Persons by name, with the identification items that stand in the same order."""
-    names, ids = item.texts(names_tag), item.items(ids_tag)
-    if not names and not ids:
-        return ()
-    people = (_person(name or "", entry) for name, entry in zip_longest(names, ids))
-    return tuple(person for person in people if person.name or person.codes)
-
-
-def _person(name: str, item: DataSet | None) -> Person:
-    """Person Identification macro (PS3.3 table 10-1)."""
-    if item is None:
-        return Person(name)
-    codes = _codes(item, tags.PersonIdentificationCodeSequence)
-    institution = _text_or_meaning(item, tags.InstitutionName, tags.InstitutionCodeSequence)
-    return Person(name, codes, institution)
-
-
-def _first(people: tuple[Person, ...]) -> Person:
-    return people[0] if people else Person()
-
-
 def _study(data_set: DataSet) -> StudyFacts:
     """General Study (PS3.3 C.7.2.1) and what an instance says of its visit and procedure."""
     text = data_set.text
@@ -187,22 +130,22 @@ def _study(data_set: DataSet) -> StudyFacts:
         number=text(tags.StudyID),
         accession=_accession(data_set),
         description=text(tags.StudyDescription),
-        referrer=_first(
-            _people(
+        referrer=first(
+            people(
                 data_set,
                 tags.ReferringPhysicianName,
                 tags.ReferringPhysicianIdentificationSequence,
             )
         ),
-        readers=_people(
+        readers=people(
             data_set,
             tags.NameOfPhysiciansReadingStudy,
             tags.PhysiciansReadingStudyIdentificationSequence,
         ),
-        procedures=_codes(data_set, tags.ProcedureCodeSequence),
+        procedures=codes(data_set, tags.ProcedureCodeSequence),
         procedure_text=text(tags.RequestedProcedureDescription),
         admission=_number(data_set, tags.AdmissionID, tags.IssuerOfAdmissionIDSequence),
-        reasons=_codes(data_set, tags.ReasonForPerformedProcedureCodeSequence),
+        reasons=codes(data_set, tags.ReasonForPerformedProcedureCodeSequence),
         location=text(tags.InstitutionalDepartmentName) or text(tags.PerformedLocation),
     )
 
@@ -220,14 +163,14 @@ def _series(data_set: DataSet) -> SeriesFacts:
         body_part=text(tags.BodyPartExamined),
         region=_region(data_set),
         laterality=text(tags.Laterality),
-        performers=_people(
+        performers=people(
             data_set,
             tags.PerformingPhysicianName,
             tags.PerformingPhysicianIdentificationSequence,
         ),
-        operators=_people(data_set, tags.OperatorsName, tags.OperatorIdentificationSequence),
+        operators=people(data_set, tags.OperatorsName, tags.OperatorIdentificationSequence),
         institution=text(tags.InstitutionName),
-        institution_codes=_codes(data_set, tags.InstitutionCodeSequence),
+        institution_codes=codes(data_set, tags.InstitutionCodeSequence),
         retrieve_url=data_set.whole(tags.RetrieveURL),
         manufacturer=text(tags.Manufacturer),
         model=text(tags.ManufacturerModelName),
@@ -249,7 +192,7 @@ def _anatomies(data_set: DataSet) -> Iterable[DataSet]:
 
 def _region(data_set: DataSet) -> tuple[Code, ...]:
     """Anatomic Region Sequence (0008,2218), that of the frames when all share one."""
-    found = (_codes(place, tags.AnatomicRegionSequence) for place in _anatomies(data_set))
+    found = (codes(place, tags.AnatomicRegionSequence) for place in _anatomies(data_set))
     regions = list(dict.fromkeys(codes for codes in found if codes))
     return regions[0] if len(regions) == 1 else ()
 
@@ -260,7 +203,7 @@ def _image_laterality(data_set: DataSet) -> tuple[str, ...]:
     for place in _anatomies(data_set):
         sides.append(place.text(tags.FrameLaterality))
         for region in place.items(tags.AnatomicRegionSequence):
-            modifiers = _codes(region, tags.AnatomicRegionModifierSequence)
+            modifiers = codes(region, tags.AnatomicRegionModifierSequence)
             sides += [_SIDES.get(code.value, "") for code in modifiers]
     return tuple(dict.fromkeys(side for side in sides if side))
 
@@ -307,27 +250,27 @@ def _request(item: DataSet) -> Request:
             tags.OrderFillerIdentifierSequence,
         ),
         procedure_id=text(tags.RequestedProcedureID),
-        procedure=_codes(item, tags.RequestedProcedureCodeSequence),
+        procedure=codes(item, tags.RequestedProcedureCodeSequence),
         procedure_text=text(tags.RequestedProcedureDescription),
-        requester=_first(
-            _people(
+        requester=first(
+            people(
                 item,
                 tags.RequestingPhysician,
                 tags.RequestingPhysicianIdentificationSequence,
             )
         ),
         reason_text=text(tags.ReasonForTheRequestedProcedure),
-        reasons=_codes(item, tags.ReasonForRequestedProcedureCodeSequence),
+        reasons=codes(item, tags.ReasonForRequestedProcedureCodeSequence),
     )
 
 
 def _title(data_set: DataSet, sop_class: str) -> str:
     """What a document, report or presentation state calls itself; images have no title."""
-    if sop_class == _KEY_OBJECT_SELECTION:
+    if sop_class == KEY_OBJECT_SELECTION:
         return _key_object_description(data_set) or _concept(data_set)
-    if sop_class.startswith(_STRUCTURED_REPORTS):
+    if sop_class.startswith(STRUCTURED_REPORTS):
         return _concept(data_set)
-    if sop_class.startswith(_DOCUMENTS):
+    if sop_class.startswith(ENCAPSULATED):
         return data_set.whole(tags.DocumentTitle) or _concept(data_set)
     if sop_class.startswith(_PRESENTATION_STATES):
         return data_set.text(tags.ContentLabel)
@@ -336,13 +279,13 @@ def _title(data_set: DataSet, sop_class: str) -> str:
 
 def _concept(data_set: DataSet) -> str:
     """Meaning of the document title code (0040,A043)."""
-    return next((code.meaning for code in _codes(data_set, tags.ConceptNameCodeSequence)), "")
+    return next((code.meaning for code in codes(data_set, tags.ConceptNameCodeSequence)), "")
 
 
 def _key_object_description(data_set: DataSet) -> str:
     """Text of the Key Object Description content item (PS3.16 TID 2010)."""
     for item in data_set.items(tags.ContentSequence):
-        codes = _codes(item, tags.ConceptNameCodeSequence)
-        if any(code.value == _KEY_OBJECT_DESCRIPTION for code in codes):
+        names = codes(item, tags.ConceptNameCodeSequence)
+        if any(name.value == _KEY_OBJECT_DESCRIPTION for name in names):
             return item.whole(tags.TextValue)
     return ""

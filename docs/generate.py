@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from docs import dicom_page, fhir_page, mapping_page, seen
+from docs import dicom_page, fhir_page, mapping_page, seen, smart_page
 from docs.tables import NOTE, table
 from server.app import ROUTES
 from server.config import PREFIX, SETTINGS, Setting
 from server.errors import Fault
-from server.web.routes import Public, Route, Scoped
+from server.web.routes import Linked, Public, Route, Scoped
 
 REFERENCE = Path(__file__).parent / "reference"
 HEAD = ("Address", "Methods", "Who may", "What it does", "Seen by")
@@ -27,6 +27,7 @@ def pages() -> dict[str, str]:
         "fhir.md": fhir_page.page(),
         "mapping.md": mapping_page.page(),
         "settings.md": settings_page(),
+        "smart.md": smart_page.page(),
     }
 
 
@@ -59,6 +60,8 @@ def who(route: Route) -> str:
             return f"anybody: {why}"
         case Scoped(type_, letter):
             return f"`{type_}.{letter}`"
+        case Linked(type_, letter):
+            return f"the holder of a Magic Link, for `{type_}.{letter}` of what it shows"
 
 
 def settings_page() -> str:

@@ -17,7 +17,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from dicom import files
 from dicom.facts import InstanceFacts
-from docs import seen
+from docs import papers_page, seen
 from docs.tables import NOTE, code, codes, table
 from fhir import imaging_study, patient
 from fhir.identifiers import Site
@@ -112,6 +112,15 @@ _WITH: Mapping[str, Mapping[str, Any]] = {
     "ContentLabel": {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.11.1"},
 }
 
+_ABOUT_DOCUMENTS = (
+    "Structured reports, and encapsulated documents that say whether they are verified, become DiagnosticReport;\n"
+    "other encapsulated PDF and CDA become DocumentReference; dose reports and measurement groups become\n"
+    "Observation; key objects and lists of computer-aided detection are instances only, a key object with its\n"
+    "description as title. Status: PRELIMINARY is preliminary, PARTIAL is partial, COMPLETE is final if it is\n"
+    "VERIFIED, amended if it replaces another, else preliminary. A report is also joined with the studies of its\n"
+    "Current Requested Procedure Evidence (0040,A375), and is one resource with what messages say of it.\n"
+)
+
 
 def page() -> str:
     """Return the page."""
@@ -124,7 +133,38 @@ def page() -> str:
         "stands alone. Real studies and their golden values: "
         + f"{code(seen.MAPPING)}, {code(seen.GOLDEN)}.\n\n"
         + table(("Tag", "Attribute", "Elements"), rows)
+        + "".join(_documents())
     )
+
+
+def _documents() -> Iterator[str]:
+    """Documents and requests, each kind with its table."""
+    yield f"\n{_ABOUT_DOCUMENTS}Seen by {code(seen.DOCUMENTS)}.\n"
+    for title, tried, base, told in papers_page.sections(_facts_of):
+        rows = [(_tag(name), name, codes(found)) for name, found in _found(tried, base, told)]
+        yield f"\n## {title}\n\n{table(('Tag', 'Attribute', 'Elements'), rows)}"
+
+
+def _found(
+    tried: Mapping[str, Any], base: Mapping[str, Any], told: papers_page.Told
+) -> Iterator[tuple[str, list[str]]]:
+    """Each attribute with the elements that it changes, of one kind of document."""
+    for name, value in tried.items():
+        whole = {**base, **papers_page.needed(name)}
+        before, after = told(whole), told(whole | {name: value})
+        kind = before["resourceType"]
+        changed = {path for path, _ in {*_leaves(kind, before)} ^ {*_leaves(kind, after)}}
+        yield name, _shortest(changed)
+
+
+def documents_mapped() -> Iterator[tuple[str, list[str]]]:
+    """Yield each attribute of documents and requests with the elements that it changes."""
+    for _, tried, base, told in papers_page.sections(_facts_of):
+        yield from _found(tried, base, told)
+
+
+def _facts_of(values: Mapping[str, Any]) -> InstanceFacts:
+    return _facts({**_BASE, **values})
 
 
 def mapped() -> Iterator[tuple[str, list[str]]]:

@@ -18,6 +18,50 @@ ADDRESSES = {
     "/fhir/.well-known/smart-configuration": (
         "test_a1_what_the_smart_configuration_lists_is_absolute_and_works"
     ),
+    "/fhir/.well-known/smart-styles.json": "test_a3_the_style_is_json",
+    "/.well-known/openid-configuration": (
+        "test_a5_the_openid_configuration_names_what_a_client_needs"
+    ),
+    "/oauth/jwks": "test_a5_the_published_keys_are_public_rsa_keys_with_a_kid",
+    "/oauth/authorize": "test_a2_a_request_by_get_or_post_ends_with_a_code_and_the_same_state",
+    "/oauth/continue": "test_a2_the_request_itself_answers_with_a_303_to_a_page_of_our_own",
+    "/oauth/login": "test_wrong_unknown_and_locked_answer_alike_and_five_wrong_answers_lock",
+    "/oauth/pick": "test_a2_a_proxy_and_a_clinician_pick_the_patient",
+    "/oauth/decide": (
+        "test_a2_the_page_has_a_ticked_box_for_each_scope_and_denies_what_is_unticked"
+    ),
+    "/oauth/launch": "test_a2_only_a_client_with_that_right_launches",
+    "/oauth/register": "test_a1_an_app_registers_and_its_user_is_told_that_nobody_looked_at_it",
+    "/oauth/register/<client>": (
+        "test_a1_an_entry_is_read_changed_and_ended_with_its_own_token_alone"
+    ),
+    "/oauth/apps": "test_a7_a_patient_sees_what_was_allowed_and_takes_it_back_at_once",
+    "/oauth/logout": "test_a_session_ends_when_it_is_idle_old_or_signed_out",
+    "/oauth/pages.css": "test_no_page_keeps_anybody_out",
+    "/s/": "test_a_spoken_code_opens_with_the_answer_in_the_same_form",
+    "/s/<token>": "test_unknown_wrong_locked_expired_revoked_and_used_up_answer_alike",
+    "/s/open": "test_the_first_page_asks_and_shows_no_picture_and_no_report",
+    "/s/later": "test_later_closes_the_browser_and_not_the_link",
+    "/s/link": "test_who_passed_a_link_on_sees_it_used_and_ends_it",
+    "/s/pass-on": "test_a_link_is_passed_on_once_shows_no_more_and_never_longer",
+    "/s/pass-on/end": "test_who_passed_a_link_on_sees_it_used_and_ends_it",
+    "/s/not-me": "test_this_is_not_me_closes_the_link_for_all_and_calls_the_staff",
+    "/s/pictures/<study>/<series>": (
+        "test_the_pictures_are_those_of_the_studies_and_can_be_leafed_through"
+    ),
+    "/s/pictures/<study>/<series>/thumbnail": (
+        "test_the_pictures_are_those_of_the_studies_and_can_be_leafed_through"
+    ),
+    "/s/pictures/<study>/<series>/<instance>/<frames>": (
+        "test_the_pictures_are_those_of_the_studies_and_can_be_leafed_through"
+    ),
+    "/s/pictures": "test_the_pictures_are_those_of_the_studies_and_can_be_leafed_through",
+    "/s/reports": "test_a_report_is_read_with_its_conclusion_first_and_saved",
+    "/s/reports/<id>": "test_a_report_is_read_with_its_conclusion_first_and_saved",
+    "/s/reports/<id>/text": "test_a_report_is_read_with_its_conclusion_first_and_saved",
+    "/s/documents/<id>": "test_a_document_of_a_report_comes_through_the_gate",
+    "/s/bundle": "test_a_bundle_to_keep_holds_the_link_and_passes_the_gate",
+    "/s/alive": "test_a_link_that_has_ended_shows_nothing_on_any_door",
     "/fhir/metadata": "test_a11_metadata_needs_no_token_and_says_what_is_served",
 }
 
@@ -56,6 +100,7 @@ SYNTAXES = "test_every_transfer_syntax_of_the_standard_and_private_ones_are_kept
 KEYS = "test_keys_may_be_keywords_or_tags_and_no_match_is_an_empty_list"
 FRAMES = "test_dicomweb_client_gets_frames_whose_pixels_are_pydicoms"
 MAPPING = "test_a_study_is_an_imagingstudy_of_its_patient"
+DOCUMENTS = "test_a_signed_report_is_read_by_its_patient_with_its_conclusion"
 GOLDEN = "test_the_mado_study_is_told_as_its_golden_bundle_tells_it"
 
 
@@ -63,4 +108,5 @@ def tests() -> set[str]:
     """The names of all tests that the pages lean on."""
     tables = (ADDRESSES, INTERACTIONS, RESULTS, SERVICES)
     single = {MATRIX, ERRORS, LOWER_ERRORS, PARAMETERS, SYNTAXES, KEYS, FRAMES, MAPPING, GOLDEN}
+    single |= {DOCUMENTS}
     return single.union(*(table.values() for table in tables))

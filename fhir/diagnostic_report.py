@@ -89,7 +89,7 @@ def merge(current: Json | None, report: ReportFacts, view: ReportView, context: 
         "identifier": _identifiers(old, report, context),
         "basedOn": _references(old.get("basedOn", []), view.based_on),
         "status": view.status,
-        "category": categories(section) if section or not old else old.get("category"),
+        "category": _category(old, section, context),
         "code": _code(old, report, context) or {"text": "Report"},
         "subject": {"reference": view.subject, "type": "Patient"},
         "encounter": {"reference": view.encounter} if view.encounter else old.get("encounter"),
@@ -190,7 +190,12 @@ def _code(old: Json, report: ReportFacts, context: Context) -> Json | None:
     told = [found for one in procedures if (found := concept(one, base=base))]
     if not told and "code" in old:
         return dict(old["code"])
-    return united([*told, {"coding": [IMAGING_STUDY]}] if is_imaging(_section(report)) else told)
+    imaging = is_imaging(_section(report), context.imaging)
+    return united([*told, {"coding": [IMAGING_STUDY]}] if imaging else told)
+
+
+def _category(old: Json, section: str, context: Context) -> Any:
+    return categories(section, context.imaging) if section or not old else old.get("category")
 
 
 def _effective(old: Json, report: ReportFacts, view: ReportView, context: Context) -> Json:

@@ -18,7 +18,8 @@ class Context:
     """How the numbers, codes and times of a message are read, and who is known here.
 
     `source` is the meta.source of all that the message writes, `language` that of its text.
-    `known` finds people and organisations by the system and value of an identifier.
+    `known` finds people and organisations by the system and value of an identifier. `imaging` says
+    whether a report or order that names no service (OBR-24) is one of imaging.
     """
 
     site: Site
@@ -26,6 +27,7 @@ class Context:
     source: str = ""
     language: str = ""
     known: Directory = field(default_factory=dict)
+    imaging: bool = True
 
 
 def context_of(
@@ -35,6 +37,7 @@ def context_of(
     zone: str = "",
     language: str = "",
     known: Directory | None = None,
+    imaging: bool = True,
 ) -> Context:
     """The context of one message; the zone and language are those of its feed."""
     return Context(
@@ -43,6 +46,7 @@ def context_of(
         source=source_of(header),
         language=language_tag(header.language) or language,
         known=known or {},
+        imaging=imaging,
     )
 
 

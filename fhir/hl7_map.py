@@ -223,7 +223,7 @@ _REPORTED = (
     Row("OBX-5 TX, FT, ST", "DiagnosticReport.text", "and presentedForm"),
     Row("OBX-5 impression", "DiagnosticReport.conclusion"),
     Row("OBX-5 scale", "DiagnosticReport.conclusionCode"),
-    Row("OBX-5 ED", "Binary.data", "and presentedForm"),
+    Row("OBX-5 ED", "DiagnosticReport.presentedForm", "and a Binary"),
     Row("OBX-5 RP", "DiagnosticReport.presentedForm", "of trusted hosts"),
     Row("OBX-5 study UID", "", "finds the study"),
     Row("OBX-5 SOP UID", "DiagnosticReport.identifier"),

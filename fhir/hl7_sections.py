@@ -24,9 +24,9 @@ MODALITIES = frozenset(
 )
 
 
-def is_imaging(section: str) -> bool:
-    """Whether results of a service are of imaging; a service that is not told is."""
-    return section not in _NO_IMAGING
+def is_imaging(section: str, default: bool) -> bool:
+    """Whether results of a service are of imaging; `default` is for a service that is not told."""
+    return section not in _NO_IMAGING if section else default
 
 
 def modality(section: str) -> Json | None:
@@ -35,11 +35,11 @@ def modality(section: str) -> Json | None:
     return coded(DCM, code) if code in MODALITIES else None
 
 
-def categories(section: str) -> list[Json]:
+def categories(section: str, default: bool) -> list[Json]:
     """DiagnosticReport.category: the service, RAD, and LOINC's radiology, which US Core asks for."""
     system = table("0074")
-    if not is_imaging(section):
-        return [{"coding": [coded(system, section)]}]
+    if not is_imaging(section, default):
+        return [{"coding": [coded(system, section)]}] if section else []
     own = [{"coding": [coded(system, section)]}] if section in _IMAGING else []
     radiology = {"coding": [coded(LOINC, "LP29684-5", "Radiology")]}
     return [*own, {"coding": [coded(system, "RAD", "Radiology")]}, radiology]

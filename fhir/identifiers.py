@@ -32,6 +32,7 @@ class Site:
     made up for all others, `default` is the authority of patient numbers that name none, `zone`
     is an IANA time zone name. The other defaults are for numbers of their kind that name none.
     A Study ID (0020,0010) and a social security number are kept only if their system is set.
+    `realm` is the country whose profiles count, as us.
     """
 
     base: str
@@ -45,6 +46,7 @@ class Site:
     visit_system: str = ""
     staff_system: str = ""
     social_security_system: str = ""
+    realm: str = ""
 
 
 def system_for(

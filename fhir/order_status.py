@@ -23,7 +23,8 @@ _BY_CONTROL = {
 }
 # What ends an order, whatever a stale ORC-5 says; the replacement is an order of its own.
 _ENDS = frozenset({"CA", "CR", "OC", "DC", "DR", "OD", "RP", "RQ", "RU"})
-_REFUSALS = frozenset({"UC", "UD"})
+# The filler will not cancel: what was asked for is undone.
+REFUSALS = frozenset({"UC", "UD"})
 _ODD = {
     "UX": "the filler could not change the order",
     "DE": "the filler found errors in the order",
@@ -45,7 +46,7 @@ def next_status(old: str, control: str, order_status: str = "", *, before: str =
     `old` is "" for a new order, and for one that was only inferred from images; `before` is what
     the order was before it was revoked, to which a refused cancellation returns.
     """
-    if control in _REFUSALS:
+    if control in REFUSALS:
         refused = old == REVOKED
         remark = "the filler refused to cancel: the order stands again" if refused else ""
         return Step((before or ACTIVE) if refused else old or ACTIVE, remark)

@@ -51,6 +51,18 @@ def build(header: Header, view: ProvenanceView, context: Context) -> Json:
     }
 
 
+def by(who: str, why: str, view: ProvenanceView) -> Json:
+    """The Provenance of what no message told: an operator's act, or what followed from one."""
+    return {
+        "resourceType": "Provenance",
+        "id": view.id,
+        "target": [{"reference": target} for target in view.targets],
+        "recorded": view.recorded,
+        "activity": {"text": why},
+        "agent": [{"type": AUTHOR, "who": {"display": who}}],
+    }
+
+
 def _activity(header: Header) -> Json:
     """The trigger event (table 0003)."""
     event = one_line(header.event)

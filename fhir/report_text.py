@@ -27,7 +27,7 @@ def sections_of(report: ReportFacts) -> tuple[Section, ...]:
 
 def plain(sections: Sequence[Section]) -> str:
     """The text with each title on a line of its own, where the text does not begin with it."""
-    return "\n\n".join(f"{_heading(one)}{_clean(one.text)}" for one in sections)
+    return "\n\n".join(f"{_heading(one)}{printable(one.text)}" for one in sections)
 
 
 def narrative(sections: Sequence[Section], language: str) -> str:
@@ -77,7 +77,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _heading(section: Section) -> str:
-    title = _clean(section.title)
+    title = printable(section.title)
     said = section.text.casefold().startswith(section.title.casefold())
     return "" if not title or said else f"{title}\n"
 
@@ -88,9 +88,15 @@ def _blocks(sections: Sequence[Section]) -> str:
 
 def _block(section: Section) -> str:
     heading = _heading(section).strip()
-    lines = "<br/>".join(escape(line, quote=False) for line in _clean(section.text).split("\n"))
-    return (f"<h3>{escape(heading, quote=False)}</h3>" if heading else "") + f"<p>{lines}</p>"
+    title = f"<h3>{escape(heading, quote=False)}</h3>" if heading else ""
+    return f"{title}<p>{markup(section.text)}</p>"
 
 
-def _clean(text: str) -> str:
+def markup(text: str) -> str:
+    """Lines of text as markup, everything in them escaped."""
+    return "<br/>".join(escape(line, quote=False) for line in printable(text).split("\n"))
+
+
+def printable(text: str) -> str:
+    """Text without the characters that XML does not know."""
     return text.translate(_NO_XML)

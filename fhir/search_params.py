@@ -247,6 +247,34 @@ OBSERVATION = (
     Param("value-string", "string", "valueString | valueCodeableConcept.text"),
 )
 
+# Without the parameter of kind composite.
+DOCUMENT_REFERENCE = (
+    Param("authenticator", "reference", "authenticator", ("Organization", *_PEOPLE)),
+    Param("author", "reference", "author", _AGENTS),
+    Param("category", "token", "category"),
+    Param("contenttype", "token", "content.attachment.contentType"),
+    Param("custodian", "reference", "custodian", ("Organization",)),
+    Param("date", "date", "date"),
+    Param("description", "string", "description"),
+    Param("encounter", "reference", "context.encounter", _VISITS),
+    Param("event", "token", "context.event"),
+    Param("facility", "token", "context.facilityType"),
+    Param("format", "token", "content.format"),
+    Param("identifier", "token", "masterIdentifier | identifier", flavour="identifier"),
+    Param("language", "token", "content.attachment.language"),
+    Param("location", "uri", "content.attachment.url"),
+    Param("patient", "reference", "subject", ("Patient",)),
+    Param("period", "date", "context.period"),
+    Param("related", "reference", "context.related"),
+    Param("relatesto", "reference", "relatesTo.target", ("DocumentReference",)),
+    Param("relation", "token", "relatesTo.code"),
+    Param("security-label", "token", "securityLabel"),
+    Param("setting", "token", "context.practiceSetting"),
+    Param("status", "token", "status"),
+    Param("subject", "reference", "subject", ("Device", "Group", "Patient", "Practitioner")),
+    Param("type", "token", "type"),
+)
+
 PRACTITIONER = (
     *_PLACE,
     Param("active", "token", "active"),
@@ -298,6 +326,7 @@ TABLE: Table = {
         ("ServiceRequest", SERVICE_REQUEST),
         ("DiagnosticReport", DIAGNOSTIC_REPORT),
         ("Observation", OBSERVATION),
+        ("DocumentReference", DOCUMENT_REFERENCE),
         ("Practitioner", PRACTITIONER),
         ("Organization", ORGANIZATION),
         ("Provenance", PROVENANCE),

@@ -15,7 +15,7 @@ from fhir.hl7_codes import concept, confidentiality, one_line, table
 from fhir.hl7_context import Context
 from fhir.hl7_identifiers import order_number, untyped_number, visit_identifier
 from fhir.hl7_people import practitioner
-from fhir.hl7_sections import modality
+from fhir.hl7_sections import is_imaging, modality
 from fhir.hl7_times import datetime_of
 from fhir.identifiers import Site, distinct, in_order, order_identifier
 from fhir.references import Directory
@@ -77,7 +77,7 @@ def merge(current: Json | None, order: OrderFacts, view: OrderView, context: Con
         "requisition": told("requisition", _requisition(order, context)),
         "status": view.status,
         "intent": "order",
-        "category": [IMAGING],
+        "category": _category(old, order, context),
         "priority": told("priority", _priority(order.priority)),
         "code": code,
         "orderDetail": told("orderDetail", _details(order, context)) if code else None,
@@ -187,6 +187,13 @@ def numbers(order: OrderFacts, context: Context) -> list[Json]:
     ]
     found.append(untyped_number(order.procedure_number, site))
     return [one for one in found if one]
+
+
+def _category(old: Json, order: OrderFacts, context: Context) -> list[Json]:
+    """Imaging, unless the service (OBR-24) or the feed says otherwise."""
+    imaging = bool(order.steps) or is_imaging(order.section, context.imaging)
+    known: list[Json] = old.get("category", [])
+    return [IMAGING] if imaging else known
 
 
 def _requisition(order: OrderFacts, context: Context) -> Json | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from fhir import us_realm
 from fhir.codes import TAGS, coded
 from fhir.hl7_codes import RESTRICTED, concept, concept_of
 from fhir.hl7_context import Context, language_tag
@@ -51,6 +52,7 @@ _MARITAL = {
     "S": "S",
     "W": "W",
 }
+_REALM_FIELDS = {us_realm.RACE: "PID-10", us_realm.ETHNICITY: "PID-22"}
 # Names by which a person is also known (PID-9), which a new legal name does not replace.
 _ALSO = frozenset({"nickname", "maiden", "anonymous", "old"})
 # What is kept of a Patient that was made from an image or an order, when PID itself arrives.
@@ -166,8 +168,13 @@ def _meta(old: Json, patient: PatientFacts, view: PatientView, context: Context)
 
 
 def _extensions(old: Json, patient: PatientFacts, context: Context) -> list[Json]:
-    """The patient-animal extension of PID-35 and PID-36, beside what others have put there."""
+    """Race, ethnicity and the animal (PID-10, -22, -35, -36), beside what others have put there."""
     known: list[Json] = old.get("extension", [])
+    if context.site.realm == us_realm.REALM:
+        told = us_realm.extensions(patient.races, patient.ethnic_groups)
+        new = {one["url"] for one in told}
+        gone = {url for url, field in _REALM_FIELDS.items() if field in patient.nulls}
+        known = [*(one for one in known if one.get("url") not in new | gone), *told]
     others = [one for one in known if one.get("url") != ANIMAL]
     parts = {
         name: concept(told, base=context.site.base)

@@ -44,9 +44,12 @@ def refuse(raw: bytes, fault: Fault, stamp: Stamp) -> bytes:
 
 
 def application_answer(verdict: Verdict, faults: tuple[Fault, ...], stamp: Stamp) -> bytes:
-    """Write the later answer of enhanced mode: what came of applying an accepted message."""
+    """Write the later answer of enhanced mode: what came of applying an accepted message.
+
+    It is a message of its own, which asks to be accepted (ch. 2.9.3).
+    """
     applied = replace(verdict, faults=faults)
-    return _write(applied, f"A{_LETTERS[applied.severity]}", faults, stamp)
+    return _write(applied, f"A{_LETTERS[applied.severity]}", faults, stamp, ("AL", "NE"))
 
 
 def immediate_code(verdict: Verdict) -> str:
@@ -78,11 +81,18 @@ def _asked(condition: str, success: bool) -> bool:
     return outcomes.get(condition, True)
 
 
-def _write(verdict: Verdict, code: str, faults: tuple[Fault, ...], stamp: Stamp) -> bytes:
+def _write(
+    verdict: Verdict,
+    code: str,
+    faults: tuple[Fault, ...],
+    stamp: Stamp,
+    asks: tuple[str, str] = ("", ""),
+) -> bytes:
+    """Write an acknowledgement; `asks` are its own MSH-15 and MSH-16."""
     envelope = _Envelope(verdict)
     ranked = sorted(faults, key=lambda fault: fault.severity == "warning")[:_MOST_FAULTS]
     worst = next((fault for fault in ranked if fault.severity != "warning"), None)
-    lines = [envelope.msh(stamp), envelope.msa(code, worst), *envelope.err(ranked)]
+    lines = [envelope.msh(stamp, asks), envelope.msa(code, worst), *envelope.err(ranked)]
     return b"".join(envelope.encode(line) + b"\r" for line in lines)
 
 
@@ -119,7 +129,7 @@ class _Envelope:
         escaped = (self.delimiters.escaped(part) for part in parts)
         return (separator or self.delimiters.component).join(escaped)
 
-    def msh(self, stamp: Stamp) -> str:
+    def msh(self, stamp: Stamp, asks: tuple[str, str]) -> str:
         """MSH with sender and receiver exchanged; the rest is the sender's own."""
         component = self.delimiters.component
         event = self._field(9).split(component)[1:2] if component else []
@@ -139,7 +149,10 @@ class _Envelope:
             self.delimiters.escaped(stamp.control_id),
             processing,
             version,
-            *[""] * 5,
+            "",
+            "",
+            *asks,
+            "",
             self._field(18),
         )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from hl7.facts import AdtFacts, Merge
+from hl7.facts import AdtFacts, Merge, PatientFacts, PriorFacts
 from hl7.header import read_header
 from hl7.message import Message, Segment
 from hl7.moments import Moment
@@ -34,7 +34,17 @@ def read_adt(message: Message) -> AdtFacts:
                 read_visit(visit, absent),
             )
             for survivor, mrg, visit in pairs(message)
-        ),
+        )
+        or _linked(message, patient),
+    )
+
+
+def _linked(message: Message, patient: PatientFacts) -> tuple[Merge, ...]:
+    """Of an event about two patients without MRG (A37): the second PID names the other one."""
+    others = list(message.all("PID"))[1:]
+    return tuple(
+        Merge(patient, PriorFacts(other.identifiers, other.alternates, external=other.external))
+        for other in (read_patient(pid, message.absent(), ()) for pid in others)
     )
 
 

@@ -52,8 +52,8 @@ class Reception(Generic[Feed]):
         if self._rules.tls is not None:
             try:
                 secured = wire.secure(self._rules.tls, self._rules.limits.handshake)
-            except OSError:
-                return Event(caller, None, Ending("refused", "no TLS"))
+            except OSError as error:
+                return Event(caller, None, Ending("refused", _refusal(error)))
             caller = _with_certificate(caller, secured)
         feed = self._rules.identify(caller)
         if feed is None:
@@ -163,6 +163,15 @@ class _Conversation(Generic[Feed]):
         self._counts.refused += 1
         log.warning("A message of %d bytes is beyond the limit", one.size)
         return ack.refuse(one.content, too_large(), self._rules.stamp())
+
+
+def _refusal(error: OSError) -> str:
+    """Why a handshake failed, in our own words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "its certificate is not trusted"
+    if isinstance(error, ssl.SSLError) and error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+        return "it has no certificate"
+    return "no TLS"
 
 
 def _with_certificate(caller: Caller, secured: ssl.SSLSocket) -> Caller:

@@ -24,11 +24,12 @@ COMMANDS = {
     "launch": ("server.commands.logins", "launch"),
     "keys": ("server.commands.logins", "keys"),
     "jobs": ("server.commands.operate", "jobs"),
-    "review": ("server.commands.operate", "review"),
+    "review": ("server.commands.identity", "review"),
     "verify": ("server.commands.operate", "verify"),
     "feed": ("server.commands.hl7", "feed"),
     "hl7": ("server.commands.hl7", "hl7"),
-    "_role": ("server.commands.roles", "role"),
+    "merge": ("server.commands.identity", "merge"),
+    "unmerge": ("server.commands.identity", "unmerge"),
 }
 
 
@@ -36,7 +37,7 @@ class Commands(click.Group):
     """A group that imports a command's module only when it is used: start-up stays quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in COMMANDS if not name.startswith("_")]
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -63,6 +64,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run a command; what the user can mend is one sentence, not a trace."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no algebra here, and roles are forked
     os.umask(0o077)  # what is written holds patients' data: it is for this user alone
     try:
         cli(prog_name="triptych")

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
@@ -60,7 +61,8 @@ class _App(Flask):
 
 def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     """The WSGI application over one house."""
-    app = _App("triptych", static_folder=None)
+    # Named after the product, which installed is a folder without a file of its own.
+    app = _App("triptych", static_folder=None, root_path=str(Path(__file__).parent))
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     for route in routes:

@@ -17,7 +17,10 @@ class BadSetting(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the settings table. `kind` is text, path, int, size, secret, zone or choice:a|b."""
+    """One row of the settings table.
+
+    `kind` is text, path, int, size, secret, zone, networks, file (that is there) or choice:a|b.
+    """
 
     name: str
     kind: str
@@ -37,6 +40,28 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("HTTP_PORT", "int", "8080", "Port of FHIR, DICOMweb and OAuth. 0: any free port."),
     Setting("DIMSE_PORT", "int", "11112", "Port of the DICOM listener. 0: any free port."),
     Setting("MLLP_PORT", "int", "2575", "Port of the HL7 listener. 0: any free port."),
+    Setting(
+        "MLLP_TLS_CERTIFICATE",
+        "file",
+        "",
+        "PEM file of our certificate and those above it: HL7 over TLS is served as well.",
+    ),
+    Setting("MLLP_TLS_KEY", "file", "", "PEM file of that certificate's private key."),
+    Setting(
+        "MLLP_TLS_CLIENT_CA",
+        "file",
+        "",
+        "PEM file of the authorities, or single certificates, that HL7 senders must be vouched "
+        "for by. Empty: senders over TLS need no certificate.",
+    ),
+    Setting("MLLP_TLS_PORT", "int", "2576", "Port of HL7 over TLS. 0: any free port."),
+    Setting(
+        "MLLP_PLAIN",
+        "choice:auto|on|off",
+        "auto",
+        "Whether HL7 is served without TLS. auto: unless it is served over TLS and HOST is "
+        "reachable from elsewhere.",
+    ),
     Setting("BASE_URL", "text", "", "Public address. Empty: http://HOST:HTTP_PORT."),
     Setting("AE_TITLE", "text", "TRIPTYCH", "Our DICOM application entity title."),
     Setting(
@@ -57,6 +82,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "System URI for patient numbers that arrive at `home` without an issuer. "
         "Empty: they are filed as unissued.",
+    ),
+    Setting(
+        "REALM",
+        "text",
+        "",
+        "Country of `home` whose profiles count, by its two letters, as us: race and ethnicity of "
+        "US Core.",
     ),
     Setting(
         "OPEN_DOORS",
@@ -103,6 +135,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("MLLP_CONNECTIONS", "int", "100", "Most HL7 connections at once."),
     Setting("MLLP_MAX_BYTES", "size", "48M", "Largest HL7 message."),
     Setting("MLLP_IDLE_SECONDS", "int", "300", "Close an HL7 connection that is silent this long."),
+    Setting(
+        "MLLP_APPLY_SECONDS",
+        "int",
+        "10",
+        "A feed with the trait strict-apply is answered after this many seconds at the latest.",
+    ),
     Setting("DECODE_WORKERS", "int", "1", "Processes that decode pictures, in each HTTP process."),
     Setting("DECODE_MEMORY", "size", "1G", "Memory that one decoding process may take."),
     Setting("DECODE_SECONDS", "int", "20", "Time that decoding one picture may take."),
@@ -131,8 +169,12 @@ def _parse(setting: Setting, text: str) -> Any:
             return _size(text)
         if setting.kind == "zone" and text:
             ZoneInfo(text)
+        if setting.kind == "file" and text:
+            Path(text).open("rb").close()
         if setting.kind == "networks":
             _networks(text)
+    except OSError as bad:
+        raise BadSetting(f"{PREFIX}{setting.name}: cannot read {text!r}: {bad.strerror}") from bad
     except (ValueError, ZoneInfoNotFoundError) as bad:
         raise BadSetting(f"{PREFIX}{setting.name}={text!r} is not a valid {setting.kind}") from bad
     if setting.kind.startswith("choice:") and text not in setting.kind[7:].split("|"):
@@ -162,11 +204,17 @@ class Config:
     http_port: int
     dimse_port: int
     mllp_port: int
+    mllp_tls_certificate: str
+    mllp_tls_key: str
+    mllp_tls_client_ca: str
+    mllp_tls_port: int
+    mllp_plain: str
     base_url: str
     ae_title: str
     settle_seconds: int
     zone: str
     issuer: str
+    realm: str
     open_doors: str
     trusted_proxies: str
     link_factor: str
@@ -185,6 +233,7 @@ class Config:
     mllp_connections: int
     mllp_max_bytes: int
     mllp_idle_seconds: int
+    mllp_apply_seconds: int
     decode_workers: int
     decode_memory: int
     decode_seconds: int
@@ -199,6 +248,12 @@ class Config:
     def doors_open(self) -> bool:
         """True when unknown senders from loopback are served."""
         return self.open_doors == "loopback" or (self.open_doors == "auto" and self.loopback)
+
+    @property
+    def plain_hl7(self) -> bool:
+        """True when HL7 is served without TLS."""
+        wanted = self.loopback or not self.mllp_tls_certificate
+        return self.mllp_plain == "on" or (self.mllp_plain == "auto" and wanted)
 
     @property
     def base(self) -> str:
@@ -233,6 +288,12 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     source = os.environ if environ is None else environ
     values = {s.name.lower(): _parse(s, _text(s, source)) for s in SETTINGS}
     config = Config(**values)
+    _check(config)
+    return config
+
+
+def _check(config: Config) -> None:
+    """Refuse combinations that are not safe, or cannot work."""
     if config.open_doors == "loopback" and not config.loopback:
         raise BadSetting(
             f"{PREFIX}OPEN_DOORS=loopback with {PREFIX}HOST={config.host} would serve unknown "
@@ -243,9 +304,12 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
             f"{PREFIX}HOST={config.host} is reachable from elsewhere, and tokens must not travel in "
             f"clear: set {PREFIX}BASE_URL to the https:// address of the proxy in front"
         )
+    if bool(config.mllp_tls_certificate) != bool(config.mllp_tls_key):
+        raise BadSetting(f"{PREFIX}MLLP_TLS_CERTIFICATE and {PREFIX}MLLP_TLS_KEY go together")
+    if not config.mllp_tls_certificate and (config.mllp_tls_client_ca or not config.plain_hl7):
+        raise BadSetting(f"HL7 over TLS needs {PREFIX}MLLP_TLS_CERTIFICATE")
     if not 4096 <= config.max_pdu <= 1 << 24:
         raise BadSetting(f"{PREFIX}MAX_PDU is {config.max_pdu}: it must lie between 4K and 16M")
-    return config
 
 
 def environment(config: Config) -> dict[str, str]:

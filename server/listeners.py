@@ -1,5 +1,6 @@
 """The DICOM and HL7 doors wired to flows: who may call, where things go, what is recorded."""
 
+import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,8 +11,10 @@ from dicom.sink import Peer, Receipt, Sink, StoreRequest
 from hl7 import mllp
 from hl7 import rules as hl7_rules
 from server import errors
+from server.config import PREFIX, BadSetting, Config
 from server.errors import Fault
-from server.flows import audit, ingest, messages, parties
+from server.flows import answers, audit, ingest, messages, parties
+from server.flows.feeds import PLAIN, SECURE, Connecting
 from server.flows.sites import HOME, House
 
 R = TypeVar("R")
@@ -66,22 +69,58 @@ def _record(house: House, event: Event) -> None:
     )
 
 
-def mllp_door(house: House) -> mllp.Door[messages.Caller]:
-    """A door for HL7 messages over one house, not yet started."""
+def mllp_doors(house: House) -> dict[str, mllp.Door[messages.Caller]]:
+    """The doors for HL7 messages over one house, plain and over TLS, not yet started."""
+    config, doors = house.config, dict[str, mllp.Door[messages.Caller]]()
+    if config.plain_hl7:
+        doors[PLAIN] = _mllp_door(house, PLAIN, config.mllp_port)
+    if config.mllp_tls_certificate:
+        doors[SECURE] = _mllp_door(house, SECURE, config.mllp_tls_port, _tls(config))
+    return doors
+
+
+def _tls(config: Config) -> ssl.SSLContext:
+    """Our side of HL7 over TLS; with a client CA only who is vouched for comes in."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(config.mllp_tls_certificate, config.mllp_tls_key)
+        if config.mllp_tls_client_ca:
+            context.load_verify_locations(config.mllp_tls_client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a single one may be trusted
+    except ssl.SSLError as bad:
+        raise BadSetting(
+            f"{PREFIX}MLLP_TLS_*: no PEM certificates and their key ({bad.reason})"
+        ) from bad
+    return context
+
+
+def _mllp_door(
+    house: House, listener: str, port: int, tls: ssl.SSLContext | None = None
+) -> mllp.Door[messages.Caller]:
     config = house.config
+
+    def identify(caller: hl7_rules.Caller) -> messages.Caller | None:
+        shown = (
+            frozenset((*caller.names, caller.fingerprint)) if caller.fingerprint else frozenset()
+        )
+        return messages.greet(house, Connecting(caller.address, listener, shown))
+
     limits = hl7_rules.Limits(
         connections=config.mllp_connections,
         message=config.mllp_max_bytes,
         idle=config.mllp_idle_seconds,
     )
     rules: hl7_rules.Rules[messages.Caller] = hl7_rules.Rules(
-        identify=lambda caller: messages.greet(house, caller.address),
+        identify=identify,
         receive=lambda caller, raw: messages.receive(house, caller, raw),
-        stamp=messages.stamp,
+        stamp=answers.stamp,
         on_event=lambda event: _record_connection(house, event),
         limits=limits,
+        tls=tls,
     )
-    return mllp.Door(config.host, config.mllp_port, rules)
+    return mllp.Door(config.host, port, rules)
 
 
 def _record_connection(house: House, event: hl7_rules.Event[messages.Caller]) -> None:

@@ -108,7 +108,7 @@ class Victim:
             top = psutil.Process(self._pid)
             found["supervisor"] = [top]
             for process in top.children():
-                role = process.cmdline()[-1]
+                role = process.name().removeprefix("triptych-")
                 found.setdefault(role, []).append(process)
             for process in found.get("web", []):
                 found.setdefault("web worker", []).extend(process.children())

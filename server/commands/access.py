@@ -10,7 +10,7 @@ import click
 from server import clock
 from server import config as settings
 from server.errors import Invalid
-from server.flows import clients, grants, operate, parties, recovery
+from server.flows import clients, founding, grants, operate, parties
 from server.flows.clients import APP_SCOPES, KINDS, Client
 from server.flows.parties import SERVICES, PeerEntry
 from server.flows.sites import House, open_house
@@ -27,7 +27,7 @@ def opened() -> Iterator[House]:
     house = open_house(settings.load(), "command")
     try:
         if operate.schema_version(house) is None:
-            recovery.prepare(house, clock.now())
+            founding.prepare(house, clock.now())
         yield house
         house.auditor.tend()
     finally:
@@ -55,7 +55,11 @@ def organisation() -> None:
     "SYSTEM alone is for numbers that arrive without a namespace.",
 )
 @click.option("--zone", default="", help="Time zone of its equipment, as Europe/Madrid.")
-def organisation_add(name: str, issuers: tuple[str, ...], zone: str) -> None:
+@click.option("--charset", default="", help="Character set of HL7 messages without MSH-18.")
+@click.option("--realm", default="", help="Country whose profiles count, as us (US Core).")
+def organisation_add(
+    name: str, issuers: tuple[str, ...], zone: str, charset: str, realm: str
+) -> None:
     """Make an organisation with patient numbers of its own.
 
     \b
@@ -64,11 +68,12 @@ def organisation_add(name: str, issuers: tuple[str, ...], zone: str) -> None:
         --issuer https://stmary.example/mrn --issuer EAST=https://east.example/mrn
     """
     default, table = _issuers(issuers)
+    more = {"zone": zone, "charset": charset, "realm": realm}
     with opened() as house:
         made = parties.add_organisation(
-            house, name, issuer=default, issuers=table, zone=zone, now=clock.now()
+            house, name, issuer=default, issuers=table, now=clock.now(), **more
         )
-    show({"organisation": name, "id": made, "issuer": default, "issuers": table, "zone": zone})
+    show({"organisation": name, "id": made, "issuer": default, "issuers": table, **more})
 
 
 def _issuers(texts: tuple[str, ...]) -> tuple[str, dict[str, str]]:

@@ -8,7 +8,7 @@ import click
 from server import clock
 from server.commands.access import opened, show
 from server.flows import feeds, message_log
-from server.flows.feeds import PROCESSING, Feed
+from server.flows.feeds import ACCESSIONS, PROCESSING, TRAITS, Feed
 
 _organisation = click.option(
     "--organisation", default="home", show_default=True, help="The organisation it belongs to."
@@ -30,9 +30,40 @@ def feed() -> None:
 @click.option("--issuer", default="", help="The system of its numbers that name no issuer.")
 @click.option("--zone", default="", help="Time zone of its times without an offset.")
 @click.option("--charset", default="", help="Character set of messages without MSH-18.")
+@click.option(
+    "--certificate",
+    default="",
+    metavar="NAME",
+    help="A name in its client certificate (CN or DNS), or the SHA-256 of it in hexadecimal.",
+)
+@click.option("--listener", default="", help="mllp or mllps (TLS): the only door it may come to.")
+@click.option(
+    "--accession",
+    default=ACCESSIONS[0],
+    show_default=True,
+    help=f"Where its accession stands, if not in IPC-1: {', '.join(ACCESSIONS)}.",
+)
+@click.option(
+    "--answer-to",
+    default="",
+    metavar="mllp://HOST:PORT",
+    help="Where later acknowledgements (MSH-16) go; mllps:// over TLS.",
+)
+@click.option(
+    "--trait",
+    "traits",
+    multiple=True,
+    type=click.Choice(TRAITS),
+    help="What else is agreed with its sender; may be repeated.",
+)
 @click.option("--processing", default=",".join(PROCESSING), show_default=True, help="Its MSH-11.")
 def feed_add(
-    name: str, organisation: str, owns: tuple[str, ...], processing: str, **more: str
+    name: str,
+    organisation: str,
+    owns: tuple[str, ...],
+    traits: tuple[str, ...],
+    processing: str,
+    **more: str,
 ) -> None:
     """Register a feed, in place of the one of the same name.
 
@@ -43,10 +74,11 @@ def feed_add(
     """
     wanted = frozenset(word.strip() for word in processing.split(",") if word.strip())
     # The organisation's number is looked up when the feed is kept.
-    made = Feed(0, name, owns=frozenset(owns), processing=wanted, **more)
+    agreed = frozenset(traits)
+    made = Feed(0, name, owns=frozenset(owns), processing=wanted, traits=agreed, **more)
     with opened() as house:
         feeds.put_feed(house, made, organisation, now=clock.now())
-    lists = {"owns": sorted(owns), "processing": sorted(wanted)}
+    lists = {"owns": sorted(owns), "processing": sorted(wanted), "traits": sorted(agreed)}
     show({"feed": name, "organisation": organisation, **more, **lists})
 
 
@@ -57,18 +89,31 @@ def hl7() -> None:
 
 _since = click.option("--since", default="", metavar="TIME", help="From this time on (ISO 8601).")
 _before = click.option("--before", default="", metavar="TIME", help="Before this time.")
+_day = click.option("--day", default="", metavar="YYYY-MM-DD", help="All of this day (UTC).")
 
 
 @hl7.command("list")
 @_organisation
 @click.option("--state", default="", help="pending, applied, unmapped, review, parked, duplicate.")
+@click.option("--feed", default="", help="Only of this feed.")
+@click.option("--control-id", default="", help="Only with this MSH-10.")
 @_since
 @_before
-def hl7_list(organisation: str, state: str, since: str, before: str) -> None:
+@_day
+def hl7_list(
+    organisation: str,
+    state: str,
+    feed: str,
+    control_id: str,
+    since: str,
+    before: str,
+    day: str,
+) -> None:
     """Print one JSON object for each message, oldest first, at most 500."""
-    span = {"since": _micros(since), "before": _micros(before)}
+    start, end = _span(since, before, day)
+    equal = {"state": state, "feed": feed, "control_id": control_id}
     with opened() as house:
-        for one in message_log.listing(house, organisation, state=state, **span):
+        for one in message_log.listing(house, organisation, since=start, before=end, **equal):
             click.echo(json.dumps(one, ensure_ascii=False))
 
 
@@ -86,14 +131,12 @@ def hl7_show(organisation: str, message: int) -> None:
 @click.argument("message", type=int, nargs=-1)
 @_since
 @_before
-@click.option("--day", default="", metavar="YYYY-MM-DD", help="All of this day (UTC).")
+@_day
 def hl7_replay(
     organisation: str, message: tuple[int, ...], since: str, before: str, day: str
 ) -> None:
     """Apply messages again, by id or by time; what has not changed is not written again."""
-    start, end = _micros(day or since), _micros(before)
-    if day:
-        end = start + int(timedelta(days=1).total_seconds()) * 1_000_000
+    start, end = _span(since, before, day)
     with opened() as house:
         count = message_log.replay(house, organisation, list(message), since=start, before=end)
     show({"replayed": count})
@@ -107,6 +150,14 @@ def hl7_park(organisation: str, message: int) -> None:
     with opened() as house:
         message_log.park(house, organisation, message)
     show({"parked": message})
+
+
+def _span(since: str, before: str, day: str) -> tuple[int, int]:
+    """From when and before when, as the tables keep it; 0 is no limit."""
+    if not day:
+        return _micros(since), _micros(before)
+    start = _micros(day)
+    return start, start + int(timedelta(days=1).total_seconds()) * 1_000_000
 
 
 def _micros(text: str) -> int:

@@ -9,7 +9,7 @@ import click
 
 from server import clock
 from server.commands.operate import opened
-from server.flows import recovery
+from server.flows import founding
 from server.flows.gathering import Bounds, check_paths, gather, weigh
 from server.flows.importer import Importer, Tally, destination
 from server.flows.operate import schema_version
@@ -35,7 +35,7 @@ def import_(paths: tuple[Path, ...], organisation: str, issuer: str) -> None:
     check_paths(paths)
     with opened() as house:
         if schema_version(house) is None:
-            recovery.prepare(house, clock.now())
+            founding.prepare(house, clock.now())
         tally = _import(house, paths, organisation, issuer)
     click.echo(json.dumps(asdict(tally), ensure_ascii=False))
     kept = tally.accepted + tally.warned + tally.duplicate

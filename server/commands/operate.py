@@ -1,4 +1,4 @@
-"""`jobs`, `review` and `verify`: what an operator looks at."""
+"""`jobs` and `verify`: what an operator looks at."""
 
 import json
 import sys
@@ -51,23 +51,9 @@ def jobs_retry(job: int | None) -> None:
         click.echo(json.dumps({"retried": operate.retry_jobs(house, job)}))
 
 
-@click.group(short_help="What waits for a person to decide.")
-def review() -> None:
-    """What the server would not decide alone, with the evidence."""
-
-
-@review.command("list")
-@click.option("--state", default="open", show_default=True, help="open, noted, or '' for all.")
-def review_list(state: str) -> None:
-    """Print one JSON object for each item."""
-    with opened() as house:
-        for item in operate.review_list(house, state):
-            click.echo(json.dumps(item, ensure_ascii=False))
-
-
 @click.command(short_help="Check stored objects and the audit.")
 def verify() -> None:
-    """Read every stored object again, compare it with its row, and check the audit: its chains, and
+    """Read every stored object and document again, compare it with its row, and check the audit: its chains, and
     that the bytes it tells of are those that left by each door.
 
     Prints a JSON object; exits with 1 when anything is missing or changed.
@@ -76,7 +62,7 @@ def verify() -> None:
         tally, faults = operate.Check(), list[str]()
         with click.progressbar(
             operate.verify_blobs(house),
-            length=operate.count_instances(house),
+            length=operate.count_blobs(house),
             label="Reading objects",
             file=sys.stderr,
         ) as bar:

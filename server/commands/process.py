@@ -2,10 +2,12 @@
 
 import ctypes
 import gc
+import json
 import logging
 import os
 import signal
 import socket
+import stat
 import sys
 import threading
 import time
@@ -14,9 +16,8 @@ from contextlib import suppress
 
 from server.config import Config
 
-_PR_SET_PDEATHSIG = 1
-PARENT_PIPE = "TRIPTYCH_PARENT_PIPE"
-READY_PIPE = "TRIPTYCH_READY_PIPE"
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+STOPPERS = (signal.SIGTERM, signal.SIGINT)
 
 
 def set_up_logging(config: Config, role: str) -> None:
@@ -44,14 +45,16 @@ def die_with_parent(parent: int | None = None) -> None:
         os._exit(1)
 
 
-def watch_parent() -> None:
+def name(role: str) -> None:
+    """Call this process after its role, for `ps`, `top` and whoever looks for it."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, f"triptych-{role}".encode())
+
+
+def watch_parent(pipe: int) -> None:
     """End this process when the supervisor's pipe closes, however the supervisor ended."""
-    pipe = os.environ.get(PARENT_PIPE)
-    if pipe is None:
-        return
 
     def wait() -> None:
-        os.read(int(pipe), 1)
+        os.read(pipe, 1)
         os._exit(1)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()
@@ -63,12 +66,10 @@ def settle_down() -> None:
     gc.freeze()
 
 
-def report_ready(word: str) -> None:
-    """Tell the supervisor that this child serves; `word` is its port, or anything."""
-    pipe = os.environ.get(READY_PIPE)
-    if pipe is not None:
-        os.write(int(pipe), f"{word}\n".encode())
-        os.close(int(pipe))
+def report_ready(pipe: int, **ports: int) -> None:
+    """Tell the supervisor that this child serves, and on which ports."""
+    os.write(pipe, f"{json.dumps(ports)}\n".encode())
+    os.close(pipe)
 
 
 def end_dead_connections(seconds: int) -> None:
@@ -78,21 +79,24 @@ def end_dead_connections(seconds: int) -> None:
     that and keeps its listener to itself; connections inherit these options from the listener,
     which is found among this process's descriptors as soon as it listens.
     """
-    while not any(_limit(int(name), seconds) for name in os.listdir("/proc/self/fd")):
+    while not any(_limit(int(number), seconds) for number in os.listdir("/proc/self/fd")):
         time.sleep(0.05)
 
 
 def _limit(descriptor: int, seconds: int) -> bool:
     """Set the options on a descriptor if it is a listening socket; tells whether it is."""
     tcp, milliseconds = socket.IPPROTO_TCP, seconds * 1000
-    with suppress(OSError), socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as one:
-        if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            one.setsockopt(tcp, socket.TCP_KEEPIDLE, max(1, seconds // 2))
-            one.setsockopt(tcp, socket.TCP_KEEPINTVL, max(1, seconds // 6))
-            one.setsockopt(tcp, socket.TCP_USER_TIMEOUT, milliseconds)
-            return True
-    return False  # no socket, or closed meanwhile
+    with suppress(OSError):  # closed meanwhile
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            return False
+        with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as one:
+            if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                one.setsockopt(tcp, socket.TCP_KEEPIDLE, max(1, seconds // 2))
+                one.setsockopt(tcp, socket.TCP_KEEPINTVL, max(1, seconds // 6))
+                one.setsockopt(tcp, socket.TCP_USER_TIMEOUT, milliseconds)
+                return True
+    return False
 
 
 def on_stop(action: Callable[[], None]) -> None:
@@ -101,5 +105,11 @@ def on_stop(action: Callable[[], None]) -> None:
     def stop(_signal: int, _frame: object) -> None:
         action()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for number in STOPPERS:
+        signal.signal(number, stop)
+
+
+def stop_at_once() -> None:
+    """Let what asks this process to stop end it: a fork has its parent's ways until it has its own."""
+    for number in STOPPERS:
+        signal.signal(number, signal.SIG_DFL)

@@ -2,12 +2,13 @@
 
 import multiprocessing
 import multiprocessing.util
+import os
 import threading
 import time
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import click
 
 from server import config as settings
 from server.commands import process
@@ -16,35 +17,52 @@ from server.flows.sites import House, open_house
 ROLES = ("web", "dimse", "mllp", "worker")
 _GRACE = 30
 _MINUTE = 60
+# What roles run with. The second of `web` is for pictures that are made without a child.
+_NEEDS = {
+    "web": ("server.app", "dicom.render", "granian.server"),
+    "dimse": ("server.listeners",),
+    "mllp": ("server.listeners",),
+    "worker": ("server.flows.worker",),
+}
 
 
-@click.command(hidden=True)
-@click.argument("name", type=click.Choice(ROLES))
-def role(name: str) -> None:
-    """Run one role until SIGTERM; `serve` starts these."""
-    config = settings.load()
-    process.die_with_parent()
-    process.watch_parent()
+def load(names: Iterable[str]) -> None:
+    """Import what these roles run with, for processes that fork from this one to share."""
+    for name in names:
+        for module in _NEEDS[name]:
+            import_module(module)
+    process.settle_down()
+
+
+def run(name: str, config: settings.Config, ready: int) -> None:
+    """Run one role until SIGTERM, and say so in the pipe `ready` as soon as it serves."""
     process.set_up_logging(config, name)
-    {"web": web, "dimse": dimse, "mllp": mllp, "worker": worker}[name](config)
+    if name == "web":
+        web(config)
+    else:
+        {"dimse": dimse, "mllp": mllp, "worker": worker}[name](config, ready)
 
 
-def worker(config: settings.Config) -> None:
+def worker(config: settings.Config, ready: int) -> None:
     """Do jobs."""
-    from server.flows.worker import Worker
+    from server.flows.worker import OUTBOX, Worker
 
     house = open_house(config, "worker")
-    runner = Worker(house)
+    runner, outbox = Worker(house), Worker(house, OUTBOX)
     if house.database.sqlite:  # embedded: `serve` has locked the folder and runs one worker
         runner.take_over()
+    sending = threading.Thread(target=outbox.run, name="outbox", daemon=True)
     process.on_stop(runner.stop)
     process.settle_down()
-    process.report_ready("worker")
+    process.report_ready(ready)
+    sending.start()
     runner.run()
+    outbox.stop()
+    sending.join(_GRACE)
     house.close()
 
 
-def dimse(config: settings.Config) -> None:
+def dimse(config: settings.Config, ready: int) -> None:
     """Listen for DICOM associations."""
     from server.listeners import dicom_door
 
@@ -54,25 +72,27 @@ def dimse(config: settings.Config) -> None:
     process.on_stop(stopping.set)
     door.start()
     process.settle_down()
-    process.report_ready(str(door.port))
+    process.report_ready(ready, dimse=door.port)
     _tend(house, stopping)
     door.stop(_GRACE)
     house.close()
 
 
-def mllp(config: settings.Config) -> None:
+def mllp(config: settings.Config, ready: int) -> None:
     """Listen for HL7 messages."""
-    from server.listeners import mllp_door
+    from server.listeners import mllp_doors
 
     house = open_house(config, "mllp")
-    door = mllp_door(house)
+    doors = mllp_doors(house)
     stopping = threading.Event()
     process.on_stop(stopping.set)
-    door.start()
+    for door in doors.values():
+        door.start()
     process.settle_down()
-    process.report_ready(str(door.port))
+    process.report_ready(ready, **{name: door.port for name, door in doors.items()})
     _tend(house, stopping)
-    door.stop(_GRACE)
+    for door in doors.values():
+        door.stop(_GRACE)
     house.close()
 
 
@@ -88,9 +108,8 @@ def web(config: settings.Config) -> None:
     from granian.log import LogLevels
     from granian.server import Server
 
-    import server.app  # noqa: F401 - imported before the workers fork, who then share its memory
-
-    process.settle_down()
+    os.register_at_fork(after_in_child=process.stop_at_once)  # granian leaves its own handlers
+    os.environ.update(settings.environment(config))  # for `application`
     Server(
         "server.commands.roles:application",
         factory=True,

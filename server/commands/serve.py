@@ -13,9 +13,9 @@ import click
 from server import clock
 from server import config as settings
 from server.commands import process
-from server.commands.supervisor import StartFailed, Supervisor, reserve
+from server.commands.supervisor import Supervisor, reserve
 from server.config import BadSetting, Config
-from server.flows import recovery, signing
+from server.flows import founding, recovery, signing
 from server.flows.sites import House, keep_address, open_house
 
 Check = Callable[[House], None]
@@ -25,7 +25,7 @@ _DYING = 30.0  # seconds that the children of a killed server get to disappear
 
 
 def claim(config: Config) -> int:
-    """Lock the data folder for one server; gives the lock's descriptor.
+    """Lock the data folder for one server; gives the lock's descriptor, not to be closed.
 
     The children inherit it, so the folder is free only when the last process of a server that
     was killed has gone. Raises BadSetting while another server runs on it.
@@ -62,7 +62,7 @@ def prepare(config: Config, before: Check | None = None) -> None:
     """Bring the stores to the present schema, let `before` look, mend what a crash left."""
     house = open_house(config, "serve")
     try:
-        recovery.prepare(house, clock.now())
+        founding.prepare(house, clock.now())
         keep_address(house)
         signing.prepare(house, now=clock.now())
         if before is not None:
@@ -86,17 +86,13 @@ def roles(only: str) -> tuple[str, ...]:
 def start(config: Config, only: str = "", before: Check | None = None) -> Supervisor:
     """Prepare and start; the supervisor that comes back has every role serving."""
     process.set_up_logging(config, "serve")
-    lock = claim(config)
+    claim(config)
     config, held = reserve(config)
     prepare(config, before)
-    supervisor = Supervisor(config, roles(only), held, lock)
+    supervisor = Supervisor(config, roles(only), held)
     signal.signal(signal.SIGTERM, lambda *_: supervisor.stop())
     signal.signal(signal.SIGINT, lambda *_: supervisor.stop())
-    try:
-        supervisor.start()
-    except StartFailed as error:
-        supervisor.end()
-        raise BadSetting(str(error)) from error
+    supervisor.start()
     return supervisor
 
 

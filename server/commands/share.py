@@ -9,7 +9,7 @@ from server import config as settings
 from server.commands.access import opened, show
 from server.errors import Invalid
 from server.flows import links, qr
-from server.flows.answers import FACTORS
+from server.flows.factors import FACTORS
 from server.flows.links import Wanted
 
 

@@ -26,7 +26,7 @@ S = TypeVar("S", bound=Select[Any])
 # only those that one of the patient's own resources refers to.
 COMPARTMENT = frozenset(
     {"Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Observation"}
-    | {"Encounter", "Provenance", "Binary", "RelatedPerson"}
+    | {"DocumentReference", "Encounter", "Provenance", "Binary", "RelatedPerson"}
 )
 
 
@@ -115,16 +115,18 @@ def named(grant: Grant, patients: Iterable[str]) -> None:
         raise Denied("this token does not reach the patient that the request names")
 
 
-def check(
-    grant: Grant, *, organisation: int, filed_under: str, hidden: bool, study: str | None = None
-) -> None:
-    """Raise Missing or Denied unless the grant reaches one owned row, of a study if one is given."""
+def check(grant: Grant, *, organisation: int, filed_under: str, hidden: bool, study: str) -> None:
+    """Raise Missing or Denied unless the grant reaches one owned row, which is of a study."""
+    _check_owner(grant, organisation, filed_under, hidden)
+    if grant.studies is not None and study not in grant.studies:
+        raise Denied("the token does not reach this study")
+
+
+def _check_owner(grant: Grant, organisation: int, filed_under: str, hidden: bool) -> None:
     if organisation != grant.organisation or (hidden and not grant.sees_held):
         raise Missing("there is no such resource here")
     if not admits_patient(grant, filed_under):
         raise Denied("this belongs to a patient that the token does not reach")
-    if grant.studies is not None and study is not None and study not in grant.studies:
-        raise Denied("the token does not reach this study")
 
 
 def _owned(grant: Grant, table: Any, hidden: Any) -> ColumnElement[bool]:
@@ -260,12 +262,7 @@ def reaches(connection: Any, grant: Grant, row: Any) -> None:
     if is_person(grant, row.type, row.id) and row.organisation == grant.organisation:
         return
     if row.type in COMPARTMENT:
-        check(
-            grant,
-            organisation=row.organisation,
-            filed_under=row.filed_under,
-            hidden=row.hidden,
-        )
+        _check_owner(grant, row.organisation, row.filed_under, row.hidden)
         if grant.studies is None and not _parts(grant, row.type, "r"):
             return  # the row itself has told all that the database would be asked
     elif (

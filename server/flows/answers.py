@@ -1,114 +1,139 @@
-"""What opens a Magic Link besides its address: a birth date, a PIN, or a code that works once."""
+"""What a sender is told after a message was applied: at once if it waits for that, else later.
 
-import hashlib
+A later acknowledgement (enhanced mode, MSH-16; HL7 2.5.1 ch. 2.9.3) is kept in the transaction that
+flips the message's state, and goes to where its feed says, in order, until the other side accepts
+it. It never goes back on the connection of the message: senders that take one answer for each
+message would take it for the answer to their next one.
+"""
+
 import secrets
-import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
-from itertools import permutations
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from server.flows import passwords
-from server.flows.patients import load_facts
+from sqlalchemy import Connection, Row
+
+from hl7 import ack, faults
+from hl7.ack import Stamp
+from hl7.errors import Hl7Error
+from hl7.faults import Fault
+from hl7.judge import Verdict, glance
+from hl7.message import parse
+from hl7.sender import Sender
+from server import clock, errors
+from server.config import Config
+from server.flows import feeds
+from server.flows.feeds import STRICT_APPLY, Destination, Feed
 from server.flows.sites import House
+from server.store import answers, jobs, messages
+from server.store.jobs import Job
 
-DAY = 86_400 * 1_000_000
-_CODE = 12
-_PIN = 6
-_DATE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """One way to prove who one is: the letter that begins its links, and how long one may live.
-
-    The letter lets a page ask the right question without looking whether there is such a link.
-    """
-
-    name: str
-    letter: str
-    longest: int
+KIND = "answer"
+_BATCH = 100
+_SECONDS = 10.0  # for the connection, and for each answer
+_LOOK = 0.05
+_HELD = "kept, and waits for a person"
+_FAILED = "kept, and could not be applied"
+_LATE = faults.Fault(
+    faults.INTERNAL, faults.MESSAGE, "kept, and not applied within the time for it", "warning"
+)
 
 
-# A birth date is known to relatives and quickly guessed: not for long (rules of Magic Links).
-FACTORS = {
-    one.name: one
-    for one in (
-        Factor("birth-date", "b", 30 * DAY),
-        Factor("pin", "p", 365 * DAY),
-        Factor("otp", "o", 365 * DAY),
-    )
-}
+def stamp() -> Stamp:
+    """The date and control id of an answer."""
+    return Stamp(clock.moment(clock.now()), secrets.token_hex(10))
 
 
-def draw_token(factor: str) -> str:
-    """The secret of a link's address: 160 bits behind the factor's letter."""
-    return FACTORS[factor].letter + secrets.token_urlsafe(20)
+def owe(connection: Connection, row: Any, state: str, notes: Sequence[str], now: int) -> None:
+    """Keep the later acknowledgement of a message whose state is set, if its sender wants one."""
+    feed = feeds.find(connection, row.organisation, row.feed)
+    if feed is None or not feed.answer_to:
+        return
+    verdict, told = glance(bytes(row.raw), feed.charset), _told(state, notes)
+    if not ack.wants_application_answer(verdict.header, applied=not told):
+        return
+    raw = ack.application_answer(verdict, told, stamp())
+    values = {"organisation": row.organisation, "message": row.id, "feed": feed.name}
+    code = parse(raw).first("MSA").text(1)
+    answers.add(connection, {**values, "code": code, "raw": raw, "created": now})
+    jobs.add(connection, row.organisation, KIND, feed.name, now=now, run_at=now)
 
 
-def asked_by(token: str) -> str:
-    """The factor that a link's address asks for, whether there is such a link or not."""
-    return next((one.name for one in FACTORS.values() if one.letter == token[:1]), "pin")
+def _told(state: str, notes: Sequence[str]) -> tuple[Fault, ...]:
+    """What keeps a message from being applied; nothing if it was."""
+    if state not in (messages.REVIEW, messages.PARKED):
+        return ()
+    words = _HELD if state == messages.REVIEW else _FAILED
+    text = ": ".join((words, "; ".join(dict.fromkeys(notes)))) if notes else words
+    return (Fault(faults.INTERNAL, faults.MESSAGE, text),)
 
 
-def draw_code() -> str:
-    """A code of 12 digits, for who was told it and has no link: digits are said alike everywhere."""
-    return f"{secrets.randbelow(10**_CODE):0{_CODE}d}"
+def waits(feed: Feed, verdict: Verdict) -> bool:
+    """Whether the sender is answered when its message was applied, and not when it is kept."""
+    return STRICT_APPLY in feed.traits and ack.immediate_code(verdict).startswith("A")
 
 
-def draw_pin() -> str:
-    """A PIN, or a code that works once."""
-    return f"{secrets.randbelow(10**_PIN):0{_PIN}d}"
+def when_applied(house: House, organisation: int, id_: int, verdict: Verdict) -> bytes:
+    """Wait until a message is applied, or for as long as the settings say; gives its answer."""
+    deadline = time.monotonic() + house.config.mllp_apply_seconds
+    while (outcome := _outcome(house, organisation, id_)) is None:
+        if time.monotonic() > deadline:
+            return ack.answer(verdict.with_fault(_LATE), stamp())
+        time.sleep(_LOOK)
+    return ack.answer(replace(verdict, faults=(*verdict.faults, *outcome)), stamp())
 
 
-def spoken(code: str) -> str:
-    """A code in groups, as it is said and written."""
-    return " ".join(code[at : at + 4] for at in range(0, len(code), 4))
+def _outcome(house: House, organisation: int, id_: int) -> tuple[Fault, ...] | None:
+    """What keeps a message from being applied, None while it is pending."""
+    with house.database.read() as connection:
+        row = messages.row(connection, organisation, id_)
+    if row.state == messages.PENDING:
+        return None
+    return _told(row.state, messages.notes(row))
 
 
-def code_digest(key: str, code: str) -> str:
-    """What is kept of a code. It is short, so that finding it from its digest must be costly."""
-    salt = bytes.fromhex(key)
-    return hashlib.scrypt(digits(code).encode(), salt=salt, n=1 << 14, r=8, p=1, dklen=32).hex()
+def send(house: House, job: Job) -> None:
+    """The handler of `answer` jobs: send what a feed is owed. The job's key is the feed."""
+    with house.database.read() as connection:
+        feed = feeds.load(connection, job.organisation, job.key)
+        owed = answers.waiting(connection, job.organisation, job.key, _BATCH)
+    if not owed:
+        return
+    where = feeds.destination(feed.answer_to)
+    try:
+        with _connected(house.config, where) as sender:
+            for row in owed:
+                _deliver(house, row, sender.send(bytes(row.raw)))
+    except (Hl7Error, OSError) as error:
+        raise errors.Fault(
+            f"answers of feed {feed.name} wait: {where} does not take them"
+        ) from error
+    with house.database.write() as connection:
+        now = clock.now()
+        jobs.add(connection, job.organisation, KIND, job.key, now=now, run_at=now)
 
 
-def digits(text: str) -> str:
-    """The digits of a text in any script, at most 32, as ASCII."""
-    found = (str(unicodedata.digit(char, "")) for char in text[: passwords.LONGEST])
-    return "".join(found)[:32]
+def _connected(config: Config, where: Destination) -> Sender:
+    tls = _tls(config) if where.secure else None
+    return Sender(where.host, where.port, seconds=_SECONDS, tls=tls)
 
 
-def birth_dates(text: str) -> set[str]:
-    """The dates, as YYYYMMDD, that somebody may mean: in any order that is a date."""
-    plain = "".join(_plain(char) for char in text[:64])
-    words = plain.split()
-    if len(words) == 1 and len(words[0]) == _DATE:
-        word = words[0]
-        return {*_dates((word[:2], word[2:4], word[4:])), *_dates((word[:4], word[4:6], word[6:]))}
-    return set(_dates(tuple(words))) if len(words) == 3 else set()
+def _tls(config: Config) -> ssl.SSLContext:
+    """Our side as a client: our own certificate, and whom we trust as a server."""
+    context = ssl.create_default_context(cafile=config.mllp_tls_client_ca or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if config.mllp_tls_certificate:
+        context.load_cert_chain(config.mllp_tls_certificate, config.mllp_tls_key)
+    return context
 
 
-def _plain(char: str) -> str:
-    digit = unicodedata.digit(char, None)
-    return " " if digit is None else str(digit)
-
-
-def _dates(words: tuple[str, ...]) -> Iterator[str]:
-    """Year first or last, of four digits; day and month in either order."""
-    for year, month, day in permutations(words):
-        if len(year) == 4 and len(month) <= 2 and len(day) <= 2 and year != words[1]:
-            try:
-                yield date(int(year), int(month), int(day)).strftime("%Y%m%d")
-            except ValueError:
-                continue
-
-
-def fits(house: House, row: Any, facts: str, answer: str) -> bool:
-    """Whether an answer is the one of a link; of no link none is, and that takes as long to say."""
-    kept = row.answer if row is not None else ""
-    said = house.passwords.verify(kept, digits(answer))
-    if row is None or row.factor != "birth-date":
-        return said
-    born = load_facts(facts).birth_date
-    return bool(born) and born in birth_dates(answer)
+def _deliver(house: House, row: Row[Any], reply: bytes) -> None:
+    """Note what the other side said; one that rejects for now is asked again."""
+    code = parse(reply).first("MSA").text(1).strip().upper()
+    if code in ("AR", "CR"):
+        raise errors.Fault(f"answers of feed {row.feed} wait: the other side rejects them for now")
+    state = answers.SENT if code in ("AA", "CA") else answers.REFUSED
+    with house.database.write() as connection:
+        answers.tell(connection, row, state, reply, clock.now())

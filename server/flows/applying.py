@@ -8,8 +8,20 @@ from sqlalchemy import Connection
 from fhir.hl7_context import context_of
 from hl7 import events
 from hl7.facts import Header
+from hl7.habits import adapted
 from hl7.message import parse
-from server.flows import admissions, feeds, lanes, orders, provenances, reports
+from hl7.report_facts import ReportMessage
+from server.flows import (
+    admissions,
+    contents,
+    feeds,
+    lanes,
+    mergers,
+    orders,
+    provenances,
+    reports,
+    staff,
+)
 from server.flows.feeds import Feed
 from server.flows.lanes import Application, Outcome
 from server.flows.patients import Site
@@ -22,6 +34,8 @@ Apply = Callable[[Work, Any], None]
 _BY_FAMILY: Mapping[str, Apply] = {
     "person": admissions.apply,
     "visit": admissions.apply,
+    "merge": mergers.apply,
+    "unlink": mergers.apply,
     "order": orders.apply,
     "report": reports.apply,
 }
@@ -43,15 +57,28 @@ def read(house: House, row: Any) -> Application:
     facts = events.read(message)
     if facts is None:
         return _unmapped
+    facts = adapted(facts, message, feeds.habits(feed))
     write = _BY_FAMILY[event.family]
+    blobs = _keep_documents(house, row, facts)
 
     def application(connection: Connection, site: Site, now: int) -> Outcome:
         work = _work(house, connection, site, feed, facts.header, row.id, now)
+        work.blobs = blobs
+        staff.settle(work, facts)
         write(work, facts)
         provenances.record(work)
         return work.outcome
 
     return application
+
+
+def _keep_documents(house: House, row: Any, facts: Any) -> dict[str, str]:
+    """Make the documents of a report durable before the transaction that names them."""
+    if not isinstance(facts, ReportMessage):
+        return {}
+    reports = [report for group in facts.patients for report in group.reports]
+    documents = [one for report in reports for one in report.attachments]
+    return contents.keep(house, row.organisation, row.id, row.received, documents)
 
 
 def _work(
@@ -64,9 +91,10 @@ def _work(
     now: int,
 ) -> Work:
     mapping = feeds.mapping(site, feed)
-    context = context_of(header, mapping, zone=feed.zone)
+    imaging = feeds.NOT_IMAGING not in feed.traits
+    context = context_of(header, mapping, zone=feed.zone, imaging=imaging)
     base = house.config.fhir_base
-    return Work(connection, site, feed, header, context, message, now, base)
+    return Work(connection, site, feed, header, context, message, now, base, house.auditor)
 
 
 def _unmapped(_connection: Connection, _site: Site, _now: int) -> Outcome:

@@ -6,7 +6,6 @@ from threading import Lock
 
 from dicom.decode_pool import Pool
 from dicom.pictures import Decoded, Frame, Options, Picture
-from dicom.render import is_light, render
 
 _SHELF_BYTES = 32 << 20
 
@@ -37,6 +36,8 @@ class Darkroom:
 
     def _made(self, frame: Frame, options: Options) -> Picture:
         """The way to a child and back would take longer than a light picture does."""
+        from dicom.render import is_light, render  # bring numpy, which most processes never need
+
         if is_light(frame, options):
             return render(frame, options)
         return self._pool.render(frame, options)

@@ -56,7 +56,7 @@ def _id(work: Work, patient: str, visit: VisitFacts) -> str:
     if not number:
         return ""
     system = order_system(issuer_of(number.authority), work.context.site, "VN")
-    scope = system or f"Patient/{patient}"
+    scope = system or f"Patient/{work.filed_under(patient)}"
     return derived_id(work.site.key, _TYPE, f"{work.organisation}|{scope}|{number.value}")
 
 

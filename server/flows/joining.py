@@ -18,13 +18,14 @@ from server import clock
 from server.flows import patients, placeholders, reunion
 from server.flows.patients import Site
 from server.flows.sites import House
-from server.store import identities, jobs, links, messages, resources
+from server.store import identities, jobs, links, messages, resources, reviews
 from server.store.jobs import Job
 from server.store.links import ACCESSION, FILLER, PLACER, PROCEDURE, STUDY, Key
 from server.store.messages import Effect
 from server.store.resources import Change, Owner
 
 KIND = "join"
+REVIEW = "join"
 IMAGES, ORDER, REPORT = "ImagingStudy", "ServiceRequest", "DiagnosticReport"
 _LARGEST = 500
 # How each pair is matched, the strongest first. One number may be that of several studies.
@@ -226,19 +227,21 @@ def _link_study(
 
 
 def _question(connection: Connection, site: Site, nodes: Sequence[Node], now: int) -> None:
-    """Put before a person what shares a telling key and names another patient."""
+    """Put before a person what shares a telling key and names another patient, while it does."""
     for index, one in enumerate(nodes):
         for other in nodes[index + 1 :]:
             kinds = [kind for kind in _TELLING if one.shares(other, kind)]
-            if kinds and one.patient != other.patient:
+            key = f"{one.reference}|{other.reference}"
+            if kinds and one.patient == other.patient:
+                reviews.resolve(connection, site.organisation, REVIEW, key)
+            elif kinds:
                 evidence: dict[str, Any] = {
                     "rule": f"the same {_WORDS[kinds[0]]}, another patient",
                     "resources": [one.reference, other.reference],
                     "patients": [one.patient, other.patient],
                 }
-                key = f"{one.reference}|{other.reference}"
                 study = next((k.value for k in sorted(one.keys) if k.kind == STUDY), "")
-                patients.add_review(connection, site, "join", key, study, evidence, now)
+                patients.add_review(connection, site, REVIEW, key, study, evidence, now)
 
 
 def _explain(connection: Connection, organisation: int, effect: Effect) -> None:

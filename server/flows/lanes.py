@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from server import clock
-from server.errors import Fault
+from server.errors import Busy, Fault, Full
+from server.flows import answers
 from server.flows.patients import Site
 from server.flows.sites import House
 from server.store import jobs, messages
@@ -64,6 +65,8 @@ def work(house: House, job: Job, read: Reader) -> None:
             return  # the lane is empty, or who holds its head up will ask for it again
         try:
             _apply(house, row, read(house, row))
+        except (Full, Busy):  # waited out, however long it takes: no fault of the message
+            raise
         except Exception as error:  # outermost loop of a lane: its head must not fail for ever
             if not _parked(house, row, error):
                 raise
@@ -88,6 +91,8 @@ def _apply(house: House, row: Any, application: Application) -> None:
 def _end(connection: Connection, row: Any, state: str, outcome: dict[str, Any], now: int) -> None:
     """Take a message out of its lanes; whoever waited behind it there has a turn."""
     lanes = messages.finish(connection, row.organisation, row.id, state, outcome, now=now)
+    told = [*outcome.get("notes", []), *filter(None, [outcome.get("error")])]
+    answers.owe(connection, row, state, told, now)
     waiting = [x for x in lanes if messages.head(connection, row.organisation, x) is not None]
     ask(connection, row.organisation, waiting, now)
 

@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 from fhir import wire
 from server.clock import instant
 from server.errors import Conflict, Invalid, Missing
-from server.flows import answers, parties, release, sites
-from server.flows.answers import DAY, FACTORS
+from server.flows import factors, parties, release, sites
 from server.flows.audit import Event
+from server.flows.factors import DAY, FACTORS
 from server.flows.grants import digest
 from server.flows.patients import load_facts
 from server.flows.sites import House
@@ -130,13 +130,13 @@ def keep(
     house: House, fixed: dict[str, Any], factor: str, expires: int, *, door: str, now: int
 ) -> Made:
     """Draw the secrets of a link, keep their digests and record who it is for, in one transaction."""
-    token, code = answers.draw_token(factor), answers.draw_code()
-    answer = "" if factor == "birth-date" else answers.draw_pin()
+    token, code = factors.draw_token(factor), factors.draw_code()
+    answer = "" if factor == "birth-date" else factors.draw_pin()
     with house.database.read() as connection:
         key = value(connection, "key") or ""
     secret = {
         "token_hash": digest(token),
-        "code_hash": answers.code_digest(key, code),
+        "code_hash": factors.code_digest(key, code),
         "answer": house.passwords.digest(answer) if answer else "",
     }
     times = {"created": now, "expires": expires}
@@ -148,7 +148,7 @@ def keep(
         shares.add(connection, row)
         house.auditor.append(connection, _event(row, "create", detail, door))
     url = f"{sites.address(house)}/s/{token}"
-    return Made(id_, token, url, answers.spoken(code), answer, expires)
+    return Made(id_, token, url, factors.spoken(code), answer, expires)
 
 
 def _event(row: dict[str, Any], action: str, detail: str, door: str = "command") -> Event:

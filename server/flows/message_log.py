@@ -11,6 +11,7 @@ from server import clock
 from server.errors import Invalid, Missing
 from server.flows import lanes, messages, parties
 from server.flows.sites import House
+from server.store import answers
 from server.store import messages as store
 
 _PARKABLE = (store.PENDING, store.REVIEW)
@@ -18,12 +19,20 @@ MOST_REPLAYED = 10_000
 
 
 def listing(
-    house: House, organisation: str, *, state: str = "", since: int = 0, before: int = 0
+    house: House,
+    organisation: str,
+    *,
+    state: str = "",
+    feed: str = "",
+    control_id: str = "",
+    since: int = 0,
+    before: int = 0,
 ) -> list[dict[str, Any]]:
     """Messages of an organisation, oldest first, at most 500; without what they say."""
+    equal = {"state": state, "feed": feed, "control_id": control_id}
     with house.database.read() as connection:
         owner = parties.named(connection, organisation)
-        rows = store.listing(connection, owner, state=state, since=since, before=before)
+        rows = store.listing(connection, owner, equal, since=since, before=before)
     return [
         dict(row._mapping)
         | {"received": clock.instant(row.received), "outcome": json.loads(row.outcome or "{}")}
@@ -36,6 +45,7 @@ def show(house: House, organisation: str, id_: int) -> dict[str, Any]:
     with house.database.read() as connection:
         row = _row(connection, parties.named(connection, organisation), id_)
         effects = store.effects(connection, row.organisation, id_)
+        later = answers.of(connection, row.organisation, id_)
     return {
         "id": row.id,
         "feed": row.feed,
@@ -49,7 +59,20 @@ def show(house: House, organisation: str, id_: int) -> dict[str, Any]:
         "sha256": row.sha256,
         "raw": base64.b64encode(row.raw).decode(),
         "ack": base64.b64encode(row.ack).decode(),
+        "answers": [_answer(one) for one in later],
         "effects": [asdict(one) for one in effects],
+    }
+
+
+def _answer(row: Any) -> dict[str, Any]:
+    """A later acknowledgement: its code, what became of it, its bytes and the reply to it."""
+    return {
+        "code": row.code,
+        "state": row.state,
+        "made": clock.instant(row.created),
+        "sent": clock.instant(row.sent) if row.sent else "",
+        "raw": base64.b64encode(row.raw).decode(),
+        "reply": base64.b64encode(row.reply or b"").decode(),
     }
 
 
@@ -73,7 +96,7 @@ def replay(
         owner = parties.named(connection, organisation)
         if not ids:
             found = store.listing(
-                connection, owner, since=since, before=before, limit=MOST_REPLAYED + 1
+                connection, owner, {}, since=since, before=before, limit=MOST_REPLAYED + 1
             )
             ids = [row.id for row in found if row.state != store.DUPLICATE]
     if len(ids) > MOST_REPLAYED:
@@ -86,9 +109,7 @@ def replay(
 
 def _again(house: House, connection: Connection, owner: int, id_: int) -> None:
     row = _row(connection, owner, id_)
-    waits_in = messages.lanes_of(row.feed, bytes(row.raw))
-    store.again(connection, owner, id_, waits_in)
-    lanes.ask(connection, owner, waits_in, clock.now())
+    messages.apply_again(connection, row, clock.now())
     parties.record(house, connection, owner, f"hl7 replay: {id_}")
 
 

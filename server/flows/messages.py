@@ -7,25 +7,27 @@ reason to refuse.
 
 import hashlib
 import json
-import secrets
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
-from hl7 import ack, faults
-from hl7.ack import Stamp
+from hl7 import ack, batch, faults
+from hl7.errors import NotHL7
 from hl7.facts import Header
 from hl7.judge import Verdict, judge
 from hl7.message import Message, parse
-from hl7.profiles import Profile
 from server import clock
-from server.flows import feeds, lanes
+from server.errors import Fault
+from server.flows import answers, feeds, lanes
 from server.flows.audit import Event
-from server.flows.feeds import Feed
+from server.flows.feeds import Connecting, Feed
 from server.flows.sites import HOME, House
 from server.store import messages as store
+
+log = logging.getLogger(__name__)
 
 DOOR = "mllp"
 _LONGEST_ID, _LONGEST_KIND = 255, 32
@@ -48,10 +50,10 @@ class Caller:
         return owners.pop() if len(owners) == 1 else HOME
 
 
-def greet(house: House, address: str) -> Caller | None:
-    """Who calls from an address; None for a stranger, whose connection ends at once."""
-    candidates = tuple(feeds.calling(house, address))
-    return Caller(address, candidates) if candidates else None
+def greet(house: House, calling: Connecting) -> Caller | None:
+    """Who calls; None for a stranger, whose connection ends at once."""
+    candidates = tuple(feeds.calling(house, calling))
+    return Caller(calling.address, candidates) if candidates else None
 
 
 def lane_names(feed: str, message: Message) -> list[str]:
@@ -72,6 +74,13 @@ def lanes_of(feed: str, raw: bytes) -> list[str]:
     return lane_names(feed, parse(raw))
 
 
+def apply_again(connection: Connection, row: Any, now: int) -> None:
+    """Let a kept message be applied anew: it waits in its lanes as it did when it came."""
+    waits_in = lanes_of(row.feed, bytes(row.raw))
+    store.again(connection, row.organisation, row.id, waits_in)
+    lanes.ask(connection, row.organisation, waits_in, now)
+
+
 def _values(message: Message, *places: tuple[str, Sequence[int]]) -> Iterable[str]:
     for name, fields in places:
         for segment in message.all(name):
@@ -82,41 +91,55 @@ def _values(message: Message, *places: tuple[str, Sequence[int]]) -> Iterable[st
 
 
 def receive(house: House, caller: Caller, raw: bytes) -> bytes:
-    """Take one message and give its answer; when that says yes, the message is on disk.
+    """Take a message, or a batch of them, and give the answer; what it says yes to is on disk.
 
     An empty answer is none: to a message that is itself an answer, or wants none. What could not
     be stored raises: the door then asks the sender to send it again.
     """
+    if not batch.is_batch(raw):
+        return _take(house, caller, raw)
+    replies = [_take_one(house, caller, one) for one in batch.messages(raw)]
+    try:
+        return batch.answer(raw, replies, answers.stamp())
+    except NotHL7:  # its header is beyond reading, its messages are not
+        return b"".join(replies)
+
+
+def _take_one(house: House, caller: Caller, raw: bytes) -> bytes:
+    """Take one message of a batch; one that cannot be stored does not stop the others."""
+    try:
+        return _take(house, caller, raw)
+    except Fault as error:
+        log.error("a message of a batch waits at its sender: %s", error)
+        return ack.try_again(raw, answers.stamp())
+
+
+def _take(house: House, caller: Caller, raw: bytes) -> bytes:
+    """Take one message: judged, kept with its answer, audited."""
     feed, verdict = _judge(house, caller, raw)
-    reply = ack.answer(verdict, stamp())
+    reply = ack.answer(verdict, answers.stamp())
     if feed is None or verdict.message is None or not verdict.accepted or verdict.is_answer:
         return _refuse(house, caller, feed, reply)
     kept = _Kept(caller, feed, verdict.message, verdict.header, reply)
-    house.database.apply(lambda connection: _keep(house, connection, kept, clock.now()))
+    own, first = house.database.apply(lambda c: _keep(house, c, kept, clock.now()))
+    if not answers.waits(feed, verdict):
+        return reply
+    reply = answers.when_applied(house, feed.organisation, first, verdict)
+    with house.database.write() as connection:
+        store.set_answer(connection, feed.organisation, own, reply)
     return reply
-
-
-def stamp() -> Stamp:
-    """The date and control id of an answer."""
-    return Stamp(clock.moment(clock.now()), secrets.token_hex(10))
 
 
 def _judge(house: House, caller: Caller, raw: bytes) -> tuple[Feed | None, Verdict]:
     """The feed that a message belongs to, and what is wrong with it by the rules of that feed."""
-    verdict = judge(raw, _profile(house, None))
+    limit = house.config.mllp_max_bytes
+    verdict = judge(raw, feeds.profile(None, limit))
     feed = feeds.choose(caller.candidates, verdict.header) if verdict.message else None
     if feed is not None:
-        return feed, judge(raw, _profile(house, feed))
+        return feed, judge(raw, feeds.profile(feed, limit))
     if verdict.message is None:
         return None, verdict
     return None, Verdict(verdict.message, verdict.header, verdict.event, (_UNKNOWN,))
-
-
-def _profile(house: House, feed: Feed | None) -> Profile:
-    limit = house.config.mllp_max_bytes
-    if feed is None:
-        return Profile(max_message=limit)
-    return Profile(charset=feed.charset, processing=feed.processing, max_message=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +153,11 @@ class _Kept:
     reply: bytes
 
 
-def _keep(house: House, connection: Connection, kept: _Kept, now: int) -> None:
-    """Append a message to the log, and ask for it to be applied."""
+def _keep(house: House, connection: Connection, kept: _Kept, now: int) -> tuple[int, int]:
+    """Append a message to the log, and ask for it to be applied.
+
+    Gives its id, and that of the message that it repeats, or its own again.
+    """
     organisation, feed = kept.feed.organisation, kept.feed
     values = _values_of(kept, now)
     known = store.same_control_id(connection, organisation, feed.name, values["control_id"])
@@ -149,6 +175,7 @@ def _keep(house: House, connection: Connection, kept: _Kept, now: int) -> None:
         lanes.ask(connection, organisation, names[:1], now)
     size = len(kept.message.raw)
     house.auditor.append(connection, _event(kept.caller, feed, "create", size, id_))
+    return id_, same[0] if same else id_
 
 
 def _values_of(kept: _Kept, now: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from fhir import scopes
 from fhir.scopes import Scope
 from server.errors import Busy, Denied, Unauthenticated
-from server.flows import answers
+from server.flows import factors
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.grants import digest, draw
@@ -65,7 +65,7 @@ def open_link(house: House, handle: Handle, answer: str, *, address: str, now: i
     row, facts = _find(house, handle)
     id_ = row.id if row is not None else ""
     tries = house.database.apply(lambda c: shares.count_answer(c, id_, most=TRIES))
-    fits = answers.fits(house, row, facts, answer)
+    fits = factors.fits(house, row, facts, answer)
     stands = _stands(house, row, now) and tries <= TRIES
     secret = draw()
     if not (fits and stands and _begin(house, row, secret, address, now)):
@@ -97,7 +97,7 @@ def _find(house: House, handle: Handle) -> tuple[Any, str]:
         key = value(connection, "key") or ""
     name, kept = "token_hash", digest(handle.token)
     if handle.code:
-        name, kept = "code_hash", answers.code_digest(key, handle.code)
+        name, kept = "code_hash", factors.code_digest(key, handle.code)
     with house.database.read() as connection:
         row = shares.by_handle(connection, name, kept)
         owner, patient = (row.organisation, row.patient) if row is not None else (HOME, "")

@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fhir import order_status, service_request
+from fhir import order_status, service_request, wire
 from fhir.hl7_context import Context
 from fhir.hl7_identifiers import issuer_of
 from fhir.identifiers import order_system
 from fhir.service_request import OrderView
 from hl7.facts import OrderFacts, OrderMessage, Uids
 from hl7.types import OrderNumber
-from server.flows import admissions, encounters, placeholders
+from server.flows import admissions, encounters, layers, papers, placeholders
 from server.flows.joining import IMAGES, ORDER
+from server.flows.names import order_name
 from server.flows.writing import Work
-from server.store import identities, links, resources
+from server.store import derived, identities, links, resources
 from server.store.install import derived_id
 from server.store.links import ACCESSION, FILLER, PLACER, PROCEDURE, STUDY, Key
 
@@ -63,7 +64,7 @@ def place(work: Work, whose: Whose, order: OrderFacts, report_status: str = "") 
     With `report_status` it is a report that tells it, which only fills what no order has told.
     """
     keys = keys_of(order, work.context)
-    found = _find(work, keys)
+    found = _find(work, keys) or _pictured(work, keys, whose.patient)
     if len(found) > 1:
         _hold(work, "two orders have these numbers", found)
         return ""
@@ -77,11 +78,15 @@ def place(work: Work, whose: Whose, order: OrderFacts, report_status: str = "") 
     id_ = id_ or _new_id(work, keys)
     if not id_:
         return ""
+    if not found and _is_anothers(work, id_, owner):
+        _hold(work, "the order of this number is another patient's", [("", owner)])
+        return ""
     first = not report_status and work.last_word(ORDER, id_) is None
     if report_status or work.has_last_word(ORDER, id_):
         _write(work, id_, Whose(owner, whose.encounter), order, report_status, first)
     note_studies(work, ORDER, id_, owner, order.uids)
     work.keep_keys(ORDER, id_, keys)
+    papers.rouse(work.connection, work.organisation, ORDER, keys, work.now)
     return id_
 
 
@@ -93,11 +98,33 @@ def _find(work: Work, keys: set[Key]) -> list[tuple[str, str]]:
             for key in keys
             if key.kind == kind
             for type_, id_ in links.sharing(work.connection, work.organisation, key)
-            if type_ == ORDER
+            if type_ == ORDER and layers.is_told(work.connection, work.organisation, ORDER, id_)
         }
         if ids:
             return [(id_, _owner(work, id_)) for id_ in sorted(ids)]
     return []
+
+
+def _pictured(work: Work, keys: set[Key], patient: str) -> list[tuple[str, str]]:
+    """The one order of a patient that only images told of so far, by any of its numbers."""
+    for kind in (PLACER, FILLER, ACCESSION):
+        ids = {
+            id_
+            for key in keys
+            if key.kind == kind
+            for type_, id_ in links.sharing(work.connection, work.organisation, key)
+            if type_ == ORDER and not layers.is_told(work.connection, work.organisation, ORDER, id_)
+        }
+        mine = [id_ for id_ in sorted(ids) if patient and _owner(work, id_) == patient]
+        if len(mine) == 1:
+            return [(mine[0], patient)]
+    return []
+
+
+def _is_anothers(work: Work, id_: str, patient: str) -> bool:
+    """Whether an order of this id is another patient's: one that only images told of."""
+    row = resources.current(work.connection, work.organisation, ORDER, id_)
+    return row is not None and not row.deleted and _owner(work, id_) != patient
 
 
 def _owner(work: Work, id_: str) -> str:
@@ -107,22 +134,22 @@ def _owner(work: Work, id_: str) -> str:
 
 def _new_id(work: Work, keys: set[Key]) -> str:
     """The id that the order's first number gives it; "" for an order that nothing names."""
-    for kind in (PLACER, FILLER, ACCESSION):
-        for key in sorted(key for key in keys if key.kind == kind):
-            natural = f"{work.organisation}|{kind}|{key.system}|{key.value}"
-            return derived_id(work.site.key, ORDER, natural)
-    return ""
+    name = order_name(keys)
+    return derived_id(work.site.key, ORDER, f"{work.organisation}|{name}") if name else ""
 
 
 def _write(
     work: Work, id_: str, whose: Whose, order: OrderFacts, report_status: str, first: bool
 ) -> None:
-    current = work.body(ORDER, id_)
+    told = layers.is_told(work.connection, work.organisation, ORDER, id_)
+    current = work.body(ORDER, id_) if told else None  # what images told gives way to messages
+    derived.forget_all(work.connection, work.organisation, ORDER, id_)
     old = str(current["status"]) if current else ""
     if report_status:
         step = order_status.after_report(old, report_status)
     else:
-        step = order_status.next_status(old, order.control, order.status)
+        before = _before(work, id_) if order.control in order_status.REFUSALS else ""
+        step = order_status.next_status(old, order.control, order.status, before=before)
     if step.remark:
         work.outcome.notes.append(step.remark)
     view = OrderView(
@@ -134,6 +161,15 @@ def _write(
     )
     body = service_request.merge(current, order, view, work.context)
     work.write(body, whose.patient, f"the order of {work.header.kind}", first=first)
+
+
+def _before(work: Work, id_: str) -> str:
+    """What an order was before it was revoked, "" if it always was."""
+    for version in resources.versions(work.connection, work.organisation, ORDER, id_):
+        status = str(wire.read(version.text)["status"]) if version.text else ""
+        if status not in ("", order_status.REVOKED):
+            return status
+    return ""
 
 
 def note_studies(work: Work, type_: str, id_: str, patient: str, uids: Uids) -> None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import Connection
 
 from dicom.sink import Peer
+from hl7.charset import codec_of
 from server.errors import Conflict, Invalid, Missing
 from server.flows.addresses import Resolve, resolve, unmapped
 from server.flows.audit import Event
@@ -24,6 +25,7 @@ LOOPBACK = Peer("loopback", HOME, frozenset({"echo", "store"}))
 _NAME = re.compile(r"[^\s:|/][^\x00-\x1f\x7f:|/]{0,63}")
 _AE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
+_REALM = re.compile(r"[a-z]{2}", re.ASCII)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 
 
@@ -62,19 +64,33 @@ def check_system(system: str) -> str:
 
 
 def add_organisation(
-    house: House, name: str, *, issuer: str, issuers: dict[str, str], zone: str, now: int
+    house: House,
+    name: str,
+    *,
+    issuer: str,
+    issuers: dict[str, str],
+    zone: str,
+    now: int,
+    charset: str = "",
+    realm: str = "",
 ) -> int:
     """Make an organisation with its own numbers. Raises Conflict for what another one has.
 
     `issuer` is the system of numbers that arrive without one, `issuers` maps namespaces to systems.
+    `charset` is that of its HL7 messages which declare none, `realm` the country whose profiles
+    count.
     """
     check_name(name)
     check_zone(zone)
+    check_charset(charset)
+    if realm and not _REALM.fullmatch(realm):
+        raise Invalid(f"{realm}: give a country by its two letters, as us")
+    settings = {"issuer": issuer, "zone": zone, "charset": charset, "realm": realm}
     systems = [check_system(system) for system in [issuer, *issuers.values()] if system]
     with house.database.write() as connection:
         if people.organisation_id(connection, name) is not None:
             raise Conflict(f"there is an organisation {name} already")
-        made = people.add_organisation(connection, name, issuer=issuer, zone=zone, now=now)
+        made = people.add_organisation(connection, name, now=now, **settings)
         for namespace, system in issuers.items():
             people.add_issuer(connection, made, namespace, system)
         for system in systems:
@@ -95,6 +111,12 @@ def check_zone(zone: str) -> None:
         _ = zone and ZoneInfo(zone)
     except (ValueError, ZoneInfoNotFoundError) as bad:
         raise Invalid(f"{zone}: there is no such time zone; give one as Europe/Madrid") from bad
+
+
+def check_charset(charset: str) -> None:
+    """Raise Invalid unless it is a character set of HL7 table 0211; empty is none."""
+    if charset and not codec_of(charset):
+        raise Invalid(f"{charset}: give a character set of HL7 table 0211, as 8859/1")
 
 
 def add_group(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from server.errors import Conflict, Invalid, Missing
 from server.flows import links, opening, patients
-from server.flows.answers import DAY
+from server.flows.factors import DAY
 from server.flows.links import Made
 from server.flows.opening import Opened
 from server.flows.sites import House

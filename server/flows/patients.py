@@ -16,10 +16,10 @@ from sqlalchemy import Connection, insert, select
 from dicom.facts import Issuer, Number, PatientFacts
 from fhir import identifiers
 from fhir.identifiers import Placeholders
-from server.store import identities
+from server.store import identities, reviews
 from server.store.install import derived_id
 from server.store.jobs import insert_for
-from server.store.tables import authority, patient, patient_number, patient_unissued, review
+from server.store.tables import authority, patient, patient_number, patient_unissued
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Site:
 class Filing:
     """Where a header belongs. `unconfirmed` marks a record that a contradiction set apart.
 
-    `subject` is the record that `patient` has become part of, if it has.
+    `subject` is the record that `patient` has become part of, or the same.
     """
 
     patient: str
@@ -77,27 +77,23 @@ def _domain(
 ) -> Filing:
     """The record that a number of the domain names, or a new one; apart if facts contradict."""
     value = header.number.value
-    known = connection.execute(
-        select(patient.c.id, patient.c.facts)
-        .join(
-            patient_number,
-            (patient_number.c.organisation == patient.c.organisation)
-            & (patient_number.c.patient == patient.c.id),
-        )
-        .where(
-            patient_number.c.organisation == site.organisation,
-            patient_number.c.system == system,
-            patient_number.c.value == value,
-        )
-    ).first()
-    if known is not None:
-        differs = contradictions(site, load_facts(known.facts), header)
+    known = identities.bearer(connection, site.organisation, system, value)
+    if known:
+        fill(connection, site, known, header)
+        differs = contradictions(site, facts_of(connection, site, known), header)
         if not differs:
-            return Filing(known.id, system)
-        evidence = {"rule": "same number, other person", "patient": known.id, "fields": differs}
-        add_review(connection, site, "identity", f"{known.id}|{study}", study, evidence, now)
+            heir = identities.heir(connection, site.organisation, known)
+            return Filing(known, system, subject=heir)
         apart = _create(connection, site, header, "unidentified", f"apart|{study}|{value}", "", now)
-        return Filing(apart, "", unconfirmed=True)
+        evidence = {
+            "rule": "same number, other person",
+            "patient": known,
+            "apart": apart,
+            "fields": differs,
+        }
+        add_review(connection, site, "identity", f"{known}|{study}", study, evidence, now)
+        heir = identities.heir(connection, site.organisation, apart)
+        return Filing(apart, "", unconfirmed=True, subject=heir)
     made = _create(connection, site, header, "identified", f"{system}|{value}", system, now)
     _own(connection, site, system, value, made, now)
     return Filing(made, system)
@@ -178,6 +174,22 @@ def make(
     return _create(connection, site, header, "identified", f"{system}|{value}", system, now)
 
 
+def fill(connection: Connection, site: Site, id_: str, header: PatientFacts) -> None:
+    """Let a record of which only its number was known take the facts of the first who tells more."""
+    before = facts_of(connection, site, id_)
+    if not (before.name or before.birth_date or before.sex):
+        text = dump_facts(replace(header, number=before.number))
+        identities.set_facts(connection, site.organisation, id_, text)
+
+
+def facts_of(connection: Connection, site: Site, id_: str) -> PatientFacts:
+    """The header facts kept with a record."""
+    query = select(patient.c.facts).where(
+        patient.c.organisation == site.organisation, patient.c.id == id_
+    )
+    return load_facts(connection.execute(query).scalar_one())
+
+
 def dump_facts(header: PatientFacts) -> str:
     """A header's facts as they are kept with a record."""
     return json.dumps(asdict(header), ensure_ascii=False)
@@ -212,6 +224,8 @@ def same_person(site: Site, one: PatientFacts, other: PatientFacts) -> bool:
     Numbers must agree (one may be absent), and issuers where both are named; birth date and sex
     must not contradict, nor the family name when no number is there to agree on.
     """
+    if one == other and one.number.value:
+        return True
     numbers = {h.number.value for h in (one, other) if h.number.value}
     issuers = {h.number.issuer for h in (one, other) if h.number.issuer != Issuer()}
     if len(numbers) > 1 or (numbers and len(issuers) > 1 and not _one_issuer(issuers)):
@@ -245,17 +259,18 @@ def add_review(
     evidence: dict[str, Any],
     now: int,
     state: str = "open",
+    *,
+    again: bool = False,
 ) -> None:
     """Put what cannot be decided before a person, once for the same evidence."""
-    digest = hashlib.sha256(f"{kind}|{key}".encode()).hexdigest()
-    row = insert_for(connection.dialect.name, review).values(
-        organisation=site.organisation,
-        id=digest[:26],
-        key=digest,
-        kind=kind,
-        state=state,
+    reviews.add(
+        connection,
+        site.organisation,
+        kind,
+        key,
         study=study,
-        evidence=json.dumps(evidence, ensure_ascii=False),
-        created=now,
+        evidence=evidence,
+        state=state,
+        now=now,
+        again=again,
     )
-    connection.execute(row.on_conflict_do_nothing())

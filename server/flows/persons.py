@@ -26,9 +26,16 @@ _CORRECTING = frozenset({"ADT^A08", "ADT^A31", "ADT^A28", "ADT^A01", "ADT^A04", 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Who a message names: the record, or why it has to be decided by a person."""
+    """Who a message names, or why that has to be decided by a person.
+
+    `record` bears the number that was named, `patient` is what that has become part of, or the
+    same, and `shown` the one of them whose Patient tells of the person. `rivals` are the patients at odds.
+    """
 
     patient: str = ""
+    record: str = ""
+    shown: str = ""
+    rivals: tuple[str, ...] = ()
     unidentified: bool = False
     held: str = ""
 
@@ -90,19 +97,31 @@ def find(
         bare = replace(header, number=Number(header.number.value))
         source = Source(f"feed {feed.name}")
         filing = patients.resolve(connection, site, source, bare, own, now)
-        id_ = identities.heir(connection, site.organisation, filing.patient)
-        return Named(id_, unidentified=not numbers)
-    held_by = {
+        return _named(connection, site, filing.patient, unidentified=not numbers)
+    bearers = {
         identities.bearer(connection, site.organisation, system, number.value)
         for number, system in known
     } - {""}
-    if len(held_by) > 1:
-        return Named(held="its numbers belong to several patients")
-    if not held_by:
+    heirs = {identities.heir(connection, site.organisation, one) for one in bearers}
+    if len(heirs) > 1:
+        held = "its numbers belong to several patients"
+        return Named(held=held, rivals=tuple(sorted(heirs)))
+    if not bearers:
         made = patients.make(connection, site, header, known[0][1], known[0][0].value, now)
         _bind(connection, site, feed, known, made, now)
-        return Named(made)
-    return _known(connection, site, feed, held_by.pop(), header, known, kind, now)
+        return Named(made, made, made)
+    # Of several records that are one by now it is about the one that stands for all.
+    record = bearers.pop() if len(bearers) == 1 else heirs.pop()
+    return _known(connection, site, feed, record, header, known, kind, now)
+
+
+def _named(connection: Connection, site: Site, record: str, *, unidentified: bool = False) -> Named:
+    return Named(
+        patient=identities.heir(connection, site.organisation, record),
+        record=record,
+        shown=identities.shown_by(connection, site.organisation, record),
+        unidentified=unidentified,
+    )
 
 
 def _known(
@@ -116,18 +135,18 @@ def _known(
     now: int,
 ) -> Named:
     """A record that a number names: taken if nothing contradicts, or its source corrects it."""
-    row = people.patient_row(connection, site.organisation, id_)
-    differs = patients.contradictions(site, patients.load_facts(row.facts), header) if row else []
-    family = row is not None and patients.family_differs(
-        site, patients.load_facts(row.facts), header
-    )
+    patients.fill(connection, site, id_, header)
+    before = patients.facts_of(connection, site, id_)
+    differs = patients.contradictions(site, before, header)
+    family = patients.family_differs(site, before, header)
     corrects = kind in _CORRECTING and identities.told_by(
         connection, site.organisation, id_, feed.name
     )
     if differs and (not corrects or len(differs) + family > 1):
-        return Named(id_, held=f"{' and '.join(differs)} contradict the record of this number")
+        held = f"{' and '.join(differs)} contradict the record of this number"
+        return replace(_named(connection, site, id_), held=held, rivals=(id_,))
     _bind(connection, site, feed, known, id_, now)
-    return Named(id_)
+    return _named(connection, site, id_)
 
 
 def _bind(
@@ -167,8 +186,3 @@ def told(connection: Connection, site: Site, id_: str) -> bool:
     """Whether a feed has said who the person of a record is."""
     row = people.patient_row(connection, site.organisation, id_)
     return bool(row and row.told_by)
-
-
-def numbers_of(connection: Connection, organisation: int, id_: str) -> set[str]:
-    """The bare values of all numbers that name a record."""
-    return identities.values_of(connection, organisation, id_)

@@ -1,11 +1,18 @@
-"""What a message wrote, as Provenance: one for each patient whose record it changed."""
+"""What was written and why, as Provenance: one for each patient whose record was changed."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
 
 from fhir import provenance
 from fhir.provenance import ProvenanceView
 from server import clock
+from server.flows.patients import Site
 from server.flows.writing import Work
 from server.store import resources
 from server.store.install import derived_id
+from server.store.messages import Effect
+from server.store.resources import Change, Owner
 
 
 def record(work: Work) -> None:
@@ -24,3 +31,27 @@ def record(work: Work) -> None:
         )
         body = provenance.build(work.header, view, work.context)
         work.write(body, patient, f"what {work.header.kind} changed")
+
+
+def of_server(
+    connection: Connection,
+    site: Site,
+    patient: str,
+    effects: Sequence[Effect],
+    change: Change,
+    who: str = "Triptych",
+) -> None:
+    """Write the Provenance of what an operator or the server itself has changed."""
+    written = [f"{one.type}/{one.id}/_history/{one.version}" for one in dict.fromkeys(effects)]
+    if not written:
+        return
+    natural = f"{site.organisation}|{who}|{'|'.join(written)}"
+    view = ProvenanceView(
+        id=derived_id(site.key, "Provenance", natural),
+        targets=tuple(written),
+        recorded=clock.instant(change.now),
+    )
+    why = "; ".join(dict.fromkeys(one.why for one in effects))
+    resources.put(
+        connection, Owner(site.organisation, patient), provenance.by(who, why, view), change
+    )

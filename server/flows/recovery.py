@@ -1,4 +1,4 @@
-"""Start-up: tables, keys, and whatever a crash left between a blob and its row."""
+"""What a crash left between a blob and its row is put right at the next start."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,25 +12,17 @@ from server.flows import parties
 from server.flows.arrivals import arrive
 from server.flows.ingest import digest_of, register
 from server.flows.sites import House
-from server.store import index, install, migrate
+from server.store import index, install
+from server.store.blobs import is_document
 
 _SWEPT = "swept"
 _BATCH = 500
 
 
-def prepare(house: House, now: int) -> None:
-    """Make or upgrade the tables; make the install key and the organisation `home` once."""
-    migrate.migrate(house.database)
-    with house.database.write() as connection:
-        config = house.config
-        install.prepare(
-            connection, now=now, base=config.base, issuer=config.issuer, zone=config.zone
-        )
-
-
 def mend(house: House) -> int:
     """Drop unfinished blobs of dead writers and index published ones that have no row.
 
+    A document without a row waits for its message, which is applied again and writes it anew.
     Looks at the days since the last start only: every earlier orphan was found then.
     """
     house.blobs.sweep()
@@ -40,7 +32,8 @@ def mend(house: House) -> int:
         organisations = list(install.organisations(connection))
     mended = 0
     for organisation in organisations:
-        for batch in _batches(house.blobs.list(organisation, swept)):
+        objects = (key for key in house.blobs.list(organisation, swept) if not is_document(key))
+        for batch in _batches(objects):
             mended += sum(adopt(house, organisation, key) for key in _orphans(house, batch))
     with house.database.write() as connection:
         install.keep(connection, _SWEPT, (today - timedelta(days=1)).strftime("%Y/%m/%d"))

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from fhir import scopes
 from server.errors import Fault
-from server.flows import accounts, grants, held
+from server.flows import accounts, clients, grants, held
 from server.flows.accounts import Account
 from server.flows.audit import Event
 from server.flows.clients import Client
@@ -111,6 +111,14 @@ def refresh(
         return _give(house, connection, client, row.approval, wanted, address, now)
 
     return _run(house, work)
+
+
+def holder(house: House, token: str) -> Client | None:
+    """The public client to which a refresh token was given; None for any other."""
+    with house.database.read() as connection:
+        row = tokens.refresh_row(connection, grants.digest(token))
+    client = clients.find(house, row.client) if row is not None else None
+    return client if client is not None and client.kind == "public" else None
 
 
 def _narrowed(asked: str, known: str) -> str | None:

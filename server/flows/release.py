@@ -9,9 +9,10 @@ for staff.
 from collections.abc import Iterable
 from typing import Any
 
-from fhir import wire
+from fhir import binary, wire
 from fhir.diagnostic_report import RESTRICTION
 from fhir.hl7_codes import RESTRICTED
+from server.errors import Gone
 from server.flows.access import Grant
 
 Json = dict[str, Any]
@@ -25,6 +26,7 @@ _SUBSETTED = {
 _UNRELEASED = {
     "DiagnosticReport": frozenset({"registered", "partial", "preliminary"}),
     "Observation": frozenset({"registered", "preliminary"}),
+    "DocumentReference": frozenset[str](),
 }
 # Restricted and very restricted (v3 Confidentiality).
 _CONFIDENTIAL = ("R", "V")
@@ -32,7 +34,7 @@ _KEPT = ("resourceType", "id", "status", "subject")
 
 
 def is_held(body: Json) -> bool:
-    """Whether a report or result is not for the patient."""
+    """Whether a report, result or document is not for the patient."""
     labels = body.get("meta", {}).get("security", [])
     return holds(body["resourceType"], body.get("status", ""), labels)
 
@@ -68,9 +70,18 @@ def shown(grant: Grant, resource_type: str, text: str) -> str:
     return wire.write(_tombstone(body)) if body.get("status") == WITHDRAWN else text
 
 
+def check(grant: Grant, resource_type: str, text: str) -> None:
+    """Raise Gone for a document that was withdrawn, unless staff asks."""
+    if resource_type == "Binary" and not grant.everyone and binary.is_withdrawn(wire.read(text)):
+        raise Gone("this document was withdrawn")
+
+
 def _tombstone(body: Json) -> Json:
     """What is left for the patient: valid R4, and nothing of the content."""
     meta = {name: body["meta"][name] for name in ("versionId", "lastUpdated")}
     masked = {"extension": [{"url": _ABSENT, "valueCode": "masked"}]}
     kept = {name: body[name] for name in _KEPT if name in body}
-    return kept | {"meta": meta | {"tag": [_SUBSETTED]}, "code": masked}
+    kept |= {"meta": meta | {"tag": [_SUBSETTED]}}
+    if body["resourceType"] == "DocumentReference":
+        return kept | {"content": [{"attachment": masked}]}
+    return kept | {"code": masked}

@@ -1,31 +1,37 @@
 """Reading FHIR resources: the current version, one version, the history; each behind the gate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from sqlalchemy import Connection
 
 from fhir.search_params import only
 from server.errors import BadMethod, Gone, Missing
-from server.flows import access, release
+from server.flows import access, contents, release
 from server.flows.access import Grant
 from server.flows.audit import Event, Reading
+from server.flows.contents import Content
 from server.flows.sites import House
 from server.store import index, resources
 
 SEARCHED = (
     *("Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport", "Observation"),
-    *("Encounter", "Provenance", "Endpoint"),
+    *("DocumentReference", "Encounter", "Provenance", "Practitioner", "Organization", "Endpoint"),
 )
 # What searches, chains and includes know of; a type that is not served does not exist for them.
 TABLE = only(SEARCHED)
 # Read by those who were given their address by one of the others.
-READ_ONLY = ("Binary", "Practitioner", "RelatedPerson")
+READ_ONLY = ("Binary", "RelatedPerson")
 TYPES = (*SEARCHED, *READ_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a resource as it is served. `updated` is in microseconds UTC."""
+    """One version of a resource as it is served. `updated` is in microseconds UTC.
+
+    `content` are the bytes of a Binary, which its text does not hold.
+    """
 
     type: str
     id: str
@@ -33,6 +39,7 @@ class Version:
     updated: int
     text: str
     method: str = ""
+    content: Content | None = None
 
 
 def served(resource_type: str) -> str:
@@ -56,10 +63,11 @@ def read(house: House, grant: Grant, resource_type: str, id_: str) -> tuple[Vers
     """
     with house.database.read() as connection:
         row, study = _reached(connection, grant, resource_type, id_)
+        content = _content(house, connection, row)
     if row.deleted:
         raise Gone("this resource was deleted")
     text = release.shown(grant, row.type, row.text)
-    version = Version(row.type, row.id, row.version, row.updated, text)
+    version = Version(row.type, row.id, row.version, row.updated, text, content=content)
     return version, _cover(house, grant, row, study)
 
 
@@ -71,11 +79,19 @@ def vread(
         row, study = _reached(connection, grant, resource_type, id_)
         which = (connection, grant.organisation, row.type, id_)
         found = resources.version_row(*which, version, access.versions(grant, row.type))
+        content = _content(house, connection, row)
     if found is None:
         raise Missing("this resource has no such version")
     if found.method == "DELETE":
         raise Gone("this version is the deletion of the resource")
-    return _version(grant, found), _cover(house, grant, row, study)
+    return replace(_version(grant, found), content=content), _cover(house, grant, row, study)
+
+
+def _content(house: House, connection: Connection, row: Any) -> Content | None:
+    """The bytes of a Binary: the same in each of its versions."""
+    if row.type != "Binary":
+        return None
+    return contents.find(house, connection, row.organisation, row.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +125,7 @@ def _reached(connection: Any, grant: Grant, resource_type: str, id_: str) -> tup
     if row is None:
         raise Missing("there is no such resource here")
     access.reaches(connection, grant, row)
+    release.check(grant, row.type, row.text)
     if row.type != "ImagingStudy":
         return row, ""
     return row, index.uid_of(connection, grant.organisation, row.id)

@@ -2,7 +2,7 @@
 
 A header without an issuer has a number that only its source vouches for. When a message names the
 same study, by UID or accession, for a patient with the same number, and birth date, sex and
-family name do not contradict, both are one person. What moved is kept, so that it can be undone.
+family name do not contradict, both are one person. It is explained, can be refused and be undone.
 """
 
 from collections.abc import Sequence
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from fhir import wire
-from server.flows import patients
+from server.flows import merging, patients
 from server.flows.patients import Site
-from server.store import identities, jobs, people, resources
+from server.store import identities, people, reviews
+from server.store.identities import Joining
 from server.store.links import ACCESSION, STUDY
-from server.store.resources import Change, Owner
+from server.store.resources import Change
 
 if TYPE_CHECKING:
     from server.flows.joining import Node
 
 RULE = "uid+number"
+KIND = "identity-joined"
 
 
 def unite(connection: Connection, site: Site, nodes: "Sequence[Node]", change: Change) -> bool:
@@ -33,77 +34,57 @@ def unite(connection: Connection, site: Site, nodes: "Sequence[Node]", change: C
         if row.replaced_by:
             continue
         found = [
-            (other, kind)
+            (bearer, other, kind)
             for kind in (STUDY, ACCESSION)
             for other in nodes
             if other.type != "ImagingStudy"
             and other.patient != study.patient
             and other.shares(study, kind)
-            and _agrees(connection, site, row, other.patient)
+            for bearer in _agreeing(connection, site, row, other.patient)
         ]
-        if len({other.patient for other, _ in found}) == 1:
-            other, kind = found[0]
+        if len({bearer for bearer, _, _ in found}) == 1:
+            bearer, other, kind = found[0]
             evidence = {"by": kind, "study": study.id, "message_resource": other.reference}
-            _unite(connection, site, row, other.patient, evidence, change)
-            done = True
+            done |= _unite(connection, site, row.id, bearer, evidence, change)
     return done
 
 
-def _agrees(connection: Connection, site: Site, unissued: Any, other: str) -> bool:
-    """Whether a record bears the number of an unissued one, and nothing contradicts."""
-    row = people.patient_row(connection, site.organisation, other)
-    if row is None or row.kind == "unissued":
-        return False
-    header, known = patients.load_facts(unissued.facts), patients.load_facts(row.facts)
-    if header.number.value not in identities.values_of(connection, site.organisation, other):
-        return False
+def _agreeing(connection: Connection, site: Site, unissued: Any, patient: str) -> list[str]:
+    """The record of a patient that bears the number of an unissued one, if nothing contradicts.
+
+    Of a patient whose records were merged it is the one that the number names.
+    """
+    records = [patient, *identities.parts_of(connection, site.organisation, patient)]
+    header = patients.load_facts(unissued.facts)
+    found = identities.bearing(connection, site.organisation, records, header.number.value)
+    return [one for one in found if _agrees(connection, site, header, one)]
+
+
+def _agrees(connection: Connection, site: Site, header: Any, record: str) -> bool:
+    known = patients.facts_of(connection, site, record)
     contradicts = patients.contradictions(site, header, known)
     return not contradicts and not patients.family_differs(site, header, known)
+
+
+def key_of(unissued: str, record: str) -> str:
+    """What names the review item about two records."""
+    return f"{unissued}|{record}"
 
 
 def _unite(
     connection: Connection,
     site: Site,
-    unissued: Any,
-    heir: str,
+    unissued: str,
+    record: str,
     evidence: dict[str, Any],
     change: Change,
-) -> None:
-    moved = identities.join(
-        connection,
-        site.organisation,
-        unissued.id,
-        heir,
-        rule=RULE,
-        evidence=evidence,
-        now=change.now,
-    )
-    _withdraw(connection, site, unissued.id, change)
-    for uid, claim in moved:
-        jobs.add(
-            connection,
-            site.organisation,
-            "settle",
-            f"{uid}|{claim}",
-            now=change.now,
-            run_at=change.now,
-        )
-    note = evidence | {"rule": RULE, "patient": unissued.id, "became part of": heir}
-    patients.add_review(
-        connection,
-        site,
-        "identity-joined",
-        f"{unissued.id}|{heir}",
-        evidence["study"],
-        note,
-        change.now,
-        "noted",
-    )
-
-
-def _withdraw(connection: Connection, site: Site, id_: str, change: Change) -> None:
-    """The Patient of a record that is part of another: gone, with its history."""
-    row = resources.current(connection, site.organisation, "Patient", id_)
-    if row is not None and not row.deleted:
-        owner = Owner(site.organisation, row.filed_under, row.hidden)
-        resources.withdraw(connection, owner, wire.read(row.text), change)
+) -> bool:
+    """Join two records and say so, unless a person has refused that."""
+    key, study = key_of(unissued, record), evidence["study"]
+    if reviews.state_of(connection, site.organisation, KIND, key) == reviews.REFUSED:
+        return False
+    told = Joining(unissued, record, RULE, evidence=evidence)
+    merging.join_unissued(connection, site, told, change)
+    note = evidence | {"rule": RULE, "patient": unissued, "became part of": record}
+    patients.add_review(connection, site, KIND, key, study, note, change.now, "noted")
+    return True

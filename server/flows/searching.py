@@ -1,7 +1,7 @@
 """Searching FHIR resources behind the gate: one page, its includes, its total."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,6 +13,7 @@ from server.flows.access import Grant
 from server.flows.audit import Event, Reading
 from server.flows.resources import TABLE, Version
 from server.flows.sites import House
+from server.store import identities
 from server.store.search import Search
 from server.store.search_conditions import Allowed
 from server.store.search_includes import Includes
@@ -70,6 +71,7 @@ def search(house: House, grant: Grant, query: q.Query, *, count: int) -> tuple[P
         access.may(grant, resource_type, "s")
     after = cursors.read(query)
     with house.database.read() as connection:
+        query = _whole(connection, grant.organisation, query)
         store = Search(connection, grant.organisation, *_gate(grant))
         total = store.total(query) if query.total in _COUNTED or not count else None
         found = store.page(query, count=count, after=after) if count else []
@@ -119,6 +121,40 @@ def _named(kind: str, condition: q.Condition) -> Iterator[str]:
         case q.Chain(branches=branches):
             for target, inner in branches:
                 yield from _named(target, inner)
+
+
+def _whole(connection: Connection, organisation: int, query: q.Query) -> q.Query:
+    """The search with each owner that it names as all the records that are this patient by now.
+
+    So a retired id finds the survivor's data, and a merge counts before all of it has been moved.
+    """
+    conditions = tuple(_of_whole(connection, organisation, one) for one in query.conditions)
+    return replace(query, conditions=conditions)
+
+
+def _of_whole(connection: Connection, organisation: int, condition: q.Condition) -> q.Condition:
+    match condition:
+        case q.Criterion(param=param, values=values) if param.code in ("patient", "subject"):
+            return replace(condition, values=tuple(_records(connection, organisation, values)))
+        case q.Chain(branches=branches):
+            inner = ((kind, _of_whole(connection, organisation, one)) for kind, one in branches)
+            return replace(condition, branches=tuple(inner))
+        case q.Reverse(condition=one):
+            return replace(condition, condition=_of_whole(connection, organisation, one))
+    return condition
+
+
+def _records(
+    connection: Connection, organisation: int, values: Iterable[q.Value]
+) -> Iterator[q.Value]:
+    """Each value, and beside a Patient the records that are one with it."""
+    for value in values:
+        yield value
+        if isinstance(value, q.ReferenceValue) and value.id and value.type in ("", "Patient"):
+            heir = identities.heir(connection, organisation, value.id)
+            for one in (heir, *identities.parts_of(connection, organisation, heir)):
+                if one != value.id:
+                    yield replace(value, id=one)
 
 
 def types_asked(query: q.Query) -> Iterator[str]:

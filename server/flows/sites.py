@@ -87,6 +87,7 @@ def load_site(connection: Connection, organisation: int, base: str) -> Site:
             systems={row.namespace: row.system for row in connection.execute(table)},
             default=found.issuer,
             zone=found.zone,
+            realm=found.realm,
         ),
     )
 

@@ -4,50 +4,38 @@ The first instance settles a study at once; while it grows, it settles now and t
 has arrived for the settle time, it settles once more, and only that is a numbered revision.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from dicom.facts import InstanceFacts, Issuer, Number, PatientFacts
-from dicom.facts_json import load
-from fhir import endpoint, imaging_study
+from dicom.facts import Issuer, PatientFacts
+from fhir import endpoint, imaging_study, wire
 from fhir import patient as patient_body
-from fhir.identifiers import order_system
 from fhir.imaging_study import (
     ARRIVING,
     IDENTITY_NOT_CONFIRMED,
     SETTLED,
     UNIDENTIFIED,
-    Order,
     StudyView,
 )
+from fhir.patient_links import filled, says_nothing
 from server import clock
-from server.flows import joining
+from server.flows import joining, merging, papers
+from server.flows.names import accession_key, request_keys
 from server.flows.patients import Site, load_facts
+from server.flows.seeing import Snapshot, snapshot
 from server.flows.sites import House
-from server.store import index, jobs, links, resources
+from server.store import derived, index, jobs, links, resources
 from server.store.index import StudyKey
 from server.store.install import derived_id
 from server.store.jobs import Job
-from server.store.links import ACCESSION, FILLER, PLACER, PROCEDURE, STUDY, Key
+from server.store.links import STUDY, Key
 from server.store.resources import Change, Owner
-from server.store.tables import patient
 
 _SECOND = 1_000_000
 _SLOWER = 5
 _REASON = "derived from DICOM instances"
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A study as one read saw it."""
-
-    key: StudyKey
-    row: Any
-    record: Any
-    instances: list[InstanceFacts]
-    orders: tuple[Order, ...]
 
 
 def settle(house: House, job: Job) -> None:
@@ -58,7 +46,7 @@ def settle(house: House, job: Job) -> None:
         site = house.site(connection, key.organisation, now)
         row = index.claim_row(connection, key)
         quiet = now >= row.changed + pause
-        seen = _snapshot(connection, key, row) if quiet or _due(row, pause, now) else None
+        seen = snapshot(connection, key, row) if quiet or _due(row, pause, now) else None
     bodies = _bodies(site, seen, quiet, house.config.base) if seen else []
     with house.database.write() as connection:
         if seen is not None:
@@ -84,32 +72,28 @@ def _due(row: Any, pause: int, now: int) -> bool:
     return not row.settled or now >= row.settled + _SLOWER * pause
 
 
-def _snapshot(connection: Connection, key: StudyKey, row: Any) -> Snapshot:
-    where = (patient.c.organisation == key.organisation) & (patient.c.id == row.subject)
-    record = connection.execute(select(patient).where(where)).one()
-    facts = [load(text) for text in index.facts(connection, key)]
-    orders = joining.study_orders(connection, key.organisation, row.id)
-    return Snapshot(key, row, record, facts, orders)
-
-
 def _bodies(site: Site, seen: Snapshot, settled: bool, base: str) -> list[dict[str, Any]]:
     """Endpoint, Patient and ImagingStudy, in the order in which references need them."""
     service = endpoint_id(site)
-    # The number's system is what identity decided, from whatever default the sender had.
-    known = replace(site.mapping, default=seen.record.issuer)
+    known = seen.mapping(site)
     view = StudyView(
         id=seen.row.id,
         uid=seen.key.uid,
         subject=f"Patient/{seen.row.subject}",
         instances=seen.instances,
-        subject_number=_header(seen).number,
+        subject_number=_header(seen.record).number,
         endpoints=(f"Endpoint/{service}",),
         orders=seen.orders,
         tags=_tags(seen, settled),
     )
     return [
         endpoint.build(id=service, address=f"{base}/dicomweb", name=f"DICOMweb of {site.name}"),
-        patient_body.build(_header(seen), known, id=seen.record.id, tags=_identity_tags(seen)),
+        patient_body.build(
+            _header(seen.source),
+            replace(site.mapping, default=seen.source.issuer),
+            id=seen.source.id,
+            tags=_identity_tags(seen.source),
+        ),
         imaging_study.build(view, known),
     ]
 
@@ -119,21 +103,26 @@ def endpoint_id(site: Site) -> str:
     return derived_id(site.key, "Endpoint", f"{site.organisation}|dicomweb")
 
 
-def _header(seen: Snapshot) -> PatientFacts:
-    """The header that made the record; a number that identity did not accept loses its issuer."""
-    header = load_facts(seen.record.facts)
-    if seen.record.issuer:
+def _header(record: Any) -> PatientFacts:
+    """The header that made a record; a number that identity did not accept loses its issuer."""
+    header = load_facts(record.facts)
+    if record.issuer:
         return header
     return replace(header, number=replace(header.number, issuer=Issuer()))
 
 
-def _identity_tags(seen: Snapshot) -> tuple[str, ...]:
-    return (UNIDENTIFIED,) if seen.record.kind == "unidentified" else ()
+def _identity_tags(record: Any) -> tuple[str, ...]:
+    return (UNIDENTIFIED,) if record.kind == "unidentified" else ()
 
 
 def _tags(seen: Snapshot, settled: bool) -> tuple[str, ...]:
-    unsure = (IDENTITY_NOT_CONFIRMED,) if seen.row.unconfirmed else ()
-    return (SETTLED if settled else ARRIVING, *unsure, *_identity_tags(seen))
+    unsure = (IDENTITY_NOT_CONFIRMED,) if _is_unsure(seen) else ()
+    return (SETTLED if settled else ARRIVING, *unsure, *_identity_tags(seen.record))
+
+
+def _is_unsure(seen: Snapshot) -> bool:
+    """Whether nobody has decided yet whose a study is that was set apart."""
+    return bool(seen.row.unconfirmed and seen.row.subject == seen.row.filed_under)
 
 
 def _store(
@@ -148,15 +137,14 @@ def _store(
     service, person, study = bodies
     organisation = seen.key.organisation
     resources.put(connection, Owner(organisation), service, change)
-    if resources.current(connection, organisation, "Patient", person["id"]) is None:
-        # A header never overwrites what is known of a patient: it only makes the first version.
-        owner = Owner(organisation, person["id"], _hidden(seen))
-        resources.put(connection, owner, person, change)
+    _store_person(connection, site, seen, person, change)
     owner = Owner(organisation, seen.row.filed_under, seen.row.held)
     resources.put(connection, owner, study, change)
     if not seen.row.held:
         links.keep(connection, organisation, "ImagingStudy", study["id"], _keys(site, seen))
         joining.ask(connection, organisation, study["id"], change.now)
+    if papers.has_any(seen.instances) or derived.of_study(connection, organisation, study["id"]):
+        papers.ask(connection, seen.key, change.now)
     index.summarise(
         connection,
         seen.key,
@@ -168,27 +156,35 @@ def _store(
     )
 
 
+def _store_person(
+    connection: Connection, site: Site, seen: Snapshot, person: dict[str, Any], change: Change
+) -> None:
+    """A header never overwrites what is known of a patient: it tells of one of whom nothing is."""
+    organisation, id_ = seen.key.organisation, person["id"]
+    row = resources.current(connection, organisation, "Patient", id_)
+    if row is None:
+        resources.put(connection, Owner(organisation, id_, _hidden(seen)), person, change)
+    elif not row.deleted and says_nothing(known := wire.read(row.text)):
+        owner = Owner(organisation, row.filed_under, row.hidden)
+        body = merging.shown(connection, organisation, id_, filled(known, person))
+        resources.put(connection, owner, body, change)
+        merging.lend(connection, site, id_, change)
+
+
 def _keys(site: Site, seen: Snapshot) -> set[Key]:
     """What orders and reports may know the study by."""
     found = {Key(STUDY, seen.key.uid)}
     for one in seen.instances:
-        requests = [r for r in one.requests if r.study in ("", seen.key.uid)]
-        numbers = [(ACCESSION, "ACSN", one.study.accession)]
-        numbers += [(ACCESSION, "ACSN", r.accession) for r in requests]
-        numbers += [(PLACER, "PLAC", r.placer) for r in requests]
-        numbers += [(FILLER, "FILL", r.filler) for r in requests]
-        numbers += [(PROCEDURE, "", Number(r.procedure_id)) for r in requests]
-        found |= {
-            Key(kind, number.value.strip(), order_system(number.issuer, site.mapping, code))
-            for kind, code, number in numbers
-            if number.value.strip()
-        }
+        found |= accession_key(one.study.accession, site.mapping)
+        for request in one.requests:
+            if request.study in ("", seen.key.uid):
+                found |= request_keys(request, site.mapping)
     return found
 
 
 def _hidden(seen: Snapshot) -> bool:
     """A record that a contradiction set apart is not for patients."""
-    return bool(seen.row.unconfirmed and seen.record.kind == "unidentified")
+    return bool(_is_unsure(seen) and seen.source.kind == "unidentified")
 
 
 def _again(connection: Connection, key: StudyKey, run_at: int) -> None:

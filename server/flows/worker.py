@@ -8,7 +8,18 @@ from sqlalchemy import Connection
 
 from server import clock
 from server.errors import Busy, Fault, Full
-from server.flows import applying, grants, joining, lanes, opening, studies
+from server.flows import (
+    answers,
+    applying,
+    grants,
+    joining,
+    lanes,
+    merging,
+    moving,
+    opening,
+    papers,
+    studies,
+)
 from server.flows.sites import House
 from server.store import jobs
 from server.store.jobs import Job
@@ -19,8 +30,12 @@ Handler = Callable[[House, Job], None]
 HANDLERS: Mapping[str, Handler] = {
     "settle": studies.settle,
     joining.KIND: joining.work,
+    papers.KIND: papers.work,
+    merging.MOVE: moving.work,
     lanes.KIND: applying.apply,
 }
+# What talks to others is done by a thread of its own: a slow one must not hold up the rest.
+OUTBOX: Mapping[str, Handler] = {answers.KIND: answers.send}
 # What else happens in the transaction that parks a job.
 PARKED: Mapping[str, Callable[[Connection, Job], None]] = {
     "settle": studies.give_up,

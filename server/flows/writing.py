@@ -2,8 +2,8 @@
 is the last.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,10 +13,11 @@ from fhir.hl7_context import Context, sender_of
 from fhir.hl7_times import place_in_time
 from hl7.facts import Header
 from server.flows import joining, patients, release
+from server.flows.audit import Auditor, Event
 from server.flows.feeds import Feed
 from server.flows.lanes import Outcome
 from server.flows.patients import Site
-from server.store import last_words, links, resources
+from server.store import last_words, links, resources, reviews
 from server.store.last_words import Word
 from server.store.links import Key
 from server.store.messages import Effect
@@ -27,7 +28,7 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Work:
-    """One message being applied in one transaction."""
+    """One message being applied in one transaction; `blobs` hold its documents, by SHA-256."""
 
     connection: Connection
     site: Site
@@ -37,8 +38,11 @@ class Work:
     message: int
     now: int
     base: str
+    auditor: Auditor
     outcome: Outcome = field(default_factory=Outcome)
     touched: list[tuple[str, str]] = field(default_factory=list)
+    blobs: Mapping[str, str] = field(default_factory=dict)
+    came_under: dict[str, str] = field(default_factory=dict)
 
     @property
     def organisation(self) -> int:
@@ -49,18 +53,24 @@ class Work:
         row = resources.current(self.connection, self.organisation, type_, id_)
         return None if row is None or row.deleted else wire.read(row.text)
 
-    def write(
-        self, body: Json, filed_under: str, why: str, *, first: bool = False, held: bool = False
-    ) -> None:
-        """Store a body under the patient that it belongs to, unless only its source is new.
+    def filed_under(self, patient: str) -> str:
+        """The record that this message named for a patient, which may have been merged since."""
+        return self.came_under.get(patient, patient)
 
-        The `first` word of the one whose word counts is a new version even then. What is `held`,
-        or of a status that is not released, is not for the patient.
+    def write(
+        self, body: Json, patient: str, why: str, *, first: bool = False, held: bool = False
+    ) -> None:
+        """Store a body of a patient, unless only its source is new.
+
+        It stays filed under the record that it first came in under. The `first` word of the one
+        whose word counts is a new version even then. What is `held`, or of a status that is not
+        released, is not for the patient.
         """
-        owner = Owner(self.organisation, filed_under, held or release.is_held(body))
         row = resources.current(
             self.connection, self.organisation, body["resourceType"], body["id"]
         )
+        filed_under = row.filed_under if row is not None else self.filed_under(patient)
+        owner = Owner(self.organisation, filed_under, held or release.is_held(body))
         known = row is not None and not row.deleted and row.hidden == owner.hidden
         if known and not first and same_but_for_source(wire.read(row.text), body):
             return
@@ -100,6 +110,12 @@ class Work:
         change = Change(self.now, "joined", self.base)
         self.outcome.effects += joining.join(self.connection, self.site, self.touched, change)
 
+    def audit(self, patient: str, detail: str) -> None:
+        """Record an act upon a record, in the transaction that does it."""
+        name = f"feed {self.feed.name}"
+        event = Event(self.organisation, "mllp", "update", grant=name, patient=patient)
+        self.auditor.append(self.connection, replace(event, detail=detail))
+
     def question(self, kind: str, key: str, evidence: Json) -> None:
         """Put something before a person; the message is applied all the same."""
         evidence |= {"message": self.message, "feed": self.feed.name}
@@ -110,7 +126,14 @@ class Work:
         """Put something before a person, with this message."""
         evidence |= {"message": self.message, "feed": self.feed.name}
         self.outcome.hold(str(evidence["rule"]))
-        patients.add_review(self.connection, self.site, kind, key, "", evidence, self.now)
+        patients.add_review(
+            self.connection, self.site, kind, key, "", evidence, self.now, again=True
+        )
+
+    def believed(self, kind: str, key: str) -> bool:
+        """Whether a person has decided that this message is right in what it was held for."""
+        state = reviews.state_of(self.connection, self.organisation, kind, key)
+        return state == reviews.ACCEPTED
 
 
 def same_but_for_source(one: Json, other: Json) -> bool:

@@ -24,6 +24,8 @@ from server.store.combine import Combiner, Ticket
 # What a reader gets at a time. The HTTP server keeps several in hand for each that is slow.
 CHUNK = 1 << 18
 _DAY = 86_400_000_000
+# No source has a name with a dot in it, so nobody's objects lie there.
+DOCUMENTS = "hl7.documents"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -39,6 +41,16 @@ def new_key(organisation: int, source: str, micros: int) -> str:
     """
     safe = _UNSAFE.sub("_", source) or "_"
     return f"{organisation}/{safe}/{_day(micros // _DAY)}/{micros:014x}{secrets.token_hex(9)}"
+
+
+def document_key(organisation: int, micros: int, name: str) -> str:
+    """The key of a document that came in a message: the same for the same message and name."""
+    return f"{organisation}/{DOCUMENTS}/{_day(micros // _DAY)}/{name}"
+
+
+def is_document(key: str) -> bool:
+    """Whether a key is of a document, and not of a DICOM object."""
+    return key.split("/")[1] == DOCUMENTS
 
 
 @lru_cache(maxsize=2)
@@ -93,6 +105,7 @@ class LocalBlobs:
     def __init__(self, root: Path, min_free: int = 0) -> None:
         self.root = root
         self._tmp = root / "tmp"
+        self._root, self._unfinished = str(root), str(root / "tmp")
         self._min_free = min_free
         self._tmp.mkdir(parents=True, exist_ok=True)
         _sync_folder(str(root.parent))
@@ -103,10 +116,10 @@ class LocalBlobs:
     def create(self, key: str) -> "LocalWriter":
         """Open a blob for writing, unless the disk is nearly full."""
         try:
-            state = os.statvfs(self._tmp)
+            state = os.statvfs(self._unfinished)
             if state.f_bavail * state.f_frsize < self._min_free:
                 raise OSError(errno.ENOSPC, "below the reserve")
-            return LocalWriter(self, key, f"{self._tmp}/{secrets.token_hex(16)}")
+            return LocalWriter(self, key, f"{self._unfinished}/{secrets.token_hex(16)}")
         except OSError as error:
             raise told(error) from error
 
@@ -116,7 +129,7 @@ class LocalBlobs:
 
     def name(self, key: str) -> str:
         """The same as a text: a Path costs as much as opening the file."""
-        return f"{self.root}/{key}"
+        return f"{self._root}/{key}"
 
     def read(self, key: str, offset: int, length: int) -> bytes:
         with open(self.name(key), "rb", buffering=0) as file:

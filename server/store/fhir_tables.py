@@ -63,6 +63,39 @@ resource_key = Table(
 )
 
 
+# Where the bytes of a Binary lie: in a blob of its own, whose SHA-256 stands here, or within the blob
+# of the DICOM object that encloses them; of a deflated one at `start` of what inflates from
+# `inflated` on.
+content = Table(
+    "content",
+    metadata,
+    org(),
+    key("id"),
+    Column("blob", String(255), nullable=False),
+    int_column("start"),
+    int_column("length"),
+    int_column("inflated"),
+    text_column("sha256"),
+    int_column("created"),
+)
+Index(None, content.c.organisation, content.c.blob)
+Index(None, content.c.organisation, content.c.sha256)
+
+# What was derived from the DICOM objects of a study (an ImagingStudy's id), and for reports what
+# each source says alone: `source` is "message" or what names the document.
+derived = Table(
+    "derived",
+    metadata,
+    org(),
+    key("type", 40),
+    key("id"),
+    key("source", 80),
+    text_column("study"),
+    text_column("text"),
+)
+Index(None, derived.c.organisation, derived.c.study)
+
+
 # Columns of index tables that no usual search compares.
 _SHOWN = frozenset({"text", "exact", "url"})
 

@@ -18,6 +18,11 @@ feed = Table(
     text_column("zone"),
     text_column("charset"),
     text_column("processing"),
+    text_column("certificate"),
+    text_column("listener"),
+    text_column("accession"),
+    text_column("answer_to"),
+    text_column("traits"),
     int_column("created"),
 )
 
@@ -71,6 +76,22 @@ Index(
     message_effect.c.id,
 )
 
+# Later acknowledgements, one for each code, with what the other side said to them.
+message_answer = Table(
+    "message_answer",
+    metadata,
+    org(),
+    Column("message", BigInteger, primary_key=True, autoincrement=False),
+    key("code", 2),
+    Column("feed", String(64), nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reply", LargeBinary),
+    int_column("created"),
+    int_column("sent"),
+)
+Index(None, message_answer.c.organisation, message_answer.c.feed, message_answer.c.state)
+
 # What names a study, an order or a report: equal keys are joined, whoever came first.
 link_key = Table(
     "link_key",
@@ -96,16 +117,23 @@ last_word = Table(
     int_column("message"),
 )
 
-# Unissued records that became part of another, and what moved, so that it can be undone exactly.
+# Records that became part of another: unissued ones that were joined, and merges. What was before is
+# written down, so that it can be undone exactly; a row that was undone stays.
 identity_join = Table(
     "identity_join",
     metadata,
     org(),
-    key("patient"),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("patient", String(64), nullable=False),
     Column("heir", String(64), nullable=False),
     Column("rule", String(32), nullable=False),
+    int_column("message"),
     text_column("evidence"),
-    text_column("moved"),
-    Column("state", String(16), nullable=False, server_default="joined"),
+    text_column("before"),
+    text_column("numbers"),
+    Column("state", String(16), nullable=False),
     int_column("created"),
+    int_column("ended"),
 )
+Index(None, identity_join.c.organisation, identity_join.c.patient)
+Index(None, identity_join.c.organisation, identity_join.c.heir)

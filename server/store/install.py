@@ -23,6 +23,8 @@ class Organisation:
     name: str
     issuer: str
     zone: str
+    charset: str
+    realm: str
 
 
 def value(connection: Connection, name: str) -> str | None:
@@ -38,9 +40,9 @@ def keep(connection: Connection, name: str, kept: str) -> None:
     )
 
 
-def prepare(connection: Connection, *, now: int, base: str, issuer: str, zone: str) -> None:
-    """Make the install key, the base and the organisation `home` once; the settings of `home`
-    follow the environment.
+def prepare(connection: Connection, *, now: int, base: str, **settings: str) -> None:
+    """Make the install key, the base and the organisation `home` once; its `settings` (issuer,
+    zone, realm) follow the environment.
 
     The base begins the systems of numbers whose issuer has no URI. It stays what the first start
     made it: a server that moves to another address must not take its patients for other people.
@@ -50,21 +52,17 @@ def prepare(connection: Connection, *, now: int, base: str, issuer: str, zone: s
     if value(connection, "base") is None:
         keep(connection, "base", base)
     if connection.execute(select(organisation.c.id).where(organisation.c.id == HOME)).first():
-        settings = {"issuer": issuer, "zone": zone}
         connection.execute(
             organisation.update().where(organisation.c.id == HOME).values(**settings)
         )
         return
-    connection.execute(
-        insert(organisation).values(id=HOME, name="home", issuer=issuer, zone=zone, created=now)
-    )
+    connection.execute(insert(organisation).values(id=HOME, name="home", created=now, **settings))
 
 
 def organisations(connection: Connection) -> dict[int, Organisation]:
     """Every organisation by id."""
-    query = select(
-        organisation.c.id, organisation.c.name, organisation.c.issuer, organisation.c.zone
-    )
+    names = ("id", "name", "issuer", "zone", "charset", "realm")
+    query = select(*(organisation.c[name] for name in names))
     return {row.id: Organisation(*row) for row in connection.execute(query)}
 
 

@@ -9,11 +9,10 @@ import json
 import random
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from server.clock import row_id
 from server.store.tables import job
@@ -37,8 +36,8 @@ class Job:
 
 
 def insert_for(dialect: str, table: Any) -> Any:
-    """The dialect's INSERT, which knows ON CONFLICT."""
-    return (sqlite_insert if dialect == "sqlite" else pg_insert)(table)
+    """The dialect's INSERT, which knows ON CONFLICT. Only the one in use is loaded."""
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
 def add(

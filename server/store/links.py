@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from server.store.hl7_tables import link_key
 from server.store.jobs import insert_for
@@ -45,6 +45,12 @@ def keep(
         if key.system:
             statement = row.on_conflict_do_update(index_elements=index, set_={"system": key.system})
         connection.execute(statement)
+
+
+def forget(connection: Connection, organisation: int, type_: str, id_: str) -> None:
+    """A resource is found by nothing any more."""
+    where = link_key.c.type == type_, link_key.c.id == id_
+    connection.execute(delete(link_key).where(link_key.c.organisation == organisation, *where))
 
 
 def of(connection: Connection, organisation: int, type_: str, id_: str) -> frozenset[Key]:

@@ -1,7 +1,7 @@
 """The message log and its lanes: appended once, taken in order, flipped once."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,17 @@ def row(connection: Connection, organisation: int, id_: int) -> Any:
     return connection.execute(query).one_or_none()
 
 
+def notes(found: Any) -> list[str]:
+    """What the outcome of a message says about it."""
+    outcome = json.loads(found.outcome or "{}")
+    return [*outcome.get("notes", []), *filter(None, [outcome.get("error")])]
+
+
+def set_answer(connection: Connection, organisation: int, id_: int, reply: bytes) -> None:
+    """Keep the answer that a message was given."""
+    _set(connection, organisation, id_, ack=reply)
+
+
 def finish(
     connection: Connection,
     organisation: int,
@@ -123,6 +134,11 @@ def again(connection: Connection, organisation: int, id_: int, lanes: Iterable[s
     connection.execute(message_lane.delete().where(where))
     enter(connection, organisation, id_, lanes)
     _set(connection, organisation, id_, state=PENDING, attempts=0)
+
+
+def hold(connection: Connection, organisation: int, id_: int) -> None:
+    """Leave a message that was parked to a person again."""
+    _set(connection, organisation, id_, state=REVIEW)
 
 
 def _set(connection: Connection, organisation: int, id_: int, **values: Any) -> None:
@@ -193,19 +209,19 @@ def wrote(connection: Connection, organisation: int, id_: int, type_: str, resou
 def listing(
     connection: Connection,
     organisation: int,
+    equal: Mapping[str, str],
     *,
-    state: str = "",
     since: int = 0,
     before: int = 0,
     limit: int = 500,
 ) -> Sequence[Any]:
-    """Messages of the log without their bytes, oldest first."""
+    """Messages of the log without their bytes, oldest first; `equal` by state, feed or control id."""
     names = ("id", "feed", "control_id", "kind", "received", "state", "outcome", "attempts")
     query = select(*(message.c[name] for name in names)).where(
         message.c.organisation == organisation, message.c.received >= since
     )
-    if state:
-        query = query.where(message.c.state == state)
+    for name, value in equal.items():
+        query = query.where(message.c[name] == value) if value else query
     if before:
         query = query.where(message.c.received < before)
     return connection.execute(query.order_by(message.c.id).limit(limit)).fetchall()

@@ -23,11 +23,11 @@ def organisation_id(connection: Connection, name: str) -> int | None:
     return connection.execute(select(organisation.c.id).where(organisation.c.name == name)).scalar()
 
 
-def add_organisation(connection: Connection, name: str, *, issuer: str, zone: str, now: int) -> int:
+def add_organisation(connection: Connection, name: str, *, now: int, **settings: str) -> int:
     """Make an organisation and return its id: the next number, as there are few of them."""
     last = connection.execute(select(func.max(organisation.c.id))).scalar() or 0
-    values = {"id": last + 1, "name": name, "issuer": issuer, "zone": zone, "created": now}
-    connection.execute(insert(organisation).values(**values))
+    made = {"id": last + 1, "name": name, "created": now}
+    connection.execute(insert(organisation).values(**made, **settings))
     return last + 1
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, false, func, insert, select, true, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import extract, wire
@@ -104,6 +104,14 @@ def hide_versions(connection: Connection, organisation: int, type_: str, id_: st
         resource_version.c.id == id_,
     )
     connection.execute(update(resource_version).where(*where).values(hidden=True))
+
+
+def texts_of_versions(
+    connection: Connection, organisation: int, type_: str, id_: str
+) -> Sequence[str]:
+    """The text of every version of a resource."""
+    query = _versions(organisation, type_, id_, true()).with_only_columns(resource_version.c.text)
+    return list(connection.execute(query).scalars())
 
 
 def withdraw(connection: Connection, owner: Owner, body: dict[str, Any], change: Change) -> None:
@@ -247,6 +255,12 @@ def history(
     ).fetchall()
 
 
+def versions(connection: Connection, organisation: int, type_: str, id_: str) -> Sequence[Any]:
+    """Every version, the newest first."""
+    query = _versions(organisation, type_, id_, true())
+    return connection.execute(query.order_by(resource_version.c.version.desc())).fetchall()
+
+
 def count_versions(
     connection: Connection, organisation: int, type_: str, id_: str, allowed: Clause, *, since: int
 ) -> int:
@@ -263,6 +277,21 @@ def _versions(organisation: int, type_: str, id_: str, allowed: Clause) -> Any:
         resource_version.c.id == id_,
         allowed,
     )
+
+
+def filed_under(
+    connection: Connection, organisation: int, patient: str, after: tuple[str, int], limit: int
+) -> Sequence[Any]:
+    """Present resources that came in under a patient, by type and row, behind a place."""
+    query = select(resource).where(
+        resource.c.organisation == organisation,
+        resource.c.filed_under == patient,
+        tuple_(resource.c.type, resource.c.rid) > tuple_(*after),
+        resource.c.deleted == false(),
+    )
+    return connection.execute(
+        query.order_by(resource.c.type, resource.c.rid).limit(limit)
+    ).fetchall()
 
 
 def texts(connection: Connection, organisation: int, rids: Iterable[int]) -> dict[int, Any]:

@@ -20,6 +20,7 @@ from server.store.search_order import Place
 from server.store.search_terms import Clause
 
 _COLUMNS = tuple(resource.c)
+_ROWS = select(*_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Search:
         """By row id, which says when a resource was made."""
         # The sum keeps a planner from walking all rows in this order to save itself a small sort.
         order = (resource.c.rid + 0).desc() if few else resource.c.rid.desc()
-        statement = select(*_COLUMNS).where(*clauses).order_by(order)
+        statement = _ROWS.where(*clauses).order_by(order)
         if after is not None:
             statement = statement.where(resource.c.rid < after.rid)
         return self._run(statement.limit(limit), 0)
@@ -171,7 +172,7 @@ class Search:
             )
         )
         rid = resource.c.rid
-        statement = select(*_COLUMNS).where(*clauses, not_(some))
+        statement = _ROWS.where(*clauses, not_(some))
         statement = statement.order_by(rid.desc() if sort.descending else rid.asc())
         if after is not None:
             statement = statement.where(rid < after.rid if sort.descending else rid > after.rid)
@@ -180,7 +181,7 @@ class Search:
 
     def _rows(self, rids: Sequence[int]) -> dict[int, Any]:
         here = resource.c.organisation == self.organisation
-        statement = select(*_COLUMNS).where(here, resource.c.rid.in_(rids))
+        statement = _ROWS.where(here, resource.c.rid.in_(rids))
         return {row.rid: row for row in self.connection.execute(statement)}
 
     def _run(self, statement: Select[Any], keys: int) -> list[Found]:

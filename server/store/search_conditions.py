@@ -3,12 +3,15 @@
 A driver is a query for the keys of all resources that meet a condition; a search may start from it
 if they are few. A test asks of one resource whether it meets the condition. Neither form is right
 for both a rare identifier and a status that most resources have, so whether they are few is probed,
-up to a thousand rows. Subqueries are nested rather than joined: that fixes which table is read
-first, whatever a planner without statistics would guess.
+up to a thousand rows; a number, and what belongs to a patient, are taken for few without asking.
+Subqueries are nested rather than joined: that fixes which table is read first, whatever a planner
+without statistics would guess.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import count
 from typing import Any, TypeGuard
 
 from sqlalchemy import Connection, Select, and_, exists, false, func, not_, or_, select
@@ -47,6 +50,14 @@ class Driver:
         return found
 
 
+@lru_cache(maxsize=256)
+def _numbered(table: Any, _number: int) -> Any:
+    """One of a table's aliases. To make one, with all its columns, takes as long as a small query."""
+    alias = table.alias()
+    len(alias.c)  # made now, before threads share it
+    return alias
+
+
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """Compiles conditions within one organisation, for one caller."""
@@ -54,6 +65,11 @@ class Conditions:
     connection: Connection
     organisation: int
     allowed: Allowed
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def _alias(self, table: Any) -> Any:
+        """An alias that nothing else in this search has."""
+        return _numbered(table, next(self._numbers))
 
     def rows(self, kind: str, table: Any) -> list[Clause]:
         """What every row of a type that is found must be: present, and within the gate."""
@@ -75,7 +91,9 @@ class Conditions:
                 found = self._chained(kind, condition)
             case q.Reverse():
                 found = self._reversed(kind, condition)
-        return found if found is not None and self._few(found) else None
+        if found is None or _is_narrow(condition) or self._few(found):
+            return found
+        return None
 
     def _few(self, driver: Driver) -> bool:
         some = driver.keys.limit(FEW + 1).subquery()
@@ -84,12 +102,12 @@ class Conditions:
 
     def _listed(self, kind: str, criterion: q.Criterion) -> Driver:
         if _is_own(criterion):
-            table = resource.alias()
+            table = self._alias(resource)
             here = [table.c.organisation == self.organisation, table.c.type == kind]
             return Driver(select(table.c.rid).where(*here, own_column(criterion, plain(table))))
         if _is_dicom(criterion):
             return self._listed_dicom(criterion)
-        table = table_of(criterion).alias()
+        table = self._alias(table_of(criterion))
         here = self._rows_of(table, kind, criterion.rows)
         return Driver(select(table.c.rid).where(*here, any_value(criterion, plain(table))))
 
@@ -114,13 +132,13 @@ class Conditions:
 
     def _chained(self, kind: str, chain: q.Chain) -> Driver | None:
         """What refers to one of few that meet the condition."""
-        link = index_reference.alias()
+        link = self._alias(index_reference)
         branches = []
         for target_type, condition in chain.branches:
             inner = self.driver(target_type, condition)
             if inner is None:
                 return None
-            target = resource.alias()
+            target = self._alias(resource)
             rows = [*self.rows(target_type, target), inner.holds(target)]
             branches.append(
                 (link.c.target_type == target_type)
@@ -134,7 +152,7 @@ class Conditions:
         inner = self.driver(reverse.type, reverse.condition)
         if inner is None:
             return None
-        link, source = index_reference.alias(), resource.alias()
+        link, source = self._alias(index_reference), self._alias(resource)
         rows = [*self.rows(reverse.type, source), inner.holds(source)]
         here = self._rows_of(link, reverse.type, reverse.param.code)
         pointing = link.c.rid.in_(select(source.c.rid).where(*rows))
@@ -160,7 +178,7 @@ class Conditions:
         if _is_dicom(criterion):
             found = self._test_dicom(criterion, table)
         else:
-            index = table_of(criterion).alias()
+            index = self._alias(table_of(criterion))
             here = self._rows_of(index, kind, criterion.rows)
             same = index.c.rid == table.c.rid + 0
             met = any_value(criterion, apart(index))
@@ -168,7 +186,7 @@ class Conditions:
         return not_(found) if _is_negative(criterion) else found
 
     def _test_dicom(self, criterion: q.Criterion, table: Any) -> Clause:
-        held = study.alias()
+        held = self._alias(study)
         part, column = _dicom(criterion)
         rows = [
             part.c.organisation == self.organisation,
@@ -183,10 +201,10 @@ class Conditions:
         return exists(select(held.c.id).where(here, held.c.id == table.c.id, inner))
 
     def _test_chain(self, kind: str, chain: q.Chain, table: Any) -> Clause:
-        link = index_reference.alias()
+        link = self._alias(index_reference)
         branches = []
         for target_type, condition in chain.branches:
-            target = resource.alias()
+            target = self._alias(resource)
             branches.append(
                 exists(
                     select(target.c.rid)
@@ -204,7 +222,7 @@ class Conditions:
         return exists(select(link.c.rid).where(same, *here, or_(*branches)))
 
     def _test_reverse(self, kind: str, reverse: q.Reverse, table: Any) -> Clause:
-        link, source = index_reference.alias(), resource.alias()
+        link, source = self._alias(index_reference), self._alias(resource)
         pointing = exists(
             select(source.c.rid)
             .where(
@@ -226,6 +244,16 @@ def rank(condition: q.Condition) -> int:
     if condition.param.flavour in ("identifier", "exact") or _is_dicom(condition):
         return 0
     return {"reference": 1, "string": 2, "date": 3}.get(condition.param.kind, 5)
+
+
+def _is_narrow(condition: q.Condition) -> bool:
+    """Whether a condition names a number, or whose resources are looked for."""
+    if not isinstance(condition, q.Criterion) or not condition.values:
+        return False
+    if condition.param.flavour == "identifier":
+        return all(isinstance(v, q.TokenValue) and v.code for v in condition.values)
+    owner = condition.param.code in ("patient", "subject")
+    return owner and all(isinstance(v, q.ReferenceValue) and v.id for v in condition.values)
 
 
 def _is_negative(criterion: q.Criterion) -> bool:

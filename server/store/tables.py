@@ -26,6 +26,8 @@ organisation = Table(
     Column("name", String(64), nullable=False, unique=True),
     text_column("issuer"),
     text_column("zone"),
+    text_column("charset"),
+    text_column("realm"),
     int_column("created"),
 )
 issuer = Table("issuer", metadata, org(), key("namespace", 256), text_column("system"))
@@ -66,6 +68,7 @@ patient = Table(
     text_column("salt"),
     int_column("created"),
 )
+Index(None, patient.c.organisation, patient.c.replaced_by)
 patient_number = Table(
     "patient_number",
     metadata,
@@ -94,6 +97,7 @@ review = Table(
     Column("state", String(16), nullable=False, server_default="open"),
     text_column("study"),
     text_column("evidence"),
+    text_column("outcome"),
     int_column("created"),
 )
 Index("ux_review_key", review.c.organisation, review.c.key, unique=True)

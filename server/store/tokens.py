@@ -82,6 +82,20 @@ def revoke(connection: Connection, hash_: str, *, now: int) -> bool:
     return connection.execute(statement.values(revoked=now)).rowcount == 1
 
 
+def end_for(connection: Connection, organisation: int, patient_id: str, *, now: int) -> None:
+    """End every token that reaches a patient by name or as a part of another, for good."""
+    word = f'%"{patient_id}"%'
+    connection.execute(
+        update(token)
+        .where(
+            token.c.organisation == organisation,
+            token.c.revoked == 0,
+            token.c.patients.like(word) | token.c.parts.like(word),
+        )
+        .values(revoked=now)
+    )
+
+
 def use_assertion(connection: Connection, client_id: str, jti: str, *, expires: int) -> bool:
     """Remember an assertion; false when it was used before. One INSERT decides between rivals."""
     values = {"client": client_id, "jti": jti, "expires": expires}

@@ -49,7 +49,7 @@ def _words() -> dict[str, str]:
             raise Invalid(f"send a form: Content-Type {_FORM}")
         text = "&".join(filter(None, (text, request.get_data(as_text=True))))
     try:
-        pairs = parse_qsl(text, max_num_fields=100, strict_parsing=bool(text))
+        pairs = parse_qsl(text, max_num_fields=100)
     except ValueError as bad:
         raise Invalid("the parameters cannot be read") from bad
     found: dict[str, str] = {}
@@ -162,7 +162,7 @@ def _question(house: House, session: Session, grant: Grant, pending: Pending) ->
         "patient": picking.name_of(house, grant, patient) if patient else "",
         "unknown": pending.client.self_registered,
         "where": where.netloc or f"{where.scheme}:",
-        "lines": pages.lines(offered),
+        "groups": pages.groups(offered),
         "offline": offline,
         "online": "online_access" in offered.words and not offline,
     }

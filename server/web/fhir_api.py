@@ -14,10 +14,12 @@ from server.clock import moment
 from server.errors import Invalid, Missing
 from server.flows import resources
 from server.flows.audit import Reading
+from server.flows.contents import Content
 from server.flows.resources import History, Version
 from server.web import fhir_search, fhir_shape
+from server.web.binaries import document, with_data
 from server.web.fhir_shape import negotiate
-from server.web.replies import closing_on_error, covered, document, fhir_json
+from server.web.replies import closing_on_error, covered, fhir_json
 from server.web.routes import Call, Public, Route, Scoped
 
 _MOST = 1000
@@ -54,16 +56,25 @@ def _one(version: Version, reading: Reading, as_document: bool) -> Response:
     """A resource as an answer, with its version in the headers, or 304 if the caller has it."""
     with closing_on_error(reading):
         etag = f'W/"{version.version}"'
-        response = document(version.text) if as_document else _resource(version)
         if etag in request.headers.get("If-None-Match", ""):
-            response = Response(status=304)
+            response = covered(reading, Response(status=304), count=1)
+        elif version.content is not None:
+            response = _content(version, version.content, reading, as_document)
+        else:
+            response = covered(reading, fhir_json(fhir_shape.of_read(version.text)), count=1)
         response.headers["ETag"] = etag
         response.headers["Last-Modified"] = http_date(moment(version.updated))
-        return covered(reading, response, count=1)
+        return response
 
 
-def _resource(version: Version) -> Response:
-    return fhir_json(fhir_shape.of_read(version.text))
+def _content(version: Version, content: Content, reading: Reading, as_document: bool) -> Response:
+    """A Binary as the document that it is, or as FHIR with the document in it: as a stream."""
+    if as_document:
+        return document(version.text, content, reading)
+    text = fhir_shape.of_read(version.text)
+    if not fhir_shape.is_whole():
+        return covered(reading, fhir_json(text), count=1)
+    return with_data(text, content, reading)
 
 
 def history(call: Call) -> Response:

@@ -55,6 +55,11 @@ def of_read(text: str) -> str:
     return spaced(of_search(text, summary, elements), request.args.get("_pretty"))
 
 
+def is_whole() -> bool:
+    """Whether a read asks for all of a resource, and not for a summary or some elements."""
+    return request.args.get("_summary", "false") == "false" and not request.args.get("_elements")
+
+
 def spaced(text: str, wanted: str | None) -> str:
     """JSON on many lines if `_pretty` is true, as it is if it is false or was not said."""
     if wanted not in ("true", "false", None):

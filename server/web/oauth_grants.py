@@ -17,7 +17,7 @@ from server.flows.access import Grant
 from server.flows.held import Held
 from server.flows.redeeming import Given
 from server.flows.sites import House
-from server.web.oauth_clients import ASSERTION, EVERY, SECRET, FormRequest
+from server.web.oauth_clients import ASSERTION, EVERY, SECRET, FormRequest, OAuthClient
 
 _SECOND = 1_000_000
 STYLE = "/fhir/.well-known/smart-styles.json"
@@ -69,6 +69,16 @@ class RefreshGrant(_UserGrant):
 
     GRANT_TYPE = "refresh_token"
     NEEDED = "refresh_token"
+
+    def authenticate_token_endpoint_client(self) -> Any:
+        """The client. A public one need not name itself, and stock apps do not (RFC 6749 6)."""
+        form = self.request.form
+        named = {"client_id", "client_assertion"} & form.keys()
+        if not named and "Authorization" not in self.request.headers:
+            found = redeeming.holder(self.server.house, form.get(self.NEEDED, ""))
+            if found is not None:
+                return OAuthClient(found)
+        return super().authenticate_token_endpoint_client()
 
     def redeem(self, house: House) -> Given:
         client, form = self.client.client, self.request.form

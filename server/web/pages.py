@@ -92,7 +92,7 @@ def style() -> Response:
     return response
 
 
-# The lines of the consent page.
+# What the consent page asks.
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,33 +104,60 @@ class Line:
     parts: tuple["Line", ...] = ()
 
 
-def lines(offered: Offer) -> Sequence[Line]:
-    """A line for each scope of an offer, those of resources first."""
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines that are about the same records; `context` is patient, user or other."""
+
+    context: str
+    lines: tuple[Line, ...]
+
+
+def groups(offered: Offer) -> Sequence[Group]:
+    """A line for each scope of an offer, by whose records it is about, and what else is asked."""
     found = [
-        Line(str(one), describe(one), tuple(Line(str(part), describe(part)) for part in parts))
-        for one in offered.scopes
-        for parts in (consent.narrower(one),)
+        Group(context, tuple(_line(one) for one in offered.scopes if one.context == context))
+        for context in ("patient", "user")
     ]
-    return [*found, *(Line(word, text(f"scope.{word}")) for word in offered.words)]
+    found.append(Group("other", tuple(Line(one, _said("scope", one)) for one in offered.words)))
+    return [group for group in found if group.lines]
+
+
+def _line(scope: Scope) -> Line:
+    parts = (Line(str(part), _part(part)) for part in consent.narrower(scope))
+    return Line(str(scope), describe(scope), tuple(parts))
+
+
+def _part(scope: Scope) -> str:
+    """A part beside its whole: the category, or the type."""
+    return _categories(scope) or _said("type", scope.type)
+
+
+def _categories(scope: Scope) -> str:
+    codes = [value.rpartition("|")[2] for _, value in scope.params]
+    return ", ".join(_said("category", code) for code in codes)
+
+
+def _said(kind: str, name: str) -> str:
+    """A word of the standard as a person would say it; itself, where nobody knows better."""
+    return TEXTS["en"].get(f"{kind}.{name}", name)
 
 
 def describe(scope: Scope) -> str:
-    """A scope of resources in words."""
-    known = TEXTS["en"].get(f"type.{scope.type}", scope.type)
-    which = "".join(
-        f" ({code})" for _, value in scope.params for code in [value.rpartition("|")[2]]
-    )
-    letters = ", ".join(text(f"letters.{letter}") for letter in scope.letters)
-    return f"{known}{which}: {letters}, {text(f'context.{scope.context}')}"
+    """A scope of resources in words; what only reads goes without saying."""
+    known, which = _said("type", scope.type), _categories(scope)
+    what = f"{known} ({which})" if which else known
+    deeds = list(dict.fromkeys(text(f"letters.{letter}") for letter in scope.letters))
+    return what if deeds == [text("letters.r")] else f"{what}: {', '.join(deeds)}"
 
 
-def described(scope: str) -> str:
-    """A whole scope parameter in words."""
-    return "; ".join(_word(word) for word in scope.split())
+def described(scope: str) -> Sequence[str]:
+    """The words of a whole scope parameter, one for each scope."""
+    return [_word(word) for word in scope.split()]
 
 
 def _word(word: str) -> str:
     try:
-        return describe(scopes.parse(word))
+        scope = scopes.parse(word)
     except BadScope:
-        return TEXTS["en"].get(f"scope.{word}", word)
+        return _said("scope", word)
+    return f"{describe(scope)} {text(f'context.{scope.context}')}"

@@ -1,6 +1,5 @@
 """How answers are written: JSON, OperationOutcome for errors, and the headers all of them carry."""
 
-import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,15 +21,6 @@ def fhir_json(body: dict[str, Any] | str, status: int = 200) -> Response:
     """A FHIR resource as an answer; text is sent as it is stored."""
     text = body if isinstance(body, str) else write(body)
     return Response(text, status, content_type=FHIR_JSON)
-
-
-def document(binary: str) -> Response:
-    """The bytes of a Binary under its own type: a file to keep, never a page of ours."""
-    body = json.loads(binary)
-    response = Response(base64.b64decode(body["data"]), content_type=body["contentType"])
-    response.headers["Content-Disposition"] = "attachment"
-    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response
 
 
 def plain_json(body: Any, status: int = 200) -> Response:

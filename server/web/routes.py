@@ -63,7 +63,8 @@ Handler = Callable[[Call], Response]
 class Route:
     """One address: Flask rule, methods, the door it belongs to, who may, and what answers.
 
-    `door` is fhir, dicomweb, oauth, login, link or ops; it decides the form of errors and goes into the audit.
+    `door` is fhir, dicomweb, oauth, login, link or ops; it decides the form of errors and goes into
+    the audit.
     """
 
     rule: str

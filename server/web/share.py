@@ -9,7 +9,7 @@ from flask import Response, request
 
 from server import clock
 from server.errors import Busy, Denied, Invalid, Unauthenticated
-from server.flows import answers, opening
+from server.flows import factors, opening
 from server.flows.opening import Handle
 from server.web import cookies, guard, share_pages
 from server.web.routes import Call, Public, Route
@@ -27,7 +27,7 @@ def ask(call: Call) -> Response:
 def _page(call: Call, status: int, wrong: str = "") -> Response:
     token = call.path.get("token", "")
     values = {
-        "factor": answers.asked_by(token) if token else "",
+        "factor": factors.asked_by(token) if token else "",
         "by_code": not token,
         "wrong": wrong,
         "phone": call.house.config.link_phone,
@@ -39,7 +39,7 @@ def answer(call: Call) -> Response:
     """Judge an answer: the holder's page if it fits; if not, this page again, the same for all."""
     fields = _fields()
     token, said = call.path.get("token", ""), fields.get("factor", "").strip()
-    code = "" if token else answers.digits(fields.get("code", ""))
+    code = "" if token else factors.digits(fields.get("code", ""))
     if not said or not (token or code):
         return _page(call, 200, "empty")
     try:

@@ -40,7 +40,8 @@ def language() -> str:
     for chosen in (request.args.get("lang", ""), request.cookies.get(_COOKIE, "")):
         if chosen in LANGUAGES:
             return chosen
-    return request.accept_languages.best_match(LANGUAGES, default="en") or "en"
+    asked = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
+    return next((one for one in asked if one in LANGUAGES), "en")
 
 
 def day(language: str, told: str | int) -> str:

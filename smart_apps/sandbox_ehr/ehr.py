@@ -36,7 +36,7 @@ class Ehr:
 
     def patients(self, _: dict[str, Any]) -> list[dict[str, str]]:
         """The first hundred patients, as the page shows them."""
-        url = f"{self.server}/fhir/Patient?active=true&_sort=family&_count=100"
+        url = f"{self.server}/fhir/Patient?active:not=false&_sort=family&_count=100"
         answer = self._ask("GET", url, headers={"Authorization": f"Bearer {self._bearer()}"})
         return [_shown(entry["resource"]) for entry in answer.get("entry", [])]
 
@@ -45,7 +45,9 @@ class Ehr:
         if asked.get("app") not in self.apps:
             raise Trouble("This page does not offer such an app.")
         form = {"client": asked["app"], "patient": str(asked.get("patient")), "user": self.user}
-        answer = self._ask("POST", f"{self.server}/oauth/launch", data=form | self._proof("/oauth/launch"))
+        answer = self._ask(
+            "POST", f"{self.server}/oauth/launch", data=form | self._proof("/oauth/launch")
+        )
         return {"url": answer["url"]}
 
     def _bearer(self) -> str:

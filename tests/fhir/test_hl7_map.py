@@ -18,7 +18,11 @@ PDF = base64.b64encode(b"%PDF-1.7").decode()
 XCN = "1001^Sample^Olga^^^DR^^^HOSP"
 SOMEONE = "1001&Sample&Olga&&&DR&&&HOSP"
 OTHER_EVENT = {"ADT": "ADT^A31", "ORM, OMI, OMG": "ORM^O01", "ORU": "ORU^R01"}
-FAMILIES = {"ADT": ("person", "visit", "merge"), "ORM, OMI, OMG": ("order",), "ORU": ("report",)}
+FAMILIES = {
+    "ADT": ("person", "visit", "merge", "unlink"),
+    "ORM, OMI, OMG": ("order",),
+    "ORU": ("report",),
+}
 KINDS = {"ADT": "ADT^A08", "ORM, OMI, OMG": "OMI^O23", "ORU": "ORU^R01"}
 
 # A message of each type that says next to nothing: segments with fields by number.

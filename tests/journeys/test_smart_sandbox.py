@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.apps import launch_demo, sandbox_ehr
 from tests.support.browser import PHONE, barriers, enlarge_text, shoot, sideways, window
-from tests.support.consenting import allow, choose, deny, log_in
+from tests.support.consenting import allow, deny, log_in
 from tests.support.practice import REPORT_TEXT, Practice
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.browser]

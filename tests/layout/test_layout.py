@@ -23,6 +23,7 @@ MOCK = "unittest" + ".mock"
 # A home folder, or the folder that holds this checkout (unless it lies at the top of the machine).
 HOLDER = f"{ROOT.parent}/" if len(ROOT.parts) > 2 else "/home/"
 PRIVATE_PATH = re.compile(rf"(?<![\w.]){re.escape(HOLDER)}|/(home|Users)/\w+/|(?<![\w.])/roo[t]/")
+OURS = {"server", "fhir", "hl7", "dicom", "smart_apps"}
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 
 
@@ -77,8 +78,25 @@ def test_folders_of_tests_are_no_packages() -> None:
     assert [path for path in PYTHON if path.match("tests/**/__init__.py")] == []
 
 
-def test_apps_are_served_not_imported() -> None:
-    assert [path for path in PYTHON if path.parts[0] == "smart_apps"] == []
+def test_apps_speak_http_and_are_never_imported() -> None:
+    """A program that serves an app imports nothing of ours but its neighbours, by relative names."""
+    assert {
+        path: names & OURS
+        for path in PYTHON
+        for names in [imported(path)]
+        if names & (OURS if path.parts[0] == "smart_apps" else {"smart_apps"})
+    } == {}
+
+
+def imported(path: Path) -> set[str]:
+    """The top packages that a module imports by their full names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(read(path))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add((node.module or "").split(".")[0])
+    return found
 
 
 @pytest.mark.parametrize("needle", [*HOSTS, *OPTIONS])

@@ -1,5 +1,6 @@
 """Writers take turns, errors undo their own work alone, and the schema is what migrations make."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from server.store.columns import metadata
 from server.store.db import Database
-from server.store.migrate import migrate
+from server.store.migrate import migrate, upgrade
 from server.store.tables import install
 
 
@@ -26,16 +27,44 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def test_migrations_make_exactly_the_tables_of_the_code(database: Database) -> None:
-    with database.read() as connection:
+@pytest.fixture
+def stepped(tmp_path: Path) -> Iterator[Database]:
+    """A database that went through every migration."""
+    opened = Database(f"sqlite:///{tmp_path / 'stepped.db'}")
+    with opened.write() as connection:
+        upgrade(connection)
+    yield opened
+    opened.close()
+
+
+def test_migrations_make_exactly_the_tables_of_the_code(stepped: Database) -> None:
+    with stepped.read() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, metadata) == []
 
 
-def test_migrating_again_changes_nothing(database: Database) -> None:
-    migrate(database)
+def test_an_empty_database_gets_the_tables_that_migrations_make(
+    database: Database, stepped: Database
+) -> None:
+    assert list(schema(database).items()) == list(schema(stepped).items())
+    with database.read() as fresh, stepped.read() as old:
+        revision = MigrationContext.configure(fresh).get_current_revision()
+        assert revision == MigrationContext.configure(old).get_current_revision() is not None
+
+
+def schema(database: Database) -> dict[str, list[str]]:
+    """Every table and index in order, which planners heed, with what it says in any order."""
     with database.read() as connection:
-        assert MigrationContext.configure(connection).get_current_revision()
+        rows = connection.execute(
+            text("SELECT name, sql FROM sqlite_master ORDER BY rowid")
+        ).fetchall()
+    return {row.name: sorted(re.findall(r"[^\s,()]+", row.sql or "")) for row in rows}
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    before = schema(database)
+    migrate(database)
+    assert schema(database) == before
 
 
 def test_a_commit_is_synced_before_write_returns(database: Database) -> None:

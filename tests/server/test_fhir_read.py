@@ -12,8 +12,8 @@ from tests.support.records import imaging_study
 from tests.support.records import patient as a_patient
 
 TYPES = ("Patient", "ImagingStudy", "Endpoint")
-READ_ONLY = ("Binary",)
-SEARCHED = TABLE.keys() - {"Practitioner", "Organization"}  # no such resource is made yet
+READ_ONLY = ("Binary", "RelatedPerson")
+SEARCHED = TABLE.keys()
 
 
 @pytest.mark.parametrize("type_", TYPES)

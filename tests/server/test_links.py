@@ -17,14 +17,13 @@ from sqlalchemy import select
 from server import clock
 from server.__main__ import cli
 from server.errors import Busy, Conflict, Fault, Invalid, Missing, Unauthenticated
-from server.flows import answers, links, opening
-from server.flows.answers import DAY
+from server.flows import factors, links, opening
+from server.flows.factors import DAY
 from server.flows.links import Made
 from server.flows.opening import MOST_BY_CODE, MOST_FROM_BLOCK, WINDOW, Handle
+from server.store import shares
 from server.store.share_tables import share, share_throttle
-from server.store.tables import audit
 from tests.support.holder import BORN, Holder, link, opened, told, words
-from tests.support.houses import add_patient
 from tests.support.practice import Practice
 from tests.support.scenes import ALICES, BOBS
 
@@ -165,7 +164,7 @@ def test_a_link_with_a_birth_date_is_not_extended_beyond_thirty_days(surgery: Pr
     ],
 )
 def test_a_birth_date_is_understood_as_people_write_it(said: str, meant: set[str]) -> None:
-    assert answers.birth_dates(said) == meant
+    assert factors.birth_dates(said) == meant
 
 
 # The way in.
@@ -212,7 +211,7 @@ def test_unknown_wrong_locked_expired_revoked_and_used_up_answer_alike(surgery: 
     wrong(surgery, made["locked"], 5)
     links.revoke(surgery.keys.house, made["revoked"].id, now=clock.now())
     tokens = {name: one.token for name, one in made.items()}
-    tokens["unknown"] = answers.draw_token("pin")
+    tokens["unknown"] = factors.draw_token("pin")
     said = {name: one.answer for name, one in made.items()} | {"wrong": "1", "unknown": "123456"}
     found = {}
     for name, token in tokens.items():
@@ -239,7 +238,7 @@ def test_a_wrong_answer_takes_as_long_where_there_is_no_link(surgery: Practice) 
     times: dict[str, list[float]] = {"known": [], "unknown": []}
     for number in range(4):
         made = made_for(surgery)
-        for name, token in (("known", made.token), ("unknown", answers.draw_token("pin"))):
+        for name, token in (("known", made.token), ("unknown", factors.draw_token("pin"))):
             start = perf_counter()
             with pytest.raises(Unauthenticated):
                 opening.open_link(house, Handle(token), "1", address=f"10.0.{number}.1", now=now)
@@ -337,7 +336,7 @@ def test_who_guesses_is_stopped_by_where_it_comes_from_and_by_codes_everywhere(
     with house.database.write() as connection:
         for key, count in (("10.9.8.0/24", MOST_FROM_BLOCK), ("code", MOST_BY_CODE)):
             for _ in range(count):
-                opening.shares.count_failure(connection, key, now=now, until=now + WINDOW)
+                shares.count_failure(connection, key, now=now, until=now + WINDOW)
     with pytest.raises(Busy, match="quarter of an hour"):
         attempt(Handle(made.token), "10.9.8.7", made.answer)
     with pytest.raises(Busy):
@@ -386,25 +385,3 @@ def test_of_secrets_only_digests_are_kept(surgery: Practice) -> None:
         for secret in (made.token, cookie, digits):
             assert secret.encode() not in bytes_, file.name
     assert made.answer not in str(row(surgery, made))
-
-
-def test_every_opening_and_refusal_is_in_the_audit(surgery: Practice) -> None:
-    made = made_for(surgery)
-    wrong(surgery, made, 2)
-    opened(surgery.server.base, made)
-    with surgery.keys.house.database.read() as connection:
-        query = select(audit).where(audit.c.grant == made.id).order_by(audit.c.at)
-        found = list(connection.execute(query))
-    assert [(one.door, one.action, one.outcome) for one in found] == [
-        ("command", "create", "0"),
-        ("link", "login", "4"),
-        ("link", "login", "4"),
-        ("link", "login", "0"),
-    ]
-    assert len({one.person for one in found}) == 1
-
-
-def test_a_patient_without_a_birth_date_or_a_study_gets_another_word(surgery: Practice) -> None:
-    nobody = add_patient(surgery.keys.house, "7001")
-    with pytest.raises(Conflict, match="no study yet"):
-        link(surgery.keys, nobody)

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from hl7 import batch
 from hl7.message import parse
 from server.flows import lanes, message_log, messages
+from server.flows.feeds import Connecting
 from server.flows.sites import HOME, House
 from server.flows.worker import Worker
 from server.store.fhir_tables import resource
@@ -28,7 +30,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def send(house: House, raw: bytes, address: str = "127.0.0.1") -> str:
     """Send a message as the door would; gives MSA-1 of the answer, empty if there is none."""
-    caller = messages.greet(house, address)
+    caller = messages.greet(house, Connecting(address))
     assert caller is not None
     answer = messages.receive(house, caller, raw)
     return parse(answer).first("MSA").text(1) if answer else ""
@@ -88,6 +90,28 @@ def test_another_message_with_a_known_control_id_is_applied(house: House) -> Non
     assert resources(house) == [("Patient", 2)]
 
 
+def test_each_message_of_a_batch_is_kept_and_answered_for_itself(house: House) -> None:
+    parts = [
+        packed(ADT, PID, control="B1"),
+        packed(ADT, control="B2"),
+        packed(ADT, PID, control="B3"),
+    ]
+    raw = b"FHS|^~\\&|A|B\rBHS|^~\\&|A|B|||||||B7\r" + b"".join(parts) + b"BTS|3\rFTS|1\r"
+    caller = messages.greet(house, Connecting("127.0.0.1"))
+    assert caller is not None
+    answer = messages.receive(house, caller, raw)
+    told = [parse(one).first("MSA") for one in batch.messages(answer)]
+    assert answer.startswith(b"FHS|")
+    assert [(msa.text(1), msa.text(2)) for msa in told] == [
+        ("AA", "B1"),
+        ("AE", "B2"),
+        ("AA", "B3"),
+    ]
+    assert [bytes(row.raw) for row in log(house)] == [parts[0], parts[2]]
+    drain(house)
+    assert resources(house) == [("Patient", 1)]
+
+
 def test_a_message_of_a_kind_that_is_not_mapped_is_kept_and_listed_as_such(house: House) -> None:
     assert send(house, packed("SIU^S12", PID)) == "AA"
     drain(house)
@@ -96,7 +120,7 @@ def test_a_message_of_a_kind_that_is_not_mapped_is_kept_and_listed_as_such(house
 
 def test_a_stranger_is_not_answered(tmp_path: Path) -> None:
     with opened(tmp_path, OPEN_DOORS="none") as house:
-        assert messages.greet(house, "127.0.0.1") is None
+        assert messages.greet(house, Connecting("127.0.0.1")) is None
 
 
 def test_messages_of_one_patient_are_applied_in_the_order_of_their_arrival(house: House) -> None:

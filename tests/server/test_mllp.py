@@ -3,11 +3,19 @@
 import json
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
+from hl7 import batch
+from hl7.message import parse
+from server.flows.sites import House
+from server.store.hl7_tables import message
 from tests.support.hl7_builder import PID, packed
+from tests.support.keyring import keyring
 from tests.support.mllp import send, sender
 from tests.support.server import Server, running
 from tests.support.waiting import until
@@ -89,6 +97,39 @@ def test_kill_9_loses_and_doubles_nothing_that_was_acknowledged(tmp_path: Path) 
         with running(server.data, **ports) as heir:
             until(lambda: not any(m["state"] == "pending" for m in messages(heir)), "all applied")
             _hold(heir, acknowledged)
+
+
+def test_a_batch_that_kill_9_broke_is_kept_once_when_it_is_sent_again(tmp_path: Path) -> None:
+    count = 600
+    each = [packed(ADT, person(100 + n % 5, f"G{n}"), control=f"B{n}") for n in range(count)]
+    raw = b"BHS|^~\\&|RIS|HOSP\r" + b"".join(each) + b"BTS|600\r"
+    with running(tmp_path) as server, keyring(server) as keys, sender(server.mllp) as one:
+        one.connection.sendall(b"\x0b" + raw + b"\x1c\r")
+        until(lambda: kept(keys.house), "the first messages of the batch")
+        door = server.children()["mllp"]
+        os.kill(door, signal.SIGKILL)
+        until(lambda: server.children().get("mllp", door) != door, "a new door")
+        until(lambda: listens(server.mllp), "its port")
+        with sender(server.mllp) as again:
+            answer = again.answer_to(raw)
+        told = [parse(part).first("MSA").text(1) for part in batch.messages(answer)]
+        assert told == ["AA"] * count
+        assert sorted(kept(keys.house)) == sorted(f"B{n}" for n in range(count))
+
+
+def kept(house: House) -> list[str]:
+    """The control ids in the log, without those of duplicates."""
+    with house.database.read() as connection:
+        query = select(message.c.control_id).where(message.c.state != "duplicate")
+        return list(connection.execute(query).scalars())
+
+
+def listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def _hold(server: Server, acknowledged: list[str]) -> None:

@@ -15,6 +15,7 @@ from server import clock
 from server.errors import Fault
 from server.flows import grants, messages, resources, searching
 from server.flows.access import Grant
+from server.flows.feeds import Connecting
 from server.flows.sites import House
 from server.flows.worker import Worker
 from server.store.fhir_tables import resource
@@ -44,7 +45,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def send(house: House, raw: bytes) -> None:
-    caller = messages.greet(house, "127.0.0.1")
+    caller = messages.greet(house, Connecting("127.0.0.1"))
     assert caller is not None
     assert parse(messages.receive(house, caller, raw)).first("MSA").text(1) == "AA"
     worker = Worker(house)
@@ -132,7 +133,8 @@ def test_of_a_withdrawn_report_the_patient_sees_a_tombstone_and_staff_the_conten
     assert complaints(tombstone) == []
     assert "lesion" in json.dumps(read(house, staff, "DiagnosticReport"))
     assert len(versions(house, patient, "DiagnosticReport")) == 1
-    assert read(house, patient, "Binary") == 404
+    assert read(house, patient, "Binary") == 410
+    assert read(house, staff, "Binary")["resourceType"] == "Binary"
     result = read(house, patient, "Observation")
     assert "12" not in json.dumps(result.get("valueQuantity", ""))
     assert len(versions(house, patient, "Observation")) == 1

@@ -42,11 +42,11 @@ def launch_demo(practice: Practice) -> Iterator[tuple[str, str]]:
     """The launch demo, registered and running: its address and its client_id."""
     port = free_port()
     here = f"http://127.0.0.1:{port}/"
-    client = practice.app("Launch demo", here, launch=f"{here}launch.html")
-    options = ("--port", str(port), "--client", client, "--server", practice.fhir)
+    app = practice.app(here, name="Launch demo", launch_uri=f"{here}launch.html")
+    options = ("--port", str(port), "--client", app.id, "--server", practice.fhir)
     with program("smart_apps.launch_demo", *options) as address:
         assert address == here
-        yield address, client
+        yield address, app.id
 
 
 @contextmanager

@@ -50,6 +50,10 @@ class Backend:
         fields = {name: value for name, value in fields.items() if value is not None}
         return sign(fields, self.claims(**other), key)
 
+    def proof(self) -> dict[str, str]:
+        """The fields by which a form proves who sends it."""
+        return {"client_assertion_type": BEARER, "client_assertion": self.assertion()}
+
     def form(self, **other: Any) -> dict[str, Any]:
         """A token request that is good, but for the fields given; None leaves one out."""
         good = {

@@ -98,15 +98,19 @@ def shoot(page: Page, name: str) -> None:
     """Keep a picture of the page, where TRIPTYCH_SCREENSHOTS names a folder for them."""
     folder = os.environ.get(SHOTS)
     if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+        Path(folder, f"{name}.png").write_bytes(page.screenshot(full_page=True))
 
 
-def barriers(page: Page) -> list[str]:
-    """What axe-core finds that keeps people out (WCAG 2.2 A and AA, and good practice)."""
+def barriers(page: Page, *rules: str) -> list[str]:
+    """What axe-core finds that keeps people out (WCAG 2.2 A and AA, and good practice).
+
+    Rules named are the only ones that it looks at.
+    """
     if not AXE.exists():
         pytest.skip(f"{AXE.relative_to(ROOT)} is missing: run `make peers`")
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("async () => (await axe.run()).violations")
+    only = {"runOnly": [*rules]} if rules else {}
+    found = page.evaluate("async (only) => (await axe.run(only)).violations", only)
     return [
         f"{one['id']}: {one['help']}: {node['html'][:200]}: {node.get('failureSummary', '')}"
         for one in found

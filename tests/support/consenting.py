@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.sync_api import Page, expect
 
 from tests.support import logs
-from tests.support.practice import PASSWORD
+from tests.support.smart_app import PASSWORD
 
 SIGN_IN, ALLOW, DENY = "Sign in", "Allow", "Do not allow"
 

@@ -103,9 +103,7 @@ def _parts(report: ReportFacts, status: str, around: Context) -> Iterator[Json |
     for told in report.observations:
         yield observation.build(told, view, around)
     for one in report.attachments:
-        yield binary.build(
-            id="b1", content_type=one.content_type, data=one.data, about="DiagnosticReport/r1"
-        )
+        yield binary.build(id="b1", content_type=one.content_type, about="DiagnosticReport/r1")
 
 
 def _who(

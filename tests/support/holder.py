@@ -11,7 +11,7 @@ import requests
 
 from server import clock
 from server.flows import links
-from server.flows.answers import DAY
+from server.flows.factors import DAY
 from server.flows.links import Made, Wanted
 from tests.support import logs
 from tests.support.keyring import Keyring

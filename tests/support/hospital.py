@@ -20,6 +20,7 @@ from tests.support import charts, houses
 from tests.support.keyring import Keyring, keyring
 from tests.support.scenes import ALICES, ROOT, SYSTEM, alices, bobs, instance
 from tests.support.server import Server, running
+from tests.support.smart_app import App, Person
 from tests.support.waiting import until
 from tests.support.web import Web
 
@@ -36,9 +37,12 @@ PATIENTS = {
 # Whoever has no usable token, and those whose token is not for this.
 NOBODY = ("no token", "a made-up token", "an expired token", "a revoked token", "a merged patient")
 UNFIT = ("a token for another type", "a token for another letter")
-OTHERS = ("another patient", "a client for another patient")
-STRANGERS = ("another organisation",)
-RIGHT = ("the patient", "a client for the patient", "a client for a group", "the organisation")
+OTHERS = ("another patient", "a client for another patient", "another patient who logged in")
+STRANGERS = ("another organisation", "a clinician of another organisation")
+RIGHT = (
+    *("the patient", "a client for the patient", "a client for a group", "the organisation"),
+    *("the patient who logged in", "a proxy", "a clinician", "a clinician with one patient open"),
+)
 ACTORS = (*NOBODY, *UNFIT, *OTHERS, *STRANGERS, *RIGHT)
 
 
@@ -135,11 +139,33 @@ def _hand_out(made: Hospital) -> None:
         "the organisation": keys.token("system/*.cruds"),
         "the claimant": keys.token("patient/*.rs", made.patients["Carol"]),
     }
+    _log_in(made)
     _let_time_pass(made)
     found = made.caller("the organisation").get("/fhir/Endpoint").json()
     endpoint = found["entry"][0]["resource"]["id"]
     study, patient = made.studies[f"{ALICES}|0"], made.patients["Alice"]
     made.alices |= {"Patient": patient, "ImagingStudy": study, "Endpoint": endpoint}
+
+
+def _log_in(made: Hospital) -> None:
+    """A token for each who logs in and allows an app, by all its pages."""
+    keys, alice, bob = made.keys, made.patients["Alice"], made.patients["Bob"]
+    people = (
+        ("the patient who logged in", "patient", (alice,), "patient/*.rs"),
+        ("another patient who logged in", "patient", (bob,), "patient/*.rs user/*.rs"),
+        ("a proxy", "proxy", (alice, bob), "patient/*.rs"),
+        ("a clinician", "clinician", (), "user/*.rs"),
+        ("a clinician with one patient open", "clinician", (), "patient/*.rs"),
+    )
+    app = App(made.server, keys.app()[0])
+    for name, role, patients, scope in people:
+        keys.user(name, role, *patients)
+        person = Person(made.server, name)
+        made.tokens[name] = app.tokens(person, scope=scope, patient=alice)["access_token"]
+    west, name = App(made.server, keys.app(organisation="west")[0]), STRANGERS[1]
+    keys.user(name, "clinician", organisation="west")
+    token = west.tokens(Person(made.server, name), scope="user/*.rs")["access_token"]
+    made.tokens[name] = token
 
 
 def _let_time_pass(made: Hospital) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from dicom.facts import Number, PatientFacts
 from server import clock
 from server import config as settings
-from server.flows import patients, recovery
+from server.flows import founding, patients
 from server.flows.patients import Source
 from server.flows.sites import HOME, House, open_house
 from server.store.tables import patient
@@ -23,7 +23,7 @@ def opened(folder: Path, **more: str) -> Iterator[House]:
     given = {f"TRIPTYCH_{name}": value for name, value in more.items()}
     house = open_house(settings.load({"TRIPTYCH_DATA": str(folder)} | given), "test")
     try:
-        recovery.prepare(house, clock.now())
+        founding.prepare(house, clock.now())
         yield house
     finally:
         house.close()

@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from server import clock
-from server.flows import clients, grants, parties
-from server.flows.clients import Client
+from server.flows import accounts, clients, grants, parties
+from server.flows.accounts import Account, Wanted
+from server.flows.clients import APP_SCOPES, Client
 from server.flows.sites import House
 from tests.support import logs
 from tests.support.backend import Backend, jwks
 from tests.support.houses import opened
 from tests.support.server import Server
+from tests.support.smart_app import LAUNCH, PASSWORD, REDIRECT
 
 
 @dataclass(slots=True)
@@ -41,6 +44,20 @@ class Keyring:
         )
         made, _ = clients.add(self.house, wanted, "home", now=clock.now())
         return Backend(self.server, made.id)
+
+    def app(self, kind: str = "public", **more: Any) -> tuple[str, str]:
+        """What `client add` makes of an app: its id, and its secret if it has one."""
+        given = {"scope": APP_SCOPES, "redirect_uris": (REDIRECT,), "launch_uri": LAUNCH} | more
+        owner, name = given.pop("organisation", "home"), given.pop("name", "app")
+        wanted = Client(id="", organisation=0, name=name, kind=kind, **given)
+        made, secret = clients.add(self.house, wanted, owner, now=clock.now())
+        return made.id, secret
+
+    def user(self, name: str, role: str, *patients: str, organisation: str = "home") -> Account:
+        """What `user add` makes, with the password of all tests."""
+        wanted = Wanted(name, role, organisation, patients, password=PASSWORD)
+        made, _ = accounts.add(self.house, wanted, now=clock.now())
+        return made
 
     def group(self, name: str, *patients: str) -> None:
         """What `group add` makes."""

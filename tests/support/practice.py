@@ -1,17 +1,18 @@
-"""A server with people who log in: Alice, who has pictures and a report, her doctor Drew, and Bob."""
+"""A server with people who log in: Alice, who has pictures, a visit and a report, and
+Drew, of the staff. Bob has pictures and no account.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy import select
 
 from server import clock
-from server.flows import accounts, clients, launches
-from server.flows.accounts import Wanted
-from server.flows.clients import APP_SCOPES, Client
+from server.flows import launches
 from server.store.tables import study
 from tests.support import logs
 from tests.support.hl7_builder import obr, obx, packed
@@ -19,12 +20,12 @@ from tests.support.keyring import Keyring, keyring
 from tests.support.mllp import send
 from tests.support.scenes import ALICES, BOBS, SYSTEM, alices, bobs
 from tests.support.server import Server, running
+from tests.support.smart_app import PASSWORD, App
 from tests.support.waiting import until
 from tests.support.web import Web
 
 PID = "PID|1||ALICE||Liddell^Alice||19520504|O"
 VISIT = "PV1|1|O|RAD" + "|" * 16 + "V1"
-PASSWORD = "looking-glass-and-4-tea-cups"
 REPORT_TEXT = "No rabbit is seen."
 # What an app asks that shows pictures and reports.
 READS = "patient/Patient.rs patient/ImagingStudy.rs patient/DiagnosticReport.rs"
@@ -44,19 +45,14 @@ class Practice:
         """The FHIR base: what an app calls iss and aud."""
         return f"{self.server.base}/fhir"
 
-    def app(self, name: str, redirect: str, *, launch: str = "", kind: str = "public") -> str:
-        """Register an app as an operator would; gives its client_id."""
-        wanted = Client(
-            id="",
-            organisation=0,
-            name=name,
-            kind=kind,
-            scope=APP_SCOPES,
-            redirect_uris=(redirect,),
-            launch_uri=launch,
-        )
-        made, _ = clients.add(self.keys.house, wanted, "home", now=clock.now())
-        return made.id
+    def app(self, redirect: str, kind: str = "public", **more: str) -> App:
+        """Register an app whose user comes back to an address."""
+        id_, secret = self.keys.app(kind, redirect_uris=(redirect,), **more)
+        return App(self.server, id_, secret, redirect)
+
+    def login(self, app: App, **words: str) -> str:
+        """The address that an app opens in a browser."""
+        return f"{self.server.base}/oauth/authorize?{urlencode(app.request(**words))}"
 
     def launch(self, client: str, patient: str, **more: Any) -> str:
         """The address that starts an app for a patient, as `launch` prints it."""
@@ -69,7 +65,7 @@ class Practice:
 @contextmanager
 def practice(data: Path) -> Iterator[Practice]:
     """The practice, for the length of a block."""
-    with running(data, ISSUER=SYSTEM) as server, keyring(server) as keys:
+    with running(data, ISSUER=SYSTEM, HTTP_WORKERS="1") as server, keyring(server) as keys:
         made = Practice(server, keys)
         _fill(made)
         _people(made)
@@ -116,12 +112,7 @@ def _settled(made: Practice) -> list[Any]:
 
 
 def _people(made: Practice) -> None:
-    """Alice, Bob and a doctor may log in."""
-    alice, bob = made.patients["Alice"], made.patients["Bob"]
+    """Alice and a doctor may log in."""
     logs.keep_out(PASSWORD)
-    for wanted in (
-        Wanted("alice", "patient", patients=[alice], password=PASSWORD),
-        Wanted("bob", "patient", patients=[bob], password=PASSWORD),
-        Wanted("drew", "clinician", password=PASSWORD),
-    ):
-        accounts.add(made.keys.house, wanted, now=clock.now())
+    made.keys.user("alice", "patient", made.patients["Alice"])
+    made.keys.user("drew", "clinician")

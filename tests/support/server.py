@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,7 @@ class Server:
     http: int
     dimse: int
     mllp: int
+    mllps: int
     environment: dict[str, str]
 
     def run(self, *words: str, stdin: str | None = None, check: bool = True) -> Any:
@@ -63,12 +65,11 @@ class Server:
         found = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
-                words = (stat.parent / "cmdline").read_bytes().split(b"\0")
-                parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            except (OSError, ValueError, IndexError):
+                number, name, rest = re.split(r" \(|\) ", stat.read_text(), maxsplit=2)
+            except (OSError, ValueError):
                 continue
-            if parent == self.process.pid and b"_role" in words:
-                found[words[words.index(b"_role") + 1].decode()] = int(stat.parent.name)
+            if int(rest.split()[1]) == self.process.pid and name.startswith("triptych-"):
+                found[name.removeprefix("triptych-")] = int(number)
         return found
 
     def stop(self) -> int:
@@ -84,6 +85,7 @@ def environment(data: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "TRIPTYCH_HTTP_PORT": "0",
         "TRIPTYCH_DIMSE_PORT": "0",
         "TRIPTYCH_MLLP_PORT": "0",
+        "TRIPTYCH_MLLP_TLS_PORT": "0",
         "TRIPTYCH_SETTLE_SECONDS": "1",
         "TRIPTYCH_MIN_FREE_BYTES": "1M",
     }
@@ -116,8 +118,8 @@ def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str)
         process.wait()
         raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
     ports = json.loads(line.removeprefix("ready "))
-    http, dimse, mllp = (int(ports.get(name, 0)) for name in ("http", "dimse", "mllp"))
-    return Server(process, data, log, ports["base"], http, dimse, mllp, env)
+    doors = {name: int(ports.get(name, 0)) for name in ("http", "dimse", "mllp", "mllps")}
+    return Server(process, data, log, ports["base"], environment=env, **doors)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from tests.support import logs
 from tests.support.server import Server
 
 REDIRECT = "http://127.0.0.1:9/callback"
+LAUNCH = "http://127.0.0.1:9/launch"
 PASSWORD = "correct horse battery"
 EVERYTHING = "openid fhirUser launch/patient offline_access patient/*.rs"
 
@@ -87,9 +88,9 @@ class Person:
             answer = self.http.get(there, allow_redirects=False, timeout=60)
         return answer
 
-    def send(self, page: requests.Response, which: int = -1, **given: Any) -> requests.Response:
-        """Fill in a form of a page and send it."""
-        form = forms(page)[which]
+    def send(self, page: requests.Response, **given: Any) -> requests.Response:
+        """Fill in the last form of a page and send it."""
+        form = forms(page)[-1]
         return self.open(urljoin(page.url, form.action), data=form.filled(**given), timeout=60)
 
     def log_in(self, page: requests.Response) -> requests.Response:
@@ -147,9 +148,7 @@ class App:
             return person.open(address, data=words, timeout=60)
         return person.open(f"{address}?{urlencode(words)}", timeout=60)
 
-    def code(
-        self, person: Person, *, patient: str = "", encounter: str = "", **other: Any
-    ) -> str:
+    def code(self, person: Person, *, patient: str = "", encounter: str = "", **other: Any) -> str:
         """The whole way to a code."""
         chosen = {"scope": other.pop("ticked")} if "ticked" in other else {}
         page = person.reach_consent(self.ask(person, **other), patient, encounter)
@@ -167,7 +166,9 @@ class App:
 
     def refresh(self, token: str, **other: Any) -> requests.Response:
         """Send a refresh token to the token endpoint."""
-        return self.post("/oauth/token", {"grant_type": "refresh_token", "refresh_token": token} | other)
+        return self.post(
+            "/oauth/token", {"grant_type": "refresh_token", "refresh_token": token} | other
+        )
 
     def post(self, path: str, form: Mapping[str, Any]) -> requests.Response:
         """POST a form as this app; None leaves a field out."""

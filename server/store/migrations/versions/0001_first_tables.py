@@ -138,6 +138,33 @@ def upgrade() -> None:
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_code'))
     )
+    op.create_table('content',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('blob', sa.String(length=255), nullable=False),
+    sa.Column('start', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('length', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('inflated', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('sha256', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_content'))
+    )
+    with op.batch_alter_table('content', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_content_organisation_blob'), ['organisation', 'blob'], unique=False)
+        batch_op.create_index(batch_op.f('ix_content_organisation_sha256'), ['organisation', 'sha256'], unique=False)
+
+    op.create_table('derived',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('type', sa.String(length=40), nullable=False),
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('source', sa.String(length=80), nullable=False),
+    sa.Column('study', sa.Text(), server_default='', nullable=False),
+    sa.Column('text', sa.Text(), server_default='', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'type', 'id', 'source', name=op.f('pk_derived'))
+    )
+    with op.batch_alter_table('derived', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_derived_organisation_study'), ['organisation', 'study'], unique=False)
+
     op.create_table('feed',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('name', sa.String(length=64), nullable=False),
@@ -149,20 +176,33 @@ def upgrade() -> None:
     sa.Column('zone', sa.Text(), server_default='', nullable=False),
     sa.Column('charset', sa.Text(), server_default='', nullable=False),
     sa.Column('processing', sa.Text(), server_default='', nullable=False),
+    sa.Column('certificate', sa.Text(), server_default='', nullable=False),
+    sa.Column('listener', sa.Text(), server_default='', nullable=False),
+    sa.Column('accession', sa.Text(), server_default='', nullable=False),
+    sa.Column('answer_to', sa.Text(), server_default='', nullable=False),
+    sa.Column('traits', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'name', name=op.f('pk_feed'))
     )
     op.create_table('identity_join',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('patient', sa.String(length=64), nullable=False),
     sa.Column('heir', sa.String(length=64), nullable=False),
     sa.Column('rule', sa.String(length=32), nullable=False),
+    sa.Column('message', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('evidence', sa.Text(), server_default='', nullable=False),
-    sa.Column('moved', sa.Text(), server_default='', nullable=False),
-    sa.Column('state', sa.String(length=16), server_default='joined', nullable=False),
+    sa.Column('before', sa.Text(), server_default='', nullable=False),
+    sa.Column('numbers', sa.Text(), server_default='', nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
-    sa.PrimaryKeyConstraint('organisation', 'patient', name=op.f('pk_identity_join'))
+    sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_identity_join'))
     )
+    with op.batch_alter_table('identity_join', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_identity_join_organisation_heir'), ['organisation', 'heir'], unique=False)
+        batch_op.create_index(batch_op.f('ix_identity_join_organisation_patient'), ['organisation', 'patient'], unique=False)
+
     op.create_table('index_date',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
     sa.Column('param', sa.Integer(), nullable=False),
@@ -352,6 +392,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_message_organisation_feed_control_id'), ['organisation', 'feed', 'control_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_message_organisation_state_id'), ['organisation', 'state', 'id'], unique=False)
 
+    op.create_table('message_answer',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('message', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('code', sa.String(length=2), nullable=False),
+    sa.Column('feed', sa.String(length=64), nullable=False),
+    sa.Column('raw', sa.LargeBinary(), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('reply', sa.LargeBinary(), nullable=True),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('sent', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'message', 'code', name=op.f('pk_message_answer'))
+    )
+    with op.batch_alter_table('message_answer', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_message_answer_organisation_feed_state'), ['organisation', 'feed', 'state'], unique=False)
+
     op.create_table('message_effect',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('message', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -378,6 +433,8 @@ def upgrade() -> None:
     sa.Column('name', sa.String(length=64), nullable=False),
     sa.Column('issuer', sa.Text(), server_default='', nullable=False),
     sa.Column('zone', sa.Text(), server_default='', nullable=False),
+    sa.Column('charset', sa.Text(), server_default='', nullable=False),
+    sa.Column('realm', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_organisation')),
     sa.UniqueConstraint('name')
@@ -395,6 +452,9 @@ def upgrade() -> None:
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_patient'))
     )
+    with op.batch_alter_table('patient', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_patient_organisation_replaced_by'), ['organisation', 'replaced_by'], unique=False)
+
     op.create_table('patient_group',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('name', sa.String(length=64), nullable=False),
@@ -477,6 +537,7 @@ def upgrade() -> None:
     sa.Column('state', sa.String(length=16), server_default='open', nullable=False),
     sa.Column('study', sa.Text(), server_default='', nullable=False),
     sa.Column('evidence', sa.Text(), server_default='', nullable=False),
+    sa.Column('outcome', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_review'))
     )
