@@ -35,6 +35,16 @@ def text(language: str, name: str, **values: object) -> str:
     return texts(language)[name].format(**values)
 
 
+def in_every_language(name: str) -> str:
+    """A sentence in every language, one a paragraph: for what leaves without its page."""
+    return "\n\n".join(text(one, name) for one in LANGUAGES) + "\n"
+
+
+def amount(size: int) -> str:
+    """A number of bytes as people read it."""
+    return f"{max(1, round(size / 1e6))} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+
+
 def language() -> str:
     """The reader's language: as chosen here before, else as the browser says, else English."""
     for chosen in (request.args.get("lang", ""), request.cookies.get(_COOKIE, "")):
