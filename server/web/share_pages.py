@@ -119,6 +119,11 @@ def script(_call: Call) -> Response:
     return _file("watch.js", "text/javascript")
 
 
+def icon(_call: Call) -> Response:
+    """The sign of these pages in a browser's tabs."""
+    return _file("icon.svg", "image/svg+xml")
+
+
 def _file(name: str, kind: str) -> Response:
     body = (_HERE / "static" / name).read_text(encoding="utf-8")
     response = Response(body, content_type=f"{kind}; charset=utf-8")

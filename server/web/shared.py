@@ -220,5 +220,6 @@ ROUTES = (
     Route("/s/disc", ("GET",), "link", _PICTURE, disc, "The pictures as a disc in a ZIP"),
     Route("/s/alive", ("GET",), "link", _PICTURE, alive, "Whether the link still stands"),
     Route("/s/link.css", ("GET",), "link", _FILES, share_pages.style, "Style sheet"),
+    Route("/s/icon.svg", ("GET",), "link", _FILES, share_pages.icon, "Icon"),
     Route("/s/watch.js", ("GET",), "link", _FILES, share_pages.script, "Ends an open page"),
 )

@@ -175,7 +175,7 @@ def test_every_address_without_a_scope_says_why() -> None:
         "/fhir/.well-known/smart-styles.json",
         "/.well-known/openid-configuration",
         *(f"/oauth/{name}" for name in OAUTH),
-        *(f"/s/{name}" for name in ("", "<token>", "link.css", "watch.js")),
+        *(f"/s/{name}" for name in ("", "<token>", "icon.svg", "link.css", "watch.js")),
         "/oauth/register/<client>",
     }
     assert all(len(why) > 10 for why in public.values())
