@@ -1,6 +1,7 @@
 """`share`: Magic Links, for patients who have nothing but a link."""
 
 import json
+from typing import IO
 
 import click
 
@@ -11,6 +12,8 @@ from server.errors import Invalid
 from server.flows import links, qr
 from server.flows.factors import FACTORS
 from server.flows.links import Wanted
+from server.web import share_sheet
+from server.web.share_texts import LANGUAGES
 
 
 @click.group(invoke_without_command=True, short_help="Links for patients.")
@@ -36,6 +39,18 @@ from server.flows.links import Wanted
 )
 @click.option("--uses", default=0, help="How often it may be opened; 0: as often as wanted.")
 @click.option("--label", default="", help="A note for `share list`: it is shown to nobody else.")
+@click.option(
+    "--sheet",
+    type=click.File("w", encoding="utf-8", lazy=False),
+    help="Also write a sheet to print and hand over (HTML). The answer is not on it.",
+)
+@click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    default="en",
+    show_default=True,
+    help="What the sheet speaks.",
+)
 @click.option("--organisation", default="home", show_default=True)
 @click.pass_context
 def share(
@@ -46,6 +61,8 @@ def share(
     factor: str | None,
     uses: int,
     label: str,
+    sheet: IO[str] | None,
+    language: str,
     organisation: str,
 ) -> None:
     """Make a link to a patient's studies and reports, and print it.
@@ -58,7 +75,8 @@ def share(
     \b
     Examples:
       share --patient 'https://stmary.example/mrn|12345'
-      share --patient hlmfg5wkznxqzb4qxlvt5wyv2q --factor pin --expires 7d
+      share --patient hlmfg5wkznxqzb4qxlvt5wyv2q --factor pin --expires 7d \\
+        --sheet sheet.html --language es
       share list --patient hlmfg5wkznxqzb4qxlvt5wyv2q
     """
     if context.invoked_subcommand:
@@ -72,6 +90,8 @@ def share(
     wanted = Wanted(patient, asked, end, frozenset(studies), organisation, uses, label)
     with opened() as house:
         made = links.make(house, wanted, now=now)
+    if sheet is not None:
+        sheet.write(share_sheet.page(made, asked, language, settings.load().link_phone))
     answer = {"id": made.id, "url": made.url, "short_code": made.code, "factor": asked}
     if made.answer:
         answer[asked] = made.answer

@@ -16,7 +16,7 @@ from server.errors import Missing
 from server.flows import disc as disc_of
 from server.flows import holding, opening, passing
 from server.flows.opening import Opened
-from server.web import cookies, fhir_api, guard, rendered, share_pages
+from server.web import cookies, fhir_api, guard, rendered, share_pages, share_texts
 from server.web.replies import closing_on_error, covered
 from server.web.routes import Call, Linked, Public, Route
 
@@ -123,7 +123,7 @@ def disc(call: Call) -> Response:
     """The pictures as a disc in a ZIP, streamed."""
     seen = holding.reading(call.house, opened(call), "download")
     with closing_on_error(seen):
-        uid, words = f"2.25.{uuid4().int}", share_pages.in_every_language("intended")
+        uid, words = f"2.25.{uuid4().int}", share_texts.in_every_language("intended")
         body = disc_of.stream(call.house, call.who, uid, words, seen)
         response = Response(body, content_type="application/zip")
     response.headers["Content-Disposition"] = 'attachment; filename="pictures.zip"'

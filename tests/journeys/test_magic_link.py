@@ -24,7 +24,7 @@ from tests.support.practice import REPORT_TEXT, Practice
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.browser]
 
 
-@pytest.fixture(params=["en", "es"])
+@pytest.fixture(params=["en", "de", "ar"])
 def phone(surgery: Practice, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Window]:
     """A phone whose owner has chosen a language by the switch of a page."""
     with window(browser, **PHONE) as opened:

@@ -1,14 +1,18 @@
-"""The pictures of a Magic Link as a disc: whole, readable elsewhere, and silent in its names."""
+"""What of a Magic Link is taken away: the sheet that leads there, and the pictures as a disc."""
 
+import json
+import re
 import sys
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from click.testing import CliRunner
 from pydicom import dcmread
 
 from dicom.media import referenced_files
+from server.__main__ import cli
 from server.flows import audit
 from tests.support.holder import link, opened
 from tests.support.practice import Practice
@@ -62,3 +66,30 @@ def test_what_was_saved_is_in_the_log_and_every_byte_is_accounted_for(surgery: P
     assert "A copy saved" in holder.get("/s/link").text
     with house.database.read() as connection:
         assert audit.reconcile(connection) == []
+
+
+@pytest.mark.parametrize(
+    ("factor", "language", "says"),
+    [
+        ("birth-date", "en", "The page asks for your date of birth."),
+        ("pin", "de", "Die Seite fragt nach der PIN"),
+        ("otp", "ar", "تسأل الصفحة عن رمز المرة الواحدة"),
+    ],
+)
+def test_a_sheet_leads_to_the_link_and_tells_nothing_else(
+    surgery: Practice, tmp_path: Path, factor: str, language: str, says: str
+) -> None:
+    file = tmp_path / "sheet.html"
+    words = ("--factor", factor, "--language", language, "--sheet", str(file), "--expires", "7d")
+    settings = {"TRIPTYCH_DATA": str(surgery.server.data), "TRIPTYCH_LINK_PHONE": "+34 900 100 200"}
+    run = CliRunner(env=settings).invoke(
+        cli, ["share", "--patient", surgery.patients["Alice"], *words]
+    )
+    told, page = json.loads(run.stdout), file.read_text(encoding="utf-8")
+    for wanted in (told["url"], told["short_code"], says, "+34 900 100 200", "<svg "):
+        assert wanted in page
+    assert ('dir="rtl"' in page) == (language == "ar")
+    secret = told.get(factor, "1952")
+    for word in (secret, "Alice", "Liddell", "CT", "<script", "http-equiv"):
+        assert word not in page.replace(told["url"], "").replace(told["short_code"], "")
+    assert set(re.findall(r'(?:src|href|url)[=(]["\']?([^"\')]+)', page)) == set()
