@@ -61,6 +61,10 @@ ADDRESSES = {
     "/s/reports/<id>/text": "test_a_report_is_read_with_its_conclusion_first_and_saved",
     "/s/documents/<id>": "test_a_document_of_a_report_comes_through_the_gate",
     "/s/bundle": "test_a_bundle_to_keep_holds_the_link_and_passes_the_gate",
+    "/s/disc": "test_the_disc_holds_every_picture_byte_for_byte_and_a_directory_of_them",
+    "/s/link.css": "test_every_page_is_fit_for_a_phone_and_for_everybody",
+    "/s/icon.svg": "test_every_page_is_fit_for_a_phone_and_for_everybody",
+    "/s/watch.js": "test_a_page_that_is_open_goes_blank_when_its_link_is_revoked",
     "/s/alive": "test_a_link_that_has_ended_shows_nothing_on_any_door",
     "/fhir/metadata": "test_a11_metadata_needs_no_token_and_says_what_is_served",
 }

@@ -1,7 +1,7 @@
 """`share`: Magic Links, for patients who have nothing but a link."""
 
 import json
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -11,7 +11,7 @@ from server.commands.access import opened, show
 from server.errors import Invalid
 from server.flows import links, qr
 from server.flows.factors import FACTORS
-from server.flows.links import Wanted
+from server.flows.links import Made, Wanted
 from server.web import share_sheet
 from server.web.share_texts import LANGUAGES
 
@@ -54,16 +54,7 @@ from server.web.share_texts import LANGUAGES
 @click.option("--organisation", default="home", show_default=True)
 @click.pass_context
 def share(
-    context: click.Context,
-    patient: str,
-    studies: tuple[str, ...],
-    expires: str,
-    factor: str | None,
-    uses: int,
-    label: str,
-    sheet: IO[str] | None,
-    language: str,
-    organisation: str,
+    context: click.Context, patient: str, sheet: IO[str] | None, language: str, **given: Any
 ) -> None:
     """Make a link to a patient's studies and reports, and print it.
 
@@ -83,20 +74,32 @@ def share(
         return
     if not patient:
         raise Invalid("share needs --patient: a Patient id, or a number as system|value")
+    made, asked = _make(patient, **given)
+    if sheet is not None:
+        sheet.write(share_sheet.page(made, asked, language, settings.load().link_phone))
+    secret = {asked: made.answer} if made.answer else {}
+    answer = {"id": made.id, "url": made.url, "short_code": made.code, "factor": asked, **secret}
+    show(answer | {"expires": clock.instant(made.expires), "qr_svg": qr.svg(made.url)})
+
+
+def _make(
+    patient: str,
+    *,
+    factor: str | None,
+    expires: str,
+    studies: tuple[str, ...],
+    uses: int,
+    label: str,
+    organisation: str,
+) -> tuple[Made, str]:
+    """The link, and what it asks for."""
     if uses < 0:
         raise Invalid("--uses is 0 or more")
     now, asked = clock.now(), factor or settings.load().link_factor
     end = links.expiry(expires, asked, now)
     wanted = Wanted(patient, asked, end, frozenset(studies), organisation, uses, label)
     with opened() as house:
-        made = links.make(house, wanted, now=now)
-    if sheet is not None:
-        sheet.write(share_sheet.page(made, asked, language, settings.load().link_phone))
-    answer = {"id": made.id, "url": made.url, "short_code": made.code, "factor": asked}
-    if made.answer:
-        answer[asked] = made.answer
-    answer |= {"expires": clock.instant(made.expires), "qr_svg": qr.svg(made.url)}
-    show(answer)
+        return links.make(house, wanted, now=now), asked
 
 
 @share.command("list")
