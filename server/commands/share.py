@@ -54,7 +54,7 @@ from server.web.share_texts import LANGUAGES
 @click.option("--organisation", default="home", show_default=True)
 @click.pass_context
 def share(
-    context: click.Context, patient: str, sheet: IO[str] | None, language: str, **given: Any
+    context: click.Context, /, patient: str, sheet: IO[str] | None, language: str, **given: Any
 ) -> None:
     """Make a link to a patient's studies and reports, and print it.
 
