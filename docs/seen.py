@@ -38,6 +38,7 @@ ADDRESSES = {
     "/oauth/apps": "test_a7_a_patient_sees_what_was_allowed_and_takes_it_back_at_once",
     "/oauth/logout": "test_a_session_ends_when_it_is_idle_old_or_signed_out",
     "/oauth/pages.css": "test_no_page_keeps_anybody_out",
+    "/oauth/share": "test_a_client_with_that_right_makes_links_for_whom_it_reaches",
     "/s/": "test_a_spoken_code_opens_with_the_answer_in_the_same_form",
     "/s/<token>": "test_unknown_wrong_locked_expired_revoked_and_used_up_answer_alike",
     "/s/open": "test_the_first_page_asks_and_shows_no_picture_and_no_report",

@@ -9,10 +9,10 @@ from server import clock
 from server import config as settings
 from server.commands.access import opened, show
 from server.errors import Invalid
-from server.flows import links, qr
+from server.flows import links
 from server.flows.factors import FACTORS
 from server.flows.links import Made, Wanted
-from server.web import share_sheet
+from server.web import share_sheet, sharing
 from server.web.share_texts import LANGUAGES
 
 
@@ -27,7 +27,7 @@ from server.web.share_texts import LANGUAGES
 )
 @click.option(
     "--expires",
-    default="30d",
+    default=links.USUAL,
     show_default=True,
     metavar="12h|7d|DATE",
     help="How long it lives. One that asks for a birth date: at most 30 days.",
@@ -77,9 +77,7 @@ def share(
     made, asked = _make(patient, **given)
     if sheet is not None:
         sheet.write(share_sheet.page(made, asked, language, settings.load().link_phone))
-    secret = {asked: made.answer} if made.answer else {}
-    answer = {"id": made.id, "url": made.url, "short_code": made.code, "factor": asked, **secret}
-    show(answer | {"expires": clock.instant(made.expires), "qr_svg": qr.svg(made.url)})
+    show(sharing.told(made, asked))
 
 
 def _make(

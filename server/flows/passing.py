@@ -62,7 +62,7 @@ def pass_on(house: House, opened: Opened, days: int, label: str, *, now: int) ->
         "label": label[:_LABEL].strip(),
     }
     end = min(now + days * DAY, opened.expires)
-    return links.keep(house, fixed, "pin", end, door="link", now=now)
+    return links.keep(house, fixed, "pin", end, maker=("link", links.CLIENT), now=now)
 
 
 def passed(house: House, opened: Opened, *, now: int) -> list[Passed]:

@@ -62,7 +62,7 @@ SHOWS = {
 STORES = {"/dicomweb/studies", "/dicomweb/studies/<study>"}
 # What is open to whoever asks: each of these finds out by itself who that is.
 OAUTH = (
-    *("token", "introspect", "revoke", "launch", "register", "jwks"),
+    *("token", "introspect", "revoke", "launch", "share", "register", "jwks"),
     *("authorize", "continue", "login", "pick", "decide", "apps", "logout", "pages.css"),
 )
 SCOPED = [route for route in ROUTES if isinstance(route.access, Scoped)]
