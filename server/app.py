@@ -29,6 +29,7 @@ from server.web import (
     replies,
     share,
     shared,
+    sharing,
     stow,
     viewer,
 )
@@ -43,6 +44,7 @@ ROUTES: tuple[Route, ...] = (
     *apps.ROUTES,
     *launching.ROUTES,
     *registration.ROUTES,
+    *sharing.ROUTES,
     *share.ROUTES,
     *shared.ROUTES,
     *discovery.ROUTES,

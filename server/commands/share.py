@@ -1,6 +1,7 @@
 """`share`: Magic Links, for patients who have nothing but a link."""
 
 import json
+from typing import IO, Any
 
 import click
 
@@ -8,9 +9,11 @@ from server import clock
 from server import config as settings
 from server.commands.access import opened, show
 from server.errors import Invalid
-from server.flows import links, qr
+from server.flows import links
 from server.flows.factors import FACTORS
-from server.flows.links import Wanted
+from server.flows.links import Made, Wanted
+from server.web import share_sheet, sharing
+from server.web.share_texts import LANGUAGES
 
 
 @click.group(invoke_without_command=True, short_help="Links for patients.")
@@ -24,7 +27,7 @@ from server.flows.links import Wanted
 )
 @click.option(
     "--expires",
-    default="30d",
+    default=links.USUAL,
     show_default=True,
     metavar="12h|7d|DATE",
     help="How long it lives. One that asks for a birth date: at most 30 days.",
@@ -36,17 +39,22 @@ from server.flows.links import Wanted
 )
 @click.option("--uses", default=0, help="How often it may be opened; 0: as often as wanted.")
 @click.option("--label", default="", help="A note for `share list`: it is shown to nobody else.")
+@click.option(
+    "--sheet",
+    type=click.File("w", encoding="utf-8", lazy=False),
+    help="Also write a sheet to print and hand over (HTML). The answer is not on it.",
+)
+@click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    default="en",
+    show_default=True,
+    help="What the sheet speaks.",
+)
 @click.option("--organisation", default="home", show_default=True)
 @click.pass_context
 def share(
-    context: click.Context,
-    patient: str,
-    studies: tuple[str, ...],
-    expires: str,
-    factor: str | None,
-    uses: int,
-    label: str,
-    organisation: str,
+    context: click.Context, /, patient: str, sheet: IO[str] | None, language: str, **given: Any
 ) -> None:
     """Make a link to a patient's studies and reports, and print it.
 
@@ -58,25 +66,38 @@ def share(
     \b
     Examples:
       share --patient 'https://stmary.example/mrn|12345'
-      share --patient hlmfg5wkznxqzb4qxlvt5wyv2q --factor pin --expires 7d
+      share --patient hlmfg5wkznxqzb4qxlvt5wyv2q --factor pin --expires 7d \\
+        --sheet sheet.html --language es
       share list --patient hlmfg5wkznxqzb4qxlvt5wyv2q
     """
     if context.invoked_subcommand:
         return
     if not patient:
         raise Invalid("share needs --patient: a Patient id, or a number as system|value")
+    made, asked = _make(patient, **given)
+    if sheet is not None:
+        sheet.write(share_sheet.page(made, asked, language, settings.load().link_phone))
+    show(sharing.told(made, asked))
+
+
+def _make(
+    patient: str,
+    *,
+    factor: str | None,
+    expires: str,
+    studies: tuple[str, ...],
+    uses: int,
+    label: str,
+    organisation: str,
+) -> tuple[Made, str]:
+    """The link, and what it asks for."""
     if uses < 0:
         raise Invalid("--uses is 0 or more")
     now, asked = clock.now(), factor or settings.load().link_factor
     end = links.expiry(expires, asked, now)
     wanted = Wanted(patient, asked, end, frozenset(studies), organisation, uses, label)
     with opened() as house:
-        made = links.make(house, wanted, now=now)
-    answer = {"id": made.id, "url": made.url, "short_code": made.code, "factor": asked}
-    if made.answer:
-        answer[asked] = made.answer
-    answer |= {"expires": clock.instant(made.expires), "qr_svg": qr.svg(made.url)}
-    show(answer)
+        return links.make(house, wanted, now=now), asked
 
 
 @share.command("list")

@@ -188,8 +188,8 @@ def _check_keys(wanted: Client) -> None:
 
 def _check_scope(word: str, kind: str) -> None:
     """A ceiling holds scopes that SMART knows and that this kind of client can use."""
-    if word in (_PLAIN_SCOPES if kind != "backend" else {"launch"}):
-        return  # a backend with `launch` is an EHR: it may start apps
+    if word in (_PLAIN_SCOPES if kind != "backend" else {"launch", "share"}):
+        return  # a backend with these is an EHR: it may start apps, and make Magic Links
     try:
         scope = scopes.parse(word)
     except BadScope as bad:

@@ -15,9 +15,10 @@ from sqlalchemy import Connection
 
 from fhir import wire
 from server.clock import instant
-from server.errors import Conflict, Invalid, Missing
-from server.flows import factors, parties, release, sites
+from server.errors import Conflict, Denied, Invalid, Missing
+from server.flows import factors, grants, parties, release, sites
 from server.flows.audit import Event
+from server.flows.clients import Client
 from server.flows.factors import DAY, FACTORS
 from server.flows.grants import digest
 from server.flows.patients import load_facts
@@ -27,8 +28,10 @@ from server.store.install import authored_id, value
 
 TRIES = 5
 CLIENT = "link"
+SCOPE = "share"
 _HOUR = 3600 * 1_000_000
 _SPAN = re.compile(r"([1-9]\d{0,3})([hd])", re.ASCII)
+USUAL = "30d"
 _UNITS = {"h": _HOUR, "d": DAY}
 
 
@@ -80,11 +83,21 @@ def expiry(text: str, factor: str, now: int, *, since: int = 0) -> int:
     return end
 
 
-def make(house: House, wanted: Wanted, *, now: int) -> Made:
-    """Make a link. Raises Invalid, Missing (the patient, a study), Conflict (nothing to share)."""
+def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) -> Made:
+    """Make a link. Raises Invalid, Missing (the patient, a study), Conflict (nothing to share).
+
+    `by` is the client that asks for it over the network: it needs the scope `share` and reaches
+    whom it reaches (Denied); the command has none.
+    """
+    if by is not None and SCOPE not in by.scope.split():
+        raise Denied(f"this client may not make links: its scopes lack `{SCOPE}`")
     with house.database.read() as connection:
-        owner = parties.named(connection, wanted.organisation)
+        owner = by.organisation if by else parties.named(connection, wanted.organisation)
         patient = parties.patient(connection, owner, wanted.patient)
+        if by is not None and not _reaches(connection, by, patient):
+            raise Missing(
+                "there is no such patient: give a Patient id, or a number as system|value"
+            )
         parts = identities.parts_of(connection, owner, patient)
         found = shares.studies(connection, owner, [patient, *parts])
         chosen = _chosen(wanted.studies, found)
@@ -97,7 +110,13 @@ def make(house: House, wanted: Wanted, *, now: int) -> Made:
         "label": wanted.label[:200],
         "most_uses": wanted.most_uses,
     }
-    return keep(house, fixed, wanted.factor, wanted.expires, door="command", now=now)
+    maker = ("oauth", by.id) if by else ("command", "cli")
+    return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
+
+
+def _reaches(connection: Connection, client: Client, patient: str) -> bool:
+    reach = grants.reach(connection, client)
+    return reach.everyone or patient in reach.patients
 
 
 def _chosen(wanted: Collection[str], found: Sequence[Any]) -> Sequence[Any]:
@@ -110,12 +129,17 @@ def _chosen(wanted: Collection[str], found: Sequence[Any]) -> Sequence[Any]:
     return [row for uid, row in known.items() if not wanted or uid in wanted]
 
 
+def check_factor(factor: str) -> None:
+    """Raise Invalid for what no link can ask for."""
+    if factor not in FACTORS:
+        raise Invalid(f"factor takes one of {', '.join(FACTORS)}")
+
+
 def _check_factor(
     connection: Connection, owner: int, patient: str, factor: str, chosen: Sequence[Any]
 ) -> None:
     """Refuse a birth date where there is none, or where it would guard something sensitive."""
-    if factor not in FACTORS:
-        raise Invalid(f"--factor takes one of {', '.join(FACTORS)}")
+    check_factor(factor)
     if factor != "birth-date":
         return
     row = people.patient_row(connection, owner, patient)
@@ -127,9 +151,18 @@ def _check_factor(
 
 
 def keep(
-    house: House, fixed: dict[str, Any], factor: str, expires: int, *, door: str, now: int
+    house: House,
+    fixed: dict[str, Any],
+    factor: str,
+    expires: int,
+    *,
+    maker: tuple[str, str],
+    now: int,
 ) -> Made:
-    """Draw the secrets of a link, keep their digests and record who it is for, in one transaction."""
+    """Draw the secrets of a link, keep their digests and record who it is for, in one transaction.
+
+    `maker` is the door and the client that asked for it.
+    """
     token, code = factors.draw_token(factor), factors.draw_code()
     answer = "" if factor == "birth-date" else factors.draw_pin()
     with house.database.read() as connection:
@@ -146,19 +179,21 @@ def keep(
     detail = f"link for {count} studies until {instant(expires)}, {factor}"
     with house.database.write() as connection:
         shares.add(connection, row)
-        house.auditor.append(connection, _event(row, "create", detail, door))
+        house.auditor.append(connection, _event(row, "create", detail, maker))
     url = f"{sites.address(house)}/s/{token}"
     return Made(id_, token, url, factors.spoken(code), answer, expires)
 
 
-def _event(row: dict[str, Any], action: str, detail: str, door: str = "command") -> Event:
+def _event(
+    row: dict[str, Any], action: str, detail: str, maker: tuple[str, str] = ("command", "cli")
+) -> Event:
     """An event about a link: its grant is the link itself, so that the link has a log."""
     return Event(
         organisation=row["organisation"],
-        door=door,
+        door=maker[0],
         action=action,
         grant=row["id"],
-        client=CLIENT if door == "link" else "cli",
+        client=maker[1],
         patient=row["patient"],
         detail=detail,
     )

@@ -5,7 +5,7 @@ with it, and cannot be passed on itself. The patient sees all of it in the link'
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from server.errors import Conflict, Invalid, Missing
 from server.flows import links, opening, patients
+from server.flows.audit import WINDOW
 from server.flows.factors import DAY
 from server.flows.links import Made
 from server.flows.opening import Opened
@@ -61,7 +62,7 @@ def pass_on(house: House, opened: Opened, days: int, label: str, *, now: int) ->
         "label": label[:_LABEL].strip(),
     }
     end = min(now + days * DAY, opened.expires)
-    return links.keep(house, fixed, "pin", end, door="link", now=now)
+    return links.keep(house, fixed, "pin", end, maker=("link", links.CLIENT), now=now)
 
 
 def passed(house: House, opened: Opened, *, now: int) -> list[Passed]:
@@ -107,7 +108,17 @@ def log(house: House, opened: Opened) -> list[Used]:
     found = (
         Used(row.at, _word(row), row.grant in labels, labels.get(row.grant, "")) for row in rows
     )
-    return [one for one in found if one.what]
+    return list(_collapsed(one for one in found if one.what))
+
+
+def _collapsed(found: Iterable[Used]) -> Iterator[Used]:
+    """What goes on for a while is one line: a page and each of its pictures are events of their own."""
+    before = None
+    for one in found:
+        goes_on = before is not None and before.at - one.at < WINDOW and one.what in _LOOKING
+        if not (before and goes_on and (one.what, one.label) == (before.what, before.label)):
+            yield one
+        before = one
 
 
 def _events(
@@ -118,6 +129,7 @@ def _events(
     return shares.log(connection, owner, person, ids)
 
 
+_LOOKING = ("pictures", "report", "download")
 _DETAILS = {"pictures": "pictures", "report": "report", "download": "download"}
 
 

@@ -29,14 +29,15 @@ def _launch(server: Server, asked: FormRequest) -> Response:
         user=form.get("user", ""),
         context=tuple(form.get("context", "").split()),
     )
-    by = _caller(server, asked)
+    by = caller(server, asked)
     made = launches.make(server.house, wanted, by=by, now=clock.now())
     response = plain_json({"url": made.url, "launch": made.value}, 201)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _caller(server: Server, asked: FormRequest) -> Client:
+def caller(server: Server, asked: FormRequest) -> Client:
+    """The client that asks, by its assertion, its secret, or a token of its own."""
     bearer = server.bearer(asked)
     if bearer is None:
         asked.client = server.authenticate_client(asked, [ASSERTION, *SECRET], "launch")

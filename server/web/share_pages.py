@@ -1,9 +1,7 @@
 """The pages of Magic Links: the reader's language, dates as read there, and strict headers."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache, partial
 from pathlib import Path
 
 from flask import Response, request
@@ -12,27 +10,18 @@ from server.clock import moment
 from server.errors import Fault, Unauthenticated
 from server.web import pages
 from server.web.routes import Call
+from server.web.share_texts import LANGUAGES, spoken, texts
 
 _HERE = Path(__file__).parent
-_FOLDER = _HERE / "languages"
-LANGUAGES = ("en", "es")
-_RIGHT_TO_LEFT = ("ar",)
 _COOKIE = "triptych-language"
 _YEAR = 365 * 86_400
 # Pictures, and the script that ends a page, come from here; nothing else is loaded or run.
 _SOURCES = "img-src 'self'; script-src 'self'; connect-src 'self'; "
 
 
-@lru_cache(maxsize=len(LANGUAGES))
-def texts(language: str) -> dict[str, str]:
-    """Every sentence in a language, by name."""
-    found: dict[str, str] = json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))
-    return found
-
-
-def text(language: str, name: str, **values: object) -> str:
-    """A sentence in a language, with its values put in."""
-    return texts(language)[name].format(**values)
+def amount(size: int) -> str:
+    """A number of bytes as people read it."""
+    return f"{max(1, round(size / 1e6))} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
 
 
 def language() -> str:
@@ -44,17 +33,6 @@ def language() -> str:
     return next((one for one in asked if one in LANGUAGES), "en")
 
 
-def day(language: str, told: str | int) -> str:
-    """A DICOM date, a FHIR time or a moment of ours as a day, in words."""
-    word = moment(told).strftime("%Y%m%d") if isinstance(told, int) else told[:10].replace("-", "")
-    if len(word) != 8 or not word.isascii() or not word.isdigit():
-        return str(told)
-    months = texts(language)["months"].split()
-    month = int(word[4:6])
-    named = months[month - 1] if 1 <= month <= 12 else word[4:6]
-    return text(language, "date", day=int(word[6:]), month=named, year=word[:4])
-
-
 def _clock(micros: int) -> str:
     """The time of day of a moment, in UTC."""
     return moment(micros).strftime("%H:%M UTC")
@@ -63,11 +41,7 @@ def _clock(micros: int) -> str:
 def page(template: str, values: Mapping[str, object], *, status: int = 200) -> Response:
     """A page in the reader's language; what was chosen by `?lang=` is remembered."""
     chosen = language()
-    shown = {
-        "lang": chosen,
-        "dir": "rtl" if chosen in _RIGHT_TO_LEFT else "ltr",
-        "t": partial(text, chosen),
-        "day": partial(day, chosen),
+    shown = spoken(chosen) | {
         "clock": _clock,
         "languages": [(one, texts(one)["name"]) for one in LANGUAGES],
         "today": datetime.now(UTC).strftime("%Y%m%d"),
@@ -86,8 +60,7 @@ def page(template: str, values: Mapping[str, object], *, status: int = 200) -> R
 def error(fault: Fault) -> Response:
     """A refusal for a person. A link that has ended says so, and nothing else."""
     closed = isinstance(fault, Unauthenticated)
-    plain = "" if closed else fault.answer.patient
-    return page("link_error.html", {"closed": closed, "plain": plain}, status=fault.answer.http)
+    return page("link_error.html", {"closed": closed}, status=fault.answer.http)
 
 
 def see(address: str) -> Response:
@@ -107,6 +80,11 @@ def style(_call: Call) -> Response:
 def script(_call: Call) -> Response:
     """The script that ends an open page when its link has ended."""
     return _file("watch.js", "text/javascript")
+
+
+def icon(_call: Call) -> Response:
+    """The sign of these pages in a browser's tabs."""
+    return _file("icon.svg", "image/svg+xml")
 
 
 def _file(name: str, kind: str) -> Response:

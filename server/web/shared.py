@@ -7,14 +7,16 @@ open page when its link ends.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from uuid import uuid4
 
 from flask import Response, request
 
 from server import clock
 from server.errors import Missing
+from server.flows import disc as disc_of
 from server.flows import holding, opening, passing
 from server.flows.opening import Opened
-from server.web import cookies, fhir_api, guard, rendered, share_pages
+from server.web import cookies, fhir_api, guard, rendered, share_pages, share_texts
 from server.web.replies import closing_on_error, covered
 from server.web.routes import Call, Linked, Public, Route
 
@@ -117,6 +119,18 @@ def bundle(call: Call) -> Response:
     return _saved(call, body.encode(), "application/fhir+json", "health-record.json")
 
 
+def disc(call: Call) -> Response:
+    """The pictures as a disc in a ZIP, streamed."""
+    seen = holding.reading(call.house, opened(call), "download")
+    with closing_on_error(seen):
+        uid, words = f"2.25.{uuid4().int}", share_texts.in_every_language("intended")
+        body = disc_of.stream(call.house, call.who, uid, words, seen)
+        response = Response(body, content_type="application/zip")
+    response.headers["Content-Disposition"] = 'attachment; filename="pictures.zip"'
+    response.call_on_close(seen.end)
+    return response
+
+
 def _saved(call: Call, body: bytes, kind: str, name: str) -> Response:
     """A file to keep. Its name says nothing of the person or the examination."""
     seen = holding.reading(call.house, opened(call), "download")
@@ -128,7 +142,8 @@ def _saved(call: Call, body: bytes, kind: str, name: str) -> Response:
 
 def about(call: Call) -> Response:
     """The link itself: how long it is good, copies to keep, who used it, whom it was passed to."""
-    return shown(call, "link_about.html", _about(call))
+    size = disc_of.size(call.house, call.who)
+    return shown(call, "link_about.html", _about(call) | {"size": share_pages.amount(size)})
 
 
 def _about(call: Call) -> dict[str, object]:
@@ -202,7 +217,9 @@ ROUTES = (
     Route("/s/pass-on/end", ("POST",), "link", _PICTURE, end_passed, "End a link passed on"),
     Route("/s/not-me", ("GET",), "link", _PICTURE, doubt, "Asks once more"),
     Route("/s/not-me", ("POST",), "link", _PICTURE, not_me, "Close a link: this is not me"),
+    Route("/s/disc", ("GET",), "link", _PICTURE, disc, "The pictures as a disc in a ZIP"),
     Route("/s/alive", ("GET",), "link", _PICTURE, alive, "Whether the link still stands"),
     Route("/s/link.css", ("GET",), "link", _FILES, share_pages.style, "Style sheet"),
+    Route("/s/icon.svg", ("GET",), "link", _FILES, share_pages.icon, "Icon"),
     Route("/s/watch.js", ("GET",), "link", _FILES, share_pages.script, "Ends an open page"),
 )

@@ -14,6 +14,8 @@ from server.flows.resources import SEARCHED, TYPES
 from server.web.routes import Public, Route, Scoped
 from tests.support.hospital import (
     ACTORS,
+    ENDED,
+    HOLDERS,
     NOBODY,
     OTHERS,
     STRANGERS,
@@ -60,7 +62,7 @@ SHOWS = {
 STORES = {"/dicomweb/studies", "/dicomweb/studies/<study>"}
 # What is open to whoever asks: each of these finds out by itself who that is.
 OAUTH = (
-    *("token", "introspect", "revoke", "launch", "register", "jwks"),
+    *("token", "introspect", "revoke", "launch", "share", "register", "jwks"),
     *("authorize", "continue", "login", "pick", "decide", "apps", "logout", "pages.css"),
 )
 SCOPED = [route for route in ROUTES if isinstance(route.access, Scoped)]
@@ -113,9 +115,25 @@ def filled(world: Hospital, rule: str) -> str:
     return rule
 
 
-def expected(actor: str, kind: str) -> set[int]:
+def of_link(actor: str, method: str, type_: str, kind: str) -> set[int]:
+    """What the holder of a link is to get: pictures, by reading; and of reports only their own."""
+    if method != "GET":
+        return {401}
+    if type_ not in ("ImagingStudy", "DiagnosticReport", "Endpoint", "Binary", ""):
+        return {403}
+    if kind == "search" or type_ == "Endpoint":
+        return {403} if type_ == "Binary" else {200}
+    # The report and the document in Alice's record are of none of the studies of the link.
+    mine = actor == HOLDERS[0] and type_ in ("ImagingStudy", "")
+    return {200} if mine else {403}
+
+
+def expected(actor: str, method: str, rule: str, kind: str) -> set[int]:
     """The status that an actor is to get."""
-    if actor in NOBODY:
+    if actor in HOLDERS:
+        named = rule.split("/")[2] if rule.startswith("/fhir/") and kind != "named" else ""
+        return of_link(actor, method, named, kind)
+    if actor in (*NOBODY, *ENDED):
         return {401}
     if actor in UNFIT:
         return {403}
@@ -157,7 +175,7 @@ def test_every_address_without_a_scope_says_why() -> None:
         "/fhir/.well-known/smart-styles.json",
         "/.well-known/openid-configuration",
         *(f"/oauth/{name}" for name in OAUTH),
-        *(f"/s/{name}" for name in ("", "<token>", "link.css", "watch.js")),
+        *(f"/s/{name}" for name in ("", "<token>", "icon.svg", "link.css", "watch.js")),
         "/oauth/register/<client>",
         "/apps/viewer/",
         "/apps/viewer/<path:file>",
@@ -174,7 +192,9 @@ def test_an_address_answers_each_caller_as_it_must(
     refused = 0
     for actor in ACTORS:
         answer = ask(world, actor, method, path)
-        assert answer.status_code in expected(actor, kind), f"{actor}: {answer.text[:300]}"
+        assert answer.status_code in expected(actor, method, rule, kind), (
+            f"{actor}: {answer.text[:300]}"
+        )
         refused += answer.status_code in (401, 403, 404)
         if answer.status_code in (401, 403, 404):
             assert answer.json()["resourceType"] == "OperationOutcome"

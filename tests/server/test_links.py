@@ -121,7 +121,7 @@ def test_a_link_is_listed_extended_revoked_and_has_a_log(surgery: Practice) -> N
     [
         ({"patient": "nobody"}, Missing, "no such patient"),
         ({"studies": {BOBS}}, Missing, "a study that this patient does not have"),
-        ({"factor": "none"}, Invalid, "--factor takes one of"),
+        ({"factor": "none"}, Invalid, "factor takes one of"),
         ({"organisation": "west"}, Missing, "no organisation"),
     ],
 )

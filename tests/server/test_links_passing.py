@@ -13,10 +13,13 @@ from server.flows import links, reviewing
 from server.flows.factors import DAY
 from server.store.share_tables import share, share_throttle
 from server.store.tables import audit
+from tests.support.hl7_builder import obr, obx, packed, segment
 from tests.support.holder import Holder, link, opened, words
 from tests.support.houses import add_patient
+from tests.support.mllp import send
 from tests.support.practice import Practice
-from tests.support.scenes import ALICES
+from tests.support.scenes import ALICES, BOBS
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -100,6 +103,79 @@ def test_this_is_not_me_closes_the_link_for_all_and_calls_the_staff(surgery: Pra
     assert item["evidence"]["patient"] == surgery.patients["Alice"]
     reviewing.accept(house, "home", item["id"], "called the patient", now=clock.now())
     assert item["id"] not in {one["id"] for one in reviewing.listing(house)}
+
+
+BOB = "PID|1||BOB||Cratchit^Bob||19430101|O"
+
+
+def report(surgery: Practice, filler: str, status: str, text: str, minute: int, *more: str) -> None:
+    """A report on Bob's pictures, sent and applied."""
+    body = packed(
+        "ORU^R01^ORU_R01",
+        BOB,
+        *more,
+        obr(
+            f2=filler,
+            f3=filler,
+            f4="MR^MR^L",
+            f22=f"2026090512{minute:02}00+0000",
+            f25="F" if status == "W" else status,
+        ),
+        obx("TX", "&IMP", text, status),
+        obx("ST", "110180^Study Instance UID^DCM", BOBS),
+        control=f"{filler}-{minute}",
+        sent=f"2026090512{minute:02}30",
+    )
+    assert send(surgery.server.mllp, body) == ["AA"]
+
+
+def test_a_report_is_announced_until_it_is_final_and_is_gone_when_it_was_wrong(
+    surgery: Practice,
+) -> None:
+    """Rules of release: the holder learns that there is one, and of a wrong one that it was."""
+    holder = opened(surgery.server.base, link(surgery.keys, surgery.patients["Bob"], "pin"))
+
+    def says(wanted: str) -> str:
+        def look() -> str:
+            said = words(holder.get("/s/reports"))
+            return said if wanted in said else ""
+
+        return until(look, wanted)
+
+    report(surgery, "B-1", "P", "perhaps a shadow", 1)
+    assert "shadow" not in says("A report exists. It is not finished")
+    report(surgery, "B-1", "F", "no shadow", 2)
+    assert "A report exists" not in says("Report of 5 September 2026 · Final")
+    address = re.search(r'href="(/s/reports/[^"]+)"', holder.get("/s/reports").text)
+    assert address is not None
+    assert "no shadow" in holder.get(address[1]).text
+    report(surgery, "B-1", "W", "no shadow", 3)
+    assert "shadow" not in says("A report was withdrawn")
+    assert "shadow" not in holder.get(address[1]).text
+    assert holder.get(f"{address[1]}/text").status_code == 404
+    assert "shadow" not in holder.get("/s/bundle").text
+    assert "shadow" not in holder.read("/fhir/DiagnosticReport").text
+
+
+def test_what_is_marked_as_sensitive_is_not_even_announced_and_needs_more_than_a_birth_date(
+    surgery: Practice,
+) -> None:
+    bob = surgery.patients["Bob"]
+    report(surgery, "B-2", "F", "a delicate matter", 4, segment("ORC", f1="RE", f2="B-2", f28="V"))
+
+    def refused() -> bool:
+        try:
+            link(surgery.keys, bob, "birth-date")
+        except Conflict as error:
+            return "marked as sensitive" in str(error)
+        return False
+
+    until(refused, "a refusal of a birth date")
+    holder = opened(surgery.server.base, link(surgery.keys, bob, "pin"))
+    page = holder.get("/s/reports")
+    assert "delicate" not in page.text
+    assert "exists" not in words(page)
+    assert "delicate" not in holder.get("/s/bundle").text
 
 
 @pytest.mark.parametrize("path", OF_THE_HOLDER)

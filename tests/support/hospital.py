@@ -13,10 +13,12 @@ from typing import Any
 from sqlalchemy import select, update
 
 from server import clock
-from server.flows import parties
+from server.flows import links, opening, parties
 from server.flows.grants import digest
+from server.flows.opening import Handle
+from server.store.share_tables import share
 from server.store.tables import audit, study, token
-from tests.support import charts, houses
+from tests.support import charts, holder, houses, logs
 from tests.support.keyring import Keyring, keyring
 from tests.support.scenes import ALICES, ROOT, SYSTEM, alices, bobs, instance
 from tests.support.server import Server, running
@@ -43,7 +45,10 @@ RIGHT = (
     *("the patient", "a client for the patient", "a client for a group", "the organisation"),
     *("the patient who logged in", "a proxy", "a clinician", "a clinician with one patient open"),
 )
-ACTORS = (*NOBODY, *UNFIT, *OTHERS, *STRANGERS, *RIGHT)
+# Browsers that opened a Magic Link; for those whose link has ended it is as if there were none.
+ENDED = ("the holder of a revoked link", "the holder of an expired link")
+HOLDERS = ("the holder of a link", "the holder of another's link")
+ACTORS = (*NOBODY, *UNFIT, *OTHERS, *STRANGERS, *RIGHT, *ENDED, *HOLDERS)
 
 
 @dataclass(slots=True)
@@ -60,10 +65,11 @@ class Hospital:
     alices: dict[str, str] = field(default_factory=dict)
     wilmas: tuple[bytes, ...] = (instance("CT_small.dcm", 1, "WILMA", WILMAS),)
     tokens: dict[str, str] = field(default_factory=dict)
+    cookies: dict[str, str] = field(default_factory=dict)
 
     def caller(self, actor: str) -> Web:
-        """Requests below the server's address, with an actor's token."""
-        return Web(self.server.base, self.tokens[actor])
+        """Requests below the server's address, with an actor's token or cookie."""
+        return Web(self.server.base, self.tokens.get(actor, ""), self.cookies.get(actor, ""))
 
     def refusals(self) -> int:
         """How many refusals the audit holds."""
@@ -140,6 +146,7 @@ def _hand_out(made: Hospital) -> None:
         "the claimant": keys.token("patient/*.rs", made.patients["Carol"]),
     }
     _log_in(made)
+    _give_links(made)
     _let_time_pass(made)
     found = made.caller("the organisation").get("/fhir/Endpoint").json()
     endpoint = found["entry"][0]["resource"]["id"]
@@ -166,6 +173,22 @@ def _log_in(made: Hospital) -> None:
     keys.user(name, "clinician", organisation="west")
     token = west.tokens(Person(made.server, name), scope="user/*.rs")["access_token"]
     made.tokens[name] = token
+
+
+def _give_links(made: Hospital) -> None:
+    """A browser that opened a link to Alice's pictures, others whose link ended, one of Bob's."""
+    house, now = made.keys.house, clock.now()
+    links_of = {actor: holder.link(made.keys, made.patients["Alice"]) for actor in ENDED}
+    links_of |= {HOLDERS[0]: holder.link(made.keys, made.patients["Alice"])}
+    links_of |= {HOLDERS[1]: holder.link(made.keys, made.patients["Bob"], "pin")}
+    for actor, one in links_of.items():
+        said = one.answer or holder.BORN
+        secret = opening.open_link(house, Handle(one.token), said, address="127.0.0.1", now=now)
+        made.cookies[actor] = logs.keep_out(secret)
+    links.revoke(house, links_of[ENDED[0]].id, now=now)
+    with house.database.write() as connection:
+        expired = update(share).where(share.c.id == links_of[ENDED[1]].id)
+        connection.execute(expired.values(expires=now))
 
 
 def _let_time_pass(made: Hospital) -> None:
