@@ -16,6 +16,7 @@ from server.clock import row_id
 from server.store.hl7_tables import identity_join
 from server.store.index import StudyKey
 from server.store.jobs import insert_for
+from server.store.prepared import Prepared, given
 from server.store.tables import patient, patient_number, study
 
 # An unissued record was JOINED: its Patient is gone. A merged one is RETIRED: it can still be read.
@@ -35,17 +36,17 @@ class Joining:
     before: dict[str, Any] = field(default_factory=dict)
 
 
+_ABOVE = Prepared(select(patient.c.replaced_by).where(given(patient, "organisation", "id")))
+
+
 def lineage(connection: Connection, organisation: int, id_: str) -> list[str]:
     """A record, what it has become part of, and so on: the last one stands for all."""
     found = [id_]
     while True:
-        query = select(patient.c.replaced_by).where(
-            patient.c.organisation == organisation, patient.c.id == found[-1]
-        )
-        above = connection.execute(query).scalar()
-        if not above or above in found:
+        row = _ABOVE.row(connection, {"organisation": organisation, "id": found[-1]})
+        if row is None or not row.replaced_by or row.replaced_by in found:
             return found
-        found.append(above)
+        found.append(row.replaced_by)
 
 
 def heir(connection: Connection, organisation: int, id_: str) -> str:
