@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from server.store.hl7_tables import message, message_effect, message_lane
 from server.store.jobs import insert_for
@@ -14,7 +14,7 @@ from server.store.prepared import Prepared, addition, given
 PENDING, APPLIED, UNMAPPED, REVIEW = "pending", "applied", "unmapped", "review"
 PARKED, DUPLICATE = "parked", "duplicate"
 _LOG_LOCK = 0x484C3732
-_ADD = insert(message)
+_ADD = addition(message)
 _ENTER = addition(message_lane)
 
 
@@ -65,7 +65,8 @@ def append(connection: Connection, organisation: int, values: dict[str, Any]) ->
         connection.execute(select(func.pg_advisory_xact_lock(_LOG_LOCK, organisation)))
     last = _LAST.row(connection, {"organisation": organisation})
     id_ = max(int(values["received"]), (last.id if last else 0) + 1)
-    connection.execute(_ADD, {"organisation": organisation, "id": id_, **values})
+    fresh = {"organisation": organisation, "id": id_, "attempts": 0, "applied": 0}
+    _ADD.run(connection, fresh | values)
     return id_
 
 
