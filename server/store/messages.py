@@ -28,17 +28,14 @@ class Effect:
     why: str
 
 
+# What these find is put in order here: for an ORDER BY, SQLite walks the primary key instead.
 _HEAD = Prepared(
     select(message_lane.c.message)
     .where(given(message_lane, "organisation", "lane"))
     .order_by(message_lane.c.message)
     .limit(1)
 )
-_LANES = Prepared(
-    select(message_lane.c.lane)
-    .where(given(message_lane, "organisation", "message"))
-    .order_by(message_lane.c.lane)
-)
+_LANES = Prepared(select(message_lane.c.lane).where(given(message_lane, "organisation", "message")))
 _ADD_EFFECT = Prepared(
     lambda dialect: (
         insert_for(dialect, message_effect)
@@ -47,9 +44,9 @@ _ADD_EFFECT = Prepared(
     )
 )
 _SAME = Prepared(
-    select(message.c.id, message.c.fingerprint)
-    .where(given(message, "organisation", "feed", "control_id"), message.c.state != DUPLICATE)
-    .order_by(message.c.id)
+    select(message.c.id, message.c.fingerprint).where(
+        given(message, "organisation", "feed", "control_id"), message.c.state != DUPLICATE
+    )
 )
 _LAST = Prepared(
     select(message.c.id)
@@ -82,9 +79,8 @@ def same_control_id(
     """Earlier messages of a feed with a control id: their ids and fingerprints."""
     if not control_id:
         return []
-    return _SAME.rows(
-        connection, {"organisation": organisation, "feed": feed, "control_id": control_id}
-    )
+    values = {"organisation": organisation, "feed": feed, "control_id": control_id}
+    return sorted(_SAME.rows(connection, values))
 
 
 def head(connection: Connection, organisation: int, lane: str) -> int | None:
@@ -96,7 +92,7 @@ def head(connection: Connection, organisation: int, lane: str) -> int | None:
 def lanes_of(connection: Connection, organisation: int, id_: int) -> list[str]:
     """The lanes in which a message waits."""
     rows = _LANES.rows(connection, {"organisation": organisation, "message": id_})
-    return [found.lane for found in rows]
+    return sorted(found.lane for found in rows)
 
 
 def is_first(connection: Connection, organisation: int, id_: int) -> bool:
