@@ -285,7 +285,7 @@ def test_a3_pages_are_for_people_and_carry_what_keeps_them_from_misuse(smart: Cl
     assert page.headers["X-Frame-Options"] == "DENY"
     assert page.headers["Cache-Control"] == "no-store"
     assert page.headers["Referrer-Policy"] == "no-referrer"
-    for word in ('<html lang="en">', "<h1>", '<label for="username">', 'name="viewport"'):
+    for word in ('<html lang="en" dir="ltr">', "<h1>", '<label for="username">', 'name="viewport"'):
         assert word in page.text
     style = requests.get(smart.server.base + "/oauth/pages.css", timeout=60)
     assert style.headers["Content-Type"].startswith("text/css")

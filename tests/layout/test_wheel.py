@@ -70,3 +70,10 @@ def test_somebody_elses_hl7_is_not_overwritten(installed: Path) -> None:
 def test_the_installed_command_answers(installed: Path) -> None:
     answer = run_installed(installed, str(installed / "bin" / "triptych"), "--help")
     assert "serve" in answer
+
+
+@pytest.mark.parametrize("name", ["launch_demo", "sandbox_ehr"])
+def test_the_apps_to_try_it_with_start_from_the_wheel(installed: Path, name: str) -> None:
+    """No other package `smart_apps` is made for them: they keep the wheel's own name."""
+    program = f"triptych.smart_apps.{name}"
+    assert "--port" in run_installed(installed, sys.executable, "-m", program, "--help")
