@@ -38,8 +38,8 @@ def messages(raw: bytes) -> tuple[bytes, ...]:
 
 def is_batch(raw: bytes) -> bool:
     """Whether this is a file or batch, which is answered as one."""
-    parts = unwrap(raw)
-    return bool(parts) and parts[0].name in {"FHS", "BHS"}
+    first = _START.search(raw)
+    return first is not None and first[1] in {b"FHS", b"BHS"}
 
 
 def answer(raw: bytes, answers: list[bytes], stamp: Stamp) -> bytes:

@@ -76,7 +76,11 @@ def judge(raw: bytes, profile: Profile) -> Verdict:
     """Judge one message (a batch is unwrapped first) by the profile of its feed."""
     if len(raw) > profile.max_message:
         return glance(raw[:_HEAD], profile.charset).with_fault(too_large())
-    verdict = glance(raw, profile.charset)
+    return judged(glance(raw, profile.charset), profile)
+
+
+def judged(verdict: Verdict, profile: Profile) -> Verdict:
+    """Judge a message that was read in the character set of the profile."""
     message, header = verdict.message, verdict.header
     if message is None:
         return verdict

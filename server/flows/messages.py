@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from hl7 import ack, batch, faults
 from hl7.errors import NotHL7
 from hl7.facts import Header
-from hl7.judge import Verdict, judge
+from hl7.judge import Verdict, glance, judge, judged
 from hl7.message import Message, parse
 from server import clock
 from server.errors import Fault
@@ -133,13 +133,16 @@ def _take(house: House, caller: Caller, raw: bytes) -> bytes:
 def _judge(house: House, caller: Caller, raw: bytes) -> tuple[Feed | None, Verdict]:
     """The feed that a message belongs to, and what is wrong with it by the rules of that feed."""
     limit = house.config.mllp_max_bytes
-    verdict = judge(raw, feeds.profile(None, limit))
-    feed = feeds.choose(caller.candidates, verdict.header) if verdict.message else None
-    if feed is not None:
-        return feed, judge(raw, feeds.profile(feed, limit))
+    if len(raw) > limit:
+        return None, judge(raw, feeds.profile(None, limit))
+    verdict = glance(raw)
     if verdict.message is None:
         return None, verdict
-    return None, Verdict(verdict.message, verdict.header, verdict.event, (_UNKNOWN,))
+    feed = feeds.choose(caller.candidates, verdict.header)
+    if feed is None:
+        return None, Verdict(verdict.message, verdict.header, verdict.event, (_UNKNOWN,))
+    profile = feeds.profile(feed, limit)
+    return feed, judge(raw, profile) if feed.charset else judged(verdict, profile)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,10 @@ class Database:
         with self._telling(), turn, block as connection:
             yield connection
 
+    def is_awaited(self) -> bool:
+        """Whether another writer waits for the one who asks, and who writes."""
+        return self.sqlite and self._turnstile.is_awaited()
+
     def apply(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a write transaction that is shared with whoever else waits.
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, select
 
 from server.store.fhir_tables import derived
 from server.store.jobs import insert_for
+from server.store.prepared import Prepared, given
 
 MESSAGE = "message"
 # Stands for the documents of a report that were withdrawn, so that it is not taken for a message's.
@@ -46,10 +47,14 @@ def forget_all(connection: Connection, organisation: int, type_: str, id_: str) 
     connection.execute(delete(derived).where(*_is(organisation, type_, id_)))
 
 
+_OF = Prepared(
+    select(derived).where(given(derived, "organisation", "type", "id")).order_by(derived.c.source)
+)
+
+
 def of(connection: Connection, organisation: int, type_: str, id_: str) -> Sequence[Any]:
     """All that is said of a resource, in a fixed order: messages first, then by source."""
-    query = select(derived).where(*_is(organisation, type_, id_))
-    rows = connection.execute(query.order_by(derived.c.source)).fetchall()
+    rows = _OF.rows(connection, {"organisation": organisation, "type": type_, "id": id_})
     return sorted(rows, key=lambda row: row.source != MESSAGE)
 
 

@@ -16,7 +16,7 @@ from server.clock import row_id
 from server.store.hl7_tables import identity_join
 from server.store.index import StudyKey
 from server.store.jobs import insert_for
-from server.store.prepared import Prepared
+from server.store.prepared import Prepared, given
 from server.store.tables import patient, patient_number, study
 
 # An unissued record was JOINED: its Patient is gone. A merged one is RETIRED: it can still be read.
@@ -36,11 +36,7 @@ class Joining:
     before: dict[str, Any] = field(default_factory=dict)
 
 
-_ABOVE = Prepared(
-    select(patient.c.replaced_by).where(
-        patient.c.organisation == bindparam("organisation"), patient.c.id == bindparam("id")
-    )
-)
+_ABOVE = Prepared(select(patient.c.replaced_by).where(given(patient, "organisation", "id")))
 # Without an order: SQLite would walk all patients in it, to save itself a sort of a few.
 _BELOW = Prepared(
     select(patient.c.id).where(

@@ -8,13 +8,13 @@ the lease ends; one that fails too often is parked with its reason.
 import json
 import random
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, select, text, update
 
 from server.clock import row_id
+from server.store.prepared import Prepared
 from server.store.tables import job
 
 LEASE = 120_000_000
@@ -51,20 +51,10 @@ def add(
     payload: dict[str, Any] | None = None,
 ) -> None:
     """Ask for work at a time; while the same job is pending, the later time and payload win."""
-    connection.execute(
-        _ask(connection.dialect.name),
-        {
-            "id": row_id(now),
-            "organisation": organisation,
-            "kind": kind,
-            "key": key,
-            "run_at": run_at,
-            "payload": json.dumps(payload or {}),
-        },
-    )
+    values = {"id": row_id(now), "organisation": organisation, "kind": kind, "key": key}
+    _ASK.run(connection, values | {"run_at": run_at, "payload": json.dumps(payload or {})})
 
 
-@cache
 def _ask(dialect: str) -> Any:
     names = ("id", "organisation", "kind", "key", "run_at", "payload")
     row = insert_for(dialect, job).values({name: bindparam(name) for name in names})
@@ -73,6 +63,9 @@ def _ask(dialect: str) -> Any:
         index_where=text("state = 'pending'"),
         set_={"run_at": row.excluded.run_at, "payload": row.excluded.payload},
     )
+
+
+_ASK = Prepared(_ask)
 
 
 def claim(connection: Connection, kinds: tuple[str, ...], *, now: int) -> Job | None:

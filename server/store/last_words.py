@@ -6,6 +6,7 @@ from sqlalchemy import Connection, select
 
 from server.store.hl7_tables import last_word
 from server.store.jobs import insert_for
+from server.store.prepared import Prepared, given
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,16 @@ class Word:
         return self.message > other.message
 
 
+_GET = Prepared(
+    select(last_word.c.sender, last_word.c.sent, last_word.c.message).where(
+        given(last_word, "organisation", "type", "id")
+    )
+)
+
+
 def get(connection: Connection, organisation: int, type_: str, id_: str) -> Word | None:
     """The last word about a resource."""
-    query = select(last_word.c.sender, last_word.c.sent, last_word.c.message).where(
-        last_word.c.organisation == organisation, last_word.c.type == type_, last_word.c.id == id_
-    )
-    row = connection.execute(query).one_or_none()
+    row = _GET.row(connection, {"organisation": organisation, "type": type_, "id": id_})
     return Word(row.sender, row.sent, row.message) if row else None
 
 

@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from server.store.hl7_tables import message, message_effect, message_lane
+from server.store.jobs import insert_for
+from server.store.prepared import Prepared, addition, given
 
 PENDING, APPLIED, UNMAPPED, REVIEW = "pending", "applied", "unmapped", "review"
 PARKED, DUPLICATE = "parked", "duplicate"
 _LOG_LOCK = 0x484C3732
+_ADD = addition(message)
+_ENTER = addition(message_lane)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,55 +28,71 @@ class Effect:
     why: str
 
 
+# What these find is put in order here: for an ORDER BY, SQLite walks the primary key instead.
+_HEAD = Prepared(
+    select(message_lane.c.message)
+    .where(given(message_lane, "organisation", "lane"))
+    .order_by(message_lane.c.message)
+    .limit(1)
+)
+_LANES = Prepared(select(message_lane.c.lane).where(given(message_lane, "organisation", "message")))
+_ADD_EFFECT = Prepared(
+    lambda dialect: (
+        insert_for(dialect, message_effect)
+        .values({one.name: bindparam(one.name) for one in message_effect.c})
+        .on_conflict_do_nothing()
+    )
+)
+_SAME = Prepared(
+    select(message.c.id, message.c.fingerprint).where(
+        given(message, "organisation", "feed", "control_id"), message.c.state != DUPLICATE
+    )
+)
+_LAST = Prepared(
+    select(message.c.id)
+    .where(given(message, "organisation"))
+    .order_by(message.c.id.desc())
+    .limit(1)
+)
+
+
 def append(connection: Connection, organisation: int, values: dict[str, Any]) -> int:
     """Keep a message under the next id, which is higher than that of every message before."""
     if connection.dialect.name != "sqlite":  # which has one writer at a time anyway
         connection.execute(select(func.pg_advisory_xact_lock(_LOG_LOCK, organisation)))
-    last = connection.execute(
-        select(func.max(message.c.id)).where(message.c.organisation == organisation)
-    ).scalar()
-    id_ = max(values["received"], (last or 0) + 1)
-    connection.execute(insert(message).values(organisation=organisation, id=id_, **values))
-    return int(id_)
+    last = _LAST.row(connection, {"organisation": organisation})
+    id_ = max(int(values["received"]), (last.id if last else 0) + 1)
+    fresh = {"organisation": organisation, "id": id_, "attempts": 0, "applied": 0}
+    _ADD.run(connection, fresh | values)
+    return id_
 
 
 def enter(connection: Connection, organisation: int, id_: int, lanes: Iterable[str]) -> None:
     """Let a message wait in its lanes."""
-    rows = [{"organisation": organisation, "lane": lane, "message": id_} for lane in lanes]
-    if rows:
-        connection.execute(insert(message_lane), rows)
+    for lane in lanes:
+        _ENTER.run(connection, {"organisation": organisation, "lane": lane, "message": id_})
 
 
 def same_control_id(
     connection: Connection, organisation: int, feed: str, control_id: str
 ) -> Sequence[Any]:
-    """Earlier messages of a feed with a control id: their ids, fingerprints and answers."""
+    """Earlier messages of a feed with a control id: their ids and fingerprints."""
     if not control_id:
         return []
-    query = select(message.c.id, message.c.fingerprint, message.c.state).where(
-        message.c.organisation == organisation,
-        message.c.feed == feed,
-        message.c.control_id == control_id,
-        message.c.state != DUPLICATE,
-    )
-    return connection.execute(query.order_by(message.c.id)).fetchall()
+    values = {"organisation": organisation, "feed": feed, "control_id": control_id}
+    return sorted(_SAME.rows(connection, values))
 
 
 def head(connection: Connection, organisation: int, lane: str) -> int | None:
     """The message that a lane waits for, None when it is empty."""
-    return connection.execute(
-        select(func.min(message_lane.c.message)).where(
-            message_lane.c.organisation == organisation, message_lane.c.lane == lane
-        )
-    ).scalar()
+    found = _HEAD.row(connection, {"organisation": organisation, "lane": lane})
+    return None if found is None else int(found.message)
 
 
 def lanes_of(connection: Connection, organisation: int, id_: int) -> list[str]:
     """The lanes in which a message waits."""
-    query = select(message_lane.c.lane).where(
-        message_lane.c.organisation == organisation, message_lane.c.message == id_
-    )
-    return list(connection.execute(query.order_by(message_lane.c.lane)).scalars())
+    rows = _LANES.rows(connection, {"organisation": organisation, "message": id_})
+    return sorted(found.lane for found in rows)
 
 
 def is_first(connection: Connection, organisation: int, id_: int) -> bool:
@@ -155,24 +175,8 @@ def add_effects(
 ) -> None:
     """Keep which versions a message wrote."""
     for one in dict.fromkeys(effects):
-        known = select(message_effect.c.why).where(
-            message_effect.c.organisation == organisation,
-            message_effect.c.message == id_,
-            message_effect.c.type == one.type,
-            message_effect.c.id == one.id,
-            message_effect.c.version == one.version,
-        )
-        if connection.execute(known).first() is None:
-            connection.execute(
-                insert(message_effect).values(
-                    organisation=organisation,
-                    message=id_,
-                    type=one.type,
-                    id=one.id,
-                    version=one.version,
-                    why=one.why,
-                )
-            )
+        key = {"organisation": organisation, "message": id_}
+        _ADD_EFFECT.run(connection, key | asdict(one))
 
 
 def effects(connection: Connection, organisation: int, id_: int) -> list[Effect]:

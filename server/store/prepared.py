@@ -9,8 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table, and_, bindparam, insert
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.elements import ColumnElement
+
+
+def given(table: Table, *names: str) -> ColumnElement[bool]:
+    """The condition that columns have the values given under their names."""
+    return and_(*(table.c[name] == bindparam(name) for name in names))
+
+
+def addition(table: Table) -> "Prepared":
+    """The INSERT of one row, of which every column is given."""
+    return Prepared(insert(table).values({one.name: bindparam(one.name) for one in table.c}))
 
 
 @dataclass(frozen=True, slots=True)

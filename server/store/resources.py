@@ -22,7 +22,7 @@ from server.store.fhir_tables import (
     resource,
     resource_version,
 )
-from server.store.prepared import Prepared
+from server.store.prepared import Prepared, addition, given
 
 Clause = ColumnElement[bool]
 INDEX_TABLES = (index_token, index_string, index_date, index_reference, index_uri, index_shown)
@@ -63,6 +63,26 @@ _CURRENT = Prepared(
 )
 
 
+_ADD, _ADD_VERSION = addition(resource), addition(resource_version)
+_CHANGE = Prepared(
+    update(resource)
+    .where(
+        resource.c.organisation == bindparam("its_organisation"),
+        resource.c.rid == bindparam("its_rid"),
+    )
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("version", "updated", "deleted", "hidden", "filed_under", "text")
+        }
+    )
+)
+_ADD_ROW = {table: addition(table) for table in INDEX_TABLES}
+_REMOVE_ROWS = [
+    Prepared(one.delete().where(given(one, "organisation", "rid"))) for one in INDEX_TABLES
+]
+
+
 def current(connection: Connection, organisation: int, type_: str, id_: str) -> Any:
     """The row of the current version, deleted ones included."""
     return _CURRENT.row(connection, {"organisation": organisation, "type": type_, "id": id_})
@@ -87,10 +107,11 @@ def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Chan
     }
     if old is None:
         key = {"organisation": owner.organisation, "rid": rid, "type": type_, "id": id_}
-        connection.execute(insert(resource).values(**key, **values))
+        _ADD.run(connection, key | values)
     else:
-        where = (resource.c.organisation == owner.organisation) & (resource.c.rid == rid)
-        connection.execute(update(resource).where(where).values(**values))
+        place = {"its_organisation": owner.organisation, "its_rid": rid}
+        _CHANGE.run(connection, place | values)
+        _unindex(connection, owner.organisation, rid)
     _keep_version(connection, owner, body, version, text, change)
     _index(connection, owner.organisation, rid, wire.read(text), change.base)
     return int(version)
@@ -157,35 +178,30 @@ def _keep_version(
     change: Change,
     method: str = "",
 ) -> None:
-    connection.execute(
-        insert(resource_version).values(
-            organisation=owner.organisation,
-            filed_under=owner.filed_under,
-            hidden=owner.hidden,
-            type=body["resourceType"],
-            id=body["id"],
-            version=version,
-            updated=change.now,
-            method=method or ("POST" if version == 1 else "PUT"),
-            reason=change.reason,
-            text=text,
-        )
-    )
+    values = {
+        "organisation": owner.organisation,
+        "filed_under": owner.filed_under,
+        "hidden": owner.hidden,
+        "type": body["resourceType"],
+        "id": body["id"],
+        "version": version,
+        "updated": change.now,
+        "method": method or ("POST" if version == 1 else "PUT"),
+        "reason": change.reason,
+        "text": text,
+    }
+    _ADD_VERSION.run(connection, values)
 
 
 def _index(
     connection: Connection, organisation: int, rid: int, body: dict[str, Any], base: str
 ) -> None:
-    """Replace the index rows of a resource."""
-    _unindex(connection, organisation, rid)
-    rows: dict[Any, list[dict[str, Any]]] = {}
+    """Write the index rows of a resource that has none."""
     for row in extract.rows(body, base=base):
         table, values = index_values(row)
         key = {"organisation": organisation, "rid": rid}
         key["param"] = param_id(body["resourceType"], row.param)
-        rows.setdefault(table, []).append(key | values)
-    for table, batch in rows.items():
-        connection.execute(insert(table), batch)
+        _ADD_ROW[table].run(connection, key | values)
     _index_shown(connection, organisation, rid, body, base)
 
 
@@ -205,9 +221,8 @@ def _index_shown(
 
 
 def _unindex(connection: Connection, organisation: int, rid: int) -> None:
-    for table in INDEX_TABLES:
-        where = (table.c.organisation == organisation) & (table.c.rid == rid)
-        connection.execute(table.delete().where(where))
+    for statement in _REMOVE_ROWS:
+        statement.run(connection, {"organisation": organisation, "rid": rid})
 
 
 def index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:

@@ -32,6 +32,19 @@ class _Gate:
         fcntl.flock(self._file, fcntl.LOCK_UN)
         self._thread.release()
 
+    def is_taken(self) -> bool:
+        """Whether somebody holds it, in this process or another."""
+        if not self._thread.acquire(blocking=False):
+            return True
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        except BlockingIOError:
+            return True
+        finally:
+            self._thread.release()
+        return False
+
     def close(self) -> None:
         os.close(self._file)
 
@@ -54,6 +67,10 @@ class Turnstile:
             yield
         finally:
             self._inner.leave()
+
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for the turn that the caller has: who is next holds lock A."""
+        return self._outer.is_taken()
 
     def close(self) -> None:
         self._outer.close()

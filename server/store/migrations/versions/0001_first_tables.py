@@ -417,7 +417,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('organisation', 'message', 'type', 'id', 'version', name=op.f('pk_message_effect'))
     )
     with op.batch_alter_table('message_effect', schema=None) as batch_op:
-        batch_op.create_index('ix_message_effect_resource', ['organisation', 'type', 'id'], unique=False)
+        batch_op.create_index('ix_message_effect_resource', ['organisation', 'type', 'id', 'message'], unique=False)
 
     op.create_table('message_lane',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -426,7 +426,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('organisation', 'lane', 'message', name=op.f('pk_message_lane'))
     )
     with op.batch_alter_table('message_lane', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_message_lane_organisation_message'), ['organisation', 'message'], unique=False)
+        batch_op.create_index('ix_message_lane_message', ['organisation', 'message', 'lane'], unique=False)
 
     op.create_table('organisation',
     sa.Column('id', sa.SmallInteger(), nullable=False),
