@@ -12,7 +12,7 @@ from zipfile import ZIP64_LIMIT, ZIP_STORED, ZipFile, ZipInfo
 
 from dicom.directory import Directory, File
 from server.errors import Missing
-from server.flows import holding, pixels
+from server.flows import current, holding, pixels
 from server.flows.access import Grant
 from server.flows.audit import Reading
 from server.flows.pixels import Tally
@@ -26,9 +26,10 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """An instance and its place on the disc."""
+    """An instance of a claim and its place on the disc."""
 
     path: tuple[str, ...]
+    claim: Any
     row: Any
 
 
@@ -70,11 +71,11 @@ def _places(house: House, grant: Grant) -> Sequence[_Placed]:
     """Every instance of the link with its path: eight characters for each part (PS3.10 8.2)."""
     placed, series = list[_Placed](), dict[str, int]()
     for number, study in enumerate(holding.studies(house, grant), 1):
-        rows = pixels.select(house, grant, study.uid).rows
-        for count, row in enumerate(rows, 1):
+        found = pixels.select(house, grant, study.uid)
+        for count, row in enumerate(found.rows, 1):
             nth = series.setdefault(row.series, len(series) + 1)
             path = ("DICOM", f"ST{number:06d}", f"SE{nth:06d}", f"IM{count:06d}")
-            placed.append(_Placed(path, row))
+            placed.append(_Placed(path, found.claim, row))
     return placed
 
 
@@ -87,7 +88,7 @@ def _directory(house: House, grant: Grant, uid: str, places: Sequence[_Placed]) 
             models = dicom_search.models(connection, grant.organisation, uids)
         for one in batch:
             row = one.row
-            model = json.loads(models[row.uid])
+            model = json.loads(current.model(one.claim, models[row.uid]))
             made.add(File(one.path, row.sop_class, row.uid, row.transfer_syntax, model))
     return made.written()
 
@@ -100,7 +101,7 @@ def _files(
     yield "README.TXT", len(readme), [readme]
     yield "DICOMDIR", len(directory), [directory]
     for one in places:
-        copy = pixels.copy(house, one.row)
+        copy = pixels.copy(house, one.claim, one.row)
         yield "/".join(one.path), copy.length, tally.whole(copy.chunks)
 
 
