@@ -40,6 +40,11 @@ from server.web.share_texts import LANGUAGES
 @click.option("--uses", default=0, help="How often it may be opened; 0: as often as wanted.")
 @click.option("--label", default="", help="A note for `share list`: it is shown to nobody else.")
 @click.option(
+    "--mail",
+    is_flag=True,
+    help="Also mail it to the patient, with word of new reports; codes of otp are mailed as well.",
+)
+@click.option(
     "--sheet",
     type=click.File("w", encoding="utf-8", lazy=False),
     help="Also write a sheet to print and hand over (HTML). The answer is not on it.",
@@ -89,13 +94,14 @@ def _make(
     uses: int,
     label: str,
     organisation: str,
+    mail: bool,
 ) -> tuple[Made, str]:
     """The link, and what it asks for."""
     if uses < 0:
         raise Invalid("--uses is 0 or more")
     now, asked = clock.now(), factor or settings.load().link_factor
     end = links.expiry(expires, asked, now)
-    wanted = Wanted(patient, asked, end, frozenset(studies), organisation, uses, label)
+    wanted = Wanted(patient, asked, end, frozenset(studies), organisation, uses, label, mail)
     with opened() as house:
         return links.make(house, wanted, now=now), asked
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from fhir import wire
 from server.clock import instant
 from server.errors import Conflict, Denied, Invalid, Missing
-from server.flows import factors, grants, parties, release, sites
+from server.flows import factors, grants, owing, parties, release, sites
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.factors import DAY, FACTORS
@@ -39,7 +39,8 @@ _UNITS = {"h": _HOUR, "d": DAY}
 class Wanted:
     """A link that is to be made. No studies means all that the patient has now.
 
-    `label` is for the list of links, `most_uses` 0 for as often as one likes.
+    `label` is for the list of links, `most_uses` 0 for as often as one likes. `mail` sends it, its
+    one-time codes and word of new reports to the address that was checked to be the patient's.
     """
 
     patient: str
@@ -49,11 +50,15 @@ class Wanted:
     organisation: str = "home"
     most_uses: int = 0
     label: str = ""
+    mail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A link with its secrets, which are told this once. `answer` is empty for a birth date."""
+    """A link with its secrets, which are told this once.
+
+    `answer` is empty for a birth date, and for codes that are mailed when its holder asks.
+    """
 
     id: str
     token: str
@@ -102,6 +107,8 @@ def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) ->
         found = shares.studies(connection, owner, [patient, *parts])
         chosen = _chosen(wanted.studies, found)
         _check_factor(connection, owner, patient, wanted.factor, chosen)
+        if wanted.mail:
+            owing.check(house, connection, owner, patient)
     fixed = {
         "organisation": owner,
         "patient": patient,
@@ -109,6 +116,8 @@ def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) ->
         "studies": json.dumps([row.uid for row in chosen]),
         "label": wanted.label[:200],
         "most_uses": wanted.most_uses,
+        "mailed": int(wanted.mail),
+        "told": now,
     }
     maker = ("oauth", by.id) if by else ("command", "cli")
     return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
@@ -164,7 +173,8 @@ def keep(
     `maker` is the door and the client that asked for it.
     """
     token, code = factors.draw_token(factor), factors.draw_code()
-    answer = "" if factor == "birth-date" else factors.draw_pin()
+    asked_for = factor == "otp" and fixed.get("mailed")
+    answer = "" if factor == "birth-date" or asked_for else factors.draw_pin()
     with house.database.read() as connection:
         key = value(connection, "key") or ""
     secret = {
@@ -179,6 +189,8 @@ def keep(
     detail = f"link for {count} studies until {instant(expires)}, {factor}"
     with house.database.write() as connection:
         shares.add(connection, row)
+        if row.get("mailed"):
+            owing.owe_link(connection, row, token)
         house.auditor.append(connection, _event(row, "create", detail, maker))
     url = f"{sites.address(house)}/s/{token}"
     return Made(id_, token, url, factors.spoken(code), answer, expires)
@@ -209,7 +221,8 @@ def state(row: Any, now: int) -> str:
         return "expired"
     if row.failures >= TRIES:
         return "locked"
-    used = (row.most_uses and row.uses >= row.most_uses) or (row.factor == "otp" and not row.answer)
+    spent = row.factor == "otp" and not row.answer and not row.mailed
+    used = (row.most_uses and row.uses >= row.most_uses) or spent
     return "used up" if used else "open"
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from fhir import scopes
 from fhir.scopes import Scope
 from server.errors import Busy, Denied, Unauthenticated
-from server.flows import factors
+from server.flows import factors, owing
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.grants import digest, draw
@@ -34,6 +34,8 @@ WINDOW = 15 * 60 * 1_000_000
 MOST_FROM_BLOCK = 100
 MOST_BY_CODE = 600
 _BY_CODE = "code"
+# Codes that may be asked for by mail in that time, from one block.
+MOST_CODES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,27 @@ def open_link(house: House, handle: Handle, answer: str, *, address: str, now: i
     if not (fits and stands and _begin(house, row, secret, address, now)):
         _refuse(house, handle, row, tries, address, now)
     return secret
+
+
+def throttled(house: House, handle: Handle, address: str, now: int) -> Any:
+    """The link of a handle for who asks for a code, None if there is none. Raises Busy."""
+    _throttle(house, handle, address, now)
+    key = _asking(address)
+    with house.database.read() as connection:
+        if shares.failures(connection, [key], now=now).get(key, 0) >= MOST_CODES:
+            raise Busy(
+                "too many codes were asked for: try again in a quarter of an hour", retry=900
+            )
+    return _find(house, handle)[0]
+
+
+def count_asking(connection: Connection, address: str, now: int) -> None:
+    """Count a code that was asked for, from whatever neighbourhood."""
+    shares.count_failure(connection, _asking(address), now=now, until=now + WINDOW)
+
+
+def _asking(address: str) -> str:
+    return f"asking {block(address)}"
 
 
 def _throttle(house: House, handle: Handle, address: str, now: int) -> None:
@@ -113,6 +136,7 @@ def _stands(house: House, row: Any, now: int) -> bool:
         active = people.active(connection, owner, [patient])
     # An answer counts before it is judged: a fifth one that is right is still in time.
     mine = row is not None and state(row, now) in ("open", "locked")
+    mine = mine and (row.answer_until == 0 or now < row.answer_until)
     first = parent is None or state(parent, now) not in ("revoked", "frozen", "expired")
     return mine and bool(active) and first
 
@@ -126,6 +150,8 @@ def _begin(house: House, row: Any, secret: str, address: str, now: int) -> bool:
     def work(connection: Connection) -> bool:
         if not shares.open_session(connection, row, values, now=now):
             return False
+        if row.parent:
+            owing.owe_opened(connection, row, now)
         house.auditor.append(connection, event)
         return True
 
@@ -168,7 +194,12 @@ def authenticate(house: House, secret: str, *, address: str, now: int) -> Opened
         row = shares.session_row(connection, hash_, now=now) if secret else None
     if row is None:
         raise Unauthenticated("this link is closed: open it again, or ask for a new one")
-    grant = Grant(
+    return Opened(row.id, hash_, row.parent, row.patient, row.expires, grant_of(row, address))
+
+
+def grant_of(row: Any, address: str) -> Grant:
+    """What a link reaches."""
+    return Grant(
         id=row.id,
         organisation=row.organisation,
         client=CLIENT,
@@ -179,7 +210,6 @@ def authenticate(house: House, secret: str, *, address: str, now: int) -> Opened
         purpose="PATRQT",
         address=address,
     )
-    return Opened(row.id, hash_, row.parent, row.patient, row.expires, grant)
 
 
 @lru_cache(maxsize=1)

@@ -5,8 +5,10 @@ Of the link's secret, its spoken code, its answer and of cookies only digests ar
 
 from sqlalchemy import Column, Index, SmallInteger, String, Table
 
-from server.store.columns import int_column, key, metadata, text_column
+from server.store.columns import int_column, key, metadata, org, text_column
 
+# `mailed`: its holder gets notices by mail, of what is newer than `told`. An answer with an end is
+# a code that was mailed.
 # `patients` and `parts` as those of a token; `studies` are UIDs. All are fixed when it is made.
 share = Table(
     "share",
@@ -29,6 +31,9 @@ share = Table(
     int_column("failures"),
     int_column("revoked"),
     int_column("frozen"),
+    int_column("mailed"),
+    int_column("told"),
+    int_column("answer_until"),
 )
 Index(None, share.c.organisation, share.c.patient)
 Index(None, share.c.parent)
@@ -45,4 +50,14 @@ Index(None, share_session.c.share)
 # Wrong answers by where they came from, and of all together: forgotten at `until`.
 share_throttle = Table(
     "share_throttle", metadata, key("key"), int_column("failures"), int_column("until")
+)
+# Where a patient is reached by mail: an address that was checked to be theirs.
+contact = Table(
+    "contact",
+    metadata,
+    org(),
+    key("patient"),
+    text_column("mail"),
+    Column("language", String(8), nullable=False, server_default="en"),
+    int_column("checked"),
 )

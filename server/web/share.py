@@ -9,7 +9,7 @@ from flask import Response, request
 
 from server import clock
 from server.errors import Busy, Denied, Invalid, Unauthenticated
-from server.flows import factors, opening
+from server.flows import factors, notices, opening
 from server.flows.opening import Handle
 from server.web import cookies, guard, share_pages
 from server.web.routes import Call, Public, Route
@@ -24,12 +24,27 @@ def ask(call: Call) -> Response:
     return _page(call, 200)
 
 
-def _page(call: Call, status: int, wrong: str = "") -> Response:
+def code(call: Call) -> Response:
+    """Mail a fresh one-time code to the address on file; the page says the same whatever happens."""
+    _fields()
+    try:
+        notices.ask_code(call.house, call.path["token"], address=guard.address(), now=clock.now())
+    except Busy as busy:
+        response = _page(call, 429, "busy")
+        response.headers["Retry-After"] = str(busy.retry)
+        return response
+    return _page(call, 200, sent=True)
+
+
+def _page(call: Call, status: int, wrong: str = "", *, sent: bool = False) -> Response:
     token = call.path.get("token", "")
     values = {
         "factor": factors.asked_by(token) if token else "",
         "by_code": not token,
         "wrong": wrong,
+        "sent": sent,
+        "mails": bool(call.house.config.smtp_url) and bool(token),
+        "token": token,
         "phone": call.house.config.link_phone,
     }
     return share_pages.page("link_ask.html", values, status=status)
@@ -72,4 +87,5 @@ ROUTES = (
     Route("/s/", ("POST",), "link", Public(_WHY), answer, "Open a link by its spoken code"),
     Route("/s/<token>", ("GET",), "link", Public(_WHY), ask, "Page of a Magic Link"),
     Route("/s/<token>", ("POST",), "link", Public(_WHY), answer, "Open a Magic Link"),
+    Route("/s/<token>/code", ("POST",), "link", Public(_WHY), code, "Mail a one-time code"),
 )

@@ -31,6 +31,7 @@ def _share(server: Server, asked: FormRequest) -> Response:
         studies=frozenset(form.get("study", "").split()),
         most_uses=_uses(form.get("uses", "0")),
         label=form.get("label", ""),
+        mail=form.get("mail", "") == "yes",
     )
     made = links.make(server.house, wanted, by=by, now=now)
     response = plain_json(told(made, factor), 201)

@@ -138,6 +138,14 @@ def upgrade() -> None:
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_code'))
     )
+    op.create_table('contact',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('patient', sa.String(length=64), nullable=False),
+    sa.Column('mail', sa.Text(), server_default='', nullable=False),
+    sa.Column('language', sa.String(length=8), server_default='en', nullable=False),
+    sa.Column('checked', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'patient', name=op.f('pk_contact'))
+    )
     op.create_table('content',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('id', sa.String(length=64), nullable=False),
@@ -590,6 +598,9 @@ def upgrade() -> None:
     sa.Column('failures', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('revoked', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('frozen', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('mailed', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('told', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('answer_until', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_share')),
     sa.UniqueConstraint('code_hash'),
     sa.UniqueConstraint('token_hash')
