@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from fhir import wire
 from server.clock import instant
 from server.errors import Conflict, Denied, Invalid, Missing
-from server.flows import factors, grants, owing, parties, release, sites
+from server.flows import accounts, factors, grants, owing, parties, release, sites
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.factors import DAY, FACTORS
@@ -41,6 +41,7 @@ class Wanted:
 
     `label` is for the list of links, `most_uses` 0 for as often as one likes. `mail` sends it, its
     one-time codes and word of new reports to the address that was checked to be the patient's.
+    `person` is the name of the user who alone opens it, for the factor named-person.
     """
 
     patient: str
@@ -51,13 +52,15 @@ class Wanted:
     most_uses: int = 0
     label: str = ""
     mail: bool = False
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
     """A link with its secrets, which are told this once.
 
-    `answer` is empty for a birth date, and for codes that are mailed when its holder asks.
+    `answer` is empty for a birth date, and for codes that are mailed when its holder asks; `code`
+    for a named person, who signs in.
     """
 
     id: str
@@ -107,6 +110,7 @@ def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) ->
         found = shares.studies(connection, owner, [patient, *parts])
         chosen = _chosen(wanted.studies, found)
         _check_factor(connection, owner, patient, wanted.factor, chosen)
+        person, purpose = _person(connection, owner, wanted)
         if wanted.mail:
             owing.check(house, connection, owner, patient)
     fixed = {
@@ -118,6 +122,8 @@ def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) ->
         "most_uses": wanted.most_uses,
         "mailed": int(wanted.mail),
         "told": now,
+        "person": person,
+        "purpose": purpose,
     }
     maker = ("oauth", by.id) if by else ("command", "cli")
     return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
@@ -159,6 +165,24 @@ def _check_factor(
             raise Conflict("a report of these studies is marked as sensitive: use --factor pin")
 
 
+# What somebody opens a link for who is named in it (v3 PurposeOfUse).
+_PURPOSES = {"clinician": "TREAT", "proxy": "FAMRQT", "patient": "PATRQT"}
+
+
+def _person(connection: Connection, owner: int, wanted: Wanted) -> tuple[str, str]:
+    """The account that a link is for, and the purpose that goes with its role."""
+    if bool(wanted.person) != (wanted.factor == factors.NAMED):
+        raise Invalid("a named person goes with --factor named-person, and with no other")
+    if not wanted.person:
+        return "", ""
+    if wanted.mail:
+        raise Invalid("a link for a named person is not mailed to the patient")
+    account = accounts.by_name(connection, owner, wanted.person)
+    if account.role not in _PURPOSES:
+        raise Invalid(f"a link is for a {', a '.join(_PURPOSES)}: this user is none")
+    return account.id, _PURPOSES[account.role]
+
+
 def keep(
     house: House,
     fixed: dict[str, Any],
@@ -174,7 +198,8 @@ def keep(
     """
     token, code = factors.draw_token(factor), factors.draw_code()
     asked_for = factor == "otp" and fixed.get("mailed")
-    answer = "" if factor == "birth-date" or asked_for else factors.draw_pin()
+    none = asked_for or factor in ("birth-date", factors.NAMED)
+    answer = "" if none else factors.draw_pin()
     with house.database.read() as connection:
         key = value(connection, "key") or ""
     secret = {
@@ -193,7 +218,8 @@ def keep(
             owing.owe_link(connection, row, token)
         house.auditor.append(connection, _event(row, "create", detail, maker))
     url = f"{sites.address(house)}/s/{token}"
-    return Made(id_, token, url, factors.spoken(code), answer, expires)
+    said = "" if factor == factors.NAMED else factors.spoken(code)
+    return Made(id_, token, url, said, answer, expires)
 
 
 def _event(

@@ -21,12 +21,14 @@ from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.grants import digest, draw
 from server.flows.links import CLIENT, TRIES, state
+from server.flows.sessions import Session
 from server.flows.sites import HOME, House
 from server.store import people, shares
 from server.store.install import value
 
 SESSION = 12 * 3600 * 1_000_000
 SCOPE = "patient/ImagingStudy.rs patient/DiagnosticReport.rs patient/Binary.r patient/Endpoint.rs"
+PATRQT = "PATRQT"
 REFUSED = "this link and this answer do not fit, or the link has ended"
 # Wrong answers in a quarter of an hour: from one block of addresses, and by codes from anywhere.
 # A link's own address cannot be guessed, so that guessers elsewhere never close it to its holder.
@@ -56,21 +58,36 @@ class Opened:
     patient: str
     expires: int
     grant: Grant
+    named: bool = False
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the patient's own: neither passed on, nor made for a named person."""
+        return not (self.parent or self.named)
 
 
-def open_link(house: House, handle: Handle, answer: str, *, address: str, now: int) -> str:
+def open_link(
+    house: House,
+    handle: Handle,
+    answer: str,
+    *,
+    login: Session | None = None,
+    address: str,
+    now: int,
+) -> str:
     """Open a link with an answer; gives the secret of the browser's session, once.
 
-    Raises Unauthenticated, or Busy where there were too many wrong answers lately.
+    `login` is who is signed in in this browser, for a link of a named person. Raises Unauthenticated, or Busy where there were too many wrong answers lately.
     """
     _throttle(house, handle, address, now)
     row, facts = _find(house, handle)
     id_ = row.id if row is not None else ""
     tries = house.database.apply(lambda c: shares.count_answer(c, id_, most=TRIES))
-    fits = factors.fits(house, row, facts, answer)
+    person = login.account.id if login is not None else ""
+    fits = factors.fits(house, row, facts, answer, person)
     stands = _stands(house, row, now) and tries <= TRIES
     secret = draw()
-    if not (fits and stands and _begin(house, row, secret, address, now)):
+    if not (fits and stands and _begin(house, row, secret, login, address, now)):
         _refuse(house, handle, row, tries, address, now)
     return secret
 
@@ -141,11 +158,16 @@ def _stands(house: House, row: Any, now: int) -> bool:
     return mine and bool(active) and first
 
 
-def _begin(house: House, row: Any, secret: str, address: str, now: int) -> bool:
+def _begin(
+    house: House, row: Any, secret: str, login: Session | None, address: str, now: int
+) -> bool:
     """Use the link and keep the session, in one transaction with its event."""
     values = {"hash": digest(secret), "share": row.id, "began": now}
     values |= {"expires": min(now + SESSION, row.expires)}
-    event = _event(row, "login", "0", "link opened", address)
+    detail = "link opened"
+    if row.person and login is not None:
+        values["login"], detail = login.id, f"link opened by {row.person}"
+    event = _event(row, "login", "0", detail, address)
 
     def work(connection: Connection) -> bool:
         if not shares.open_session(connection, row, values, now=now):
@@ -181,6 +203,7 @@ def _event(row: Any, action: str, outcome: str, detail: str, address: str) -> Ev
         outcome=outcome,
         grant=row.id if row is not None else "",
         client=CLIENT,
+        purpose=row.purpose if row is not None else "",
         patient=row.patient if row is not None else "",
         address=address,
         detail=detail,
@@ -194,7 +217,9 @@ def authenticate(house: House, secret: str, *, address: str, now: int) -> Opened
         row = shares.session_row(connection, hash_, now=now) if secret else None
     if row is None:
         raise Unauthenticated("this link is closed: open it again, or ask for a new one")
-    return Opened(row.id, hash_, row.parent, row.patient, row.expires, grant_of(row, address))
+    named = row.factor == factors.NAMED
+    grant = grant_of(row, address)
+    return Opened(row.id, hash_, row.parent, row.patient, row.expires, grant, named)
 
 
 def grant_of(row: Any, address: str) -> Grant:
@@ -207,7 +232,7 @@ def grant_of(row: Any, address: str) -> Grant:
         scopes=_scopes(),
         patients=frozenset([row.patient, *json.loads(row.parts)]),
         studies=frozenset(json.loads(row.studies)),
-        purpose="PATRQT",
+        purpose=row.purpose or PATRQT,
         address=address,
     )
 
@@ -241,9 +266,9 @@ def event(opened: Opened, action: str, detail: str, **more: Any) -> Event:
 
 
 def own(opened: Opened) -> None:
-    """Raise Denied unless the link is the patient's own, and not one that was passed on."""
-    if opened.parent:
-        raise Denied("this link was passed on: only who has the first one may do this")
+    """Raise Denied unless the link is the patient's own."""
+    if not opened.own:
+        raise Denied("only who has the patient's own link may do this")
 
 
 def purge(house: House, *, now: int) -> int:

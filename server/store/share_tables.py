@@ -9,6 +9,7 @@ from server.store.columns import int_column, key, metadata, org, text_column
 
 # `mailed`: its holder gets notices by mail, of what is newer than `told`. An answer with an end is
 # a code that was mailed.
+# `person` is the account that alone opens it, `purpose` what for (v3 PurposeOfUse).
 # `patients` and `parts` as those of a token; `studies` are UIDs. All are fixed when it is made.
 share = Table(
     "share",
@@ -31,6 +32,8 @@ share = Table(
     int_column("failures"),
     int_column("revoked"),
     int_column("frozen"),
+    Column("person", String(64), nullable=False, server_default=""),
+    Column("purpose", String(16), nullable=False, server_default=""),
     int_column("mailed"),
     int_column("told"),
     int_column("answer_until"),
@@ -42,6 +45,7 @@ share_session = Table(
     metadata,
     key("hash"),
     Column("share", String(64), nullable=False),
+    Column("login", String(64), nullable=False, server_default=""),
     int_column("began"),
     int_column("expires"),
     int_column("ended"),

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, sele
 
 from server.store.fhir_tables import index_shown, resource
 from server.store.jobs import insert_for
+from server.store.login_tables import account, session
 from server.store.prepared import Prepared
 from server.store.share_tables import share, share_session, share_throttle
 from server.store.tables import audit, patient, study
@@ -75,7 +76,8 @@ def open_session(
     return True
 
 
-# A browser's session while it, its link and the link that this was passed on from all stand.
+# A browser's session while it, its link and the link that this was passed on from all stand, and
+# for a named person the login too.
 _GOOD = Prepared(
     select(share, share_session.c.hash, patient.c.state)
     .join(share_session, share_session.c.share == share.c.id)
@@ -84,6 +86,8 @@ _GOOD = Prepared(
         (patient.c.organisation == share.c.organisation) & (patient.c.id == share.c.patient),
     )
     .outerjoin(_PARENT, _PARENT.c.id == share.c.parent)
+    .outerjoin(account, account.c.id == share.c.person)
+    .outerjoin(session, session.c.hash == share_session.c.login)
     .where(
         share_session.c.hash == bindparam("hash_"),
         share_session.c.ended == 0,
@@ -95,6 +99,8 @@ _GOOD = Prepared(
         func.coalesce(_PARENT.c.frozen, 0) == 0,
         func.coalesce(_PARENT.c.expires, share.c.expires) > bindparam("now"),
         patient.c.state == "active",
+        func.coalesce(account.c.retired, 0) == 0,
+        func.coalesce(session.c.ended, 0) == 0,
     )
 )
 

@@ -11,7 +11,8 @@ from server import clock
 from server.errors import Busy, Denied, Invalid, Unauthenticated
 from server.flows import factors, notices, opening
 from server.flows.opening import Handle
-from server.web import cookies, guard, share_pages
+from server.flows.sessions import Session
+from server.web import browser, cookies, guard, share_pages
 from server.web.routes import Call, Public, Route
 
 _FORM = "application/x-www-form-urlencoded"
@@ -38,8 +39,13 @@ def code(call: Call) -> Response:
 
 def _page(call: Call, status: int, wrong: str = "", *, sent: bool = False) -> Response:
     token = call.path.get("token", "")
+    factor = factors.asked_by(token) if token else ""
+    visit = browser.visit(call.house) if factor == factors.NAMED else None
+    login = visit.session if visit is not None else None
     values = {
-        "factor": factors.asked_by(token) if token else "",
+        "factor": factor,
+        "user": login.account.name if login is not None else "",
+        "csrf": visit.token if visit is not None and login is not None else "",
         "by_code": not token,
         "wrong": wrong,
         "sent": sent,
@@ -55,11 +61,26 @@ def answer(call: Call) -> Response:
     fields = _fields()
     token, said = call.path.get("token", ""), fields.get("factor", "").strip()
     code = "" if token else factors.digits(fields.get("code", ""))
+    if factors.asked_by(token) == factors.NAMED:
+        return _signed_in(call, Handle(token))
     if not said or not (token or code):
         return _page(call, 200, "empty")
+    return _judged(call, Handle(token, code), said)
+
+
+def _signed_in(call: Call, handle: Handle) -> Response:
+    """Open a link for who is signed in in this browser, by a form that a page of ours made for it."""
+    login = browser.visit(call.house).session
+    if login is None:
+        return _page(call, 200)
+    browser.form(call.house)
+    return _judged(call, handle, "", login)
+
+
+def _judged(call: Call, handle: Handle, said: str, login: Session | None = None) -> Response:
     try:
         secret = opening.open_link(
-            call.house, Handle(token, code), said, address=guard.address(), now=clock.now()
+            call.house, handle, said, login=login, address=guard.address(), now=clock.now()
         )
     except Unauthenticated:
         return _page(call, 403, "no")

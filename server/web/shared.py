@@ -152,7 +152,7 @@ def about(call: Call) -> Response:
 
 def _about(call: Call) -> dict[str, object]:
     link, house = opened(call), call.house
-    if link.parent:
+    if not link.own:
         return {"first": False, "log": (), "passed": (), "spans": ()}
     now = clock.now()
     return {

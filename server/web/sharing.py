@@ -32,6 +32,7 @@ def _share(server: Server, asked: FormRequest) -> Response:
         most_uses=_uses(form.get("uses", "0")),
         label=form.get("label", ""),
         mail=form.get("mail", "") == "yes",
+        person=form.get("person", ""),
     )
     made = links.make(server.house, wanted, by=by, now=now)
     response = plain_json(told(made, factor), 201)
@@ -41,7 +42,8 @@ def _share(server: Server, asked: FormRequest) -> Response:
 
 def told(made: Made, factor: str) -> dict[str, str]:
     """A link with its secrets, for whoever made it."""
-    answer = {"id": made.id, "url": made.url, "short_code": made.code, "factor": factor}
+    answer = {"id": made.id, "url": made.url, "factor": factor}
+    answer |= {"short_code": made.code} if made.code else {}
     answer |= {factor: made.answer} if made.answer else {}
     return answer | {"expires": instant(made.expires), "qr_svg": qr.svg(made.url)}
 

@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +9,19 @@ import pytest
 from sqlalchemy import select, update
 
 from server import clock
-from server import config as settings
-from server.config import BadSetting
 from server.errors import Busy, Conflict, Invalid, Unauthenticated
 from server.flows import links, notices, opening, operate, owing, passing, post, reachable
-from server.flows.factors import DAY
-from server.flows.links import Made, Wanted
+from server.flows.links import Made
 from server.flows.opening import Handle, authenticate, open_link
-from server.flows.post import Letter
 from server.flows.reachable import Contact
 from server.flows.sites import HOME, House
-from server.flows.worker import HANDLERS, Handler, Worker
 from server.store import resources, shares
 from server.store.fhir_tables import resource
 from server.store.resources import Change, Owner
 from server.store.share_tables import share, share_session, share_throttle
-from server.store.tables import job, study
-from server.web import share_letters
-from tests.support import houses, logs
-from tests.support.certificates import self_signed
+from server.store.tables import job
 from tests.support.mail import Office, office
-
-SENDER, ALICE, STAFF = "noreply@stmary.example", "alice@home.example", "desk@stmary.example"
+from tests.support.mailing import ALICE, SENDER, STAFF, hurry, mailed, patient_of, sending, work
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +40,6 @@ def post_office(open_office: Office) -> Office:
     return open_office
 
 
-@contextmanager
-def sending(folder: Path, url: str, **more: str) -> Iterator[House]:
-    """A house that mails, with a patient who has a study."""
-    given = {"SMTP_URL": url, "SMTP_SENDER": SENDER, "STAFF_MAIL": STAFF} | more
-    with houses.opened(folder, **given) as house:
-        patient = houses.add_patient(house, "1")
-        with house.database.write() as connection:
-            values = {"organisation": HOME, "uid": "1.2.1", "id": "study-1", "claim": 0}
-            values |= {"subject": patient, "filed_under": patient}
-            connection.execute(study.insert().values(**values))
-        known = Contact(ALICE, "de")
-        reachable.set_contact(house, "home", patient, known, now=clock.now())
-        yield house
-
-
 @pytest.fixture(scope="module")
 def open_house(tmp_path_factory: pytest.TempPathFactory, open_office: Office) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
@@ -82,36 +56,6 @@ def house(open_house: House, post_office: Office) -> House:
     known = Contact(ALICE, "de")
     reachable.set_contact(open_house, "home", patient_of(open_house), known, now=clock.now())
     return open_house
-
-
-def patient_of(house: House) -> str:
-    with house.database.read() as connection:
-        return str(connection.execute(select(study.c.filed_under)).scalar_one())
-
-
-def mailed(house: House, factor: str = "pin", **more: Any) -> Made:
-    now = clock.now()
-    wanted = Wanted(patient_of(house), factor, now + DAY, mail=True, **more)
-    made = links.make(house, wanted, now=now)
-    logs.keep_out(made.token)
-    return made
-
-
-def work(house: House) -> None:
-    """Do all that is due, now."""
-    handlers: dict[str, Handler] = {
-        **HANDLERS,
-        owing.KIND: partial(notices.send, write=share_letters.write),
-    }
-    worker = Worker(house, handlers)
-    while worker.step():
-        pass
-
-
-def hurry(house: House) -> None:
-    """Let what waits be due."""
-    with house.database.write() as connection:
-        connection.execute(update(job).values(run_at=0, lease_until=0))
 
 
 def said(post_office: Office, number: int = -1) -> str:
@@ -159,14 +103,6 @@ def test_a_link_is_mailed_only_where_somebody_checked_an_address(house: House) -
 def test_an_address_that_is_not_one_plain_address_is_refused(house: House, address: str) -> None:
     with pytest.raises(Invalid):
         reachable.set_contact(house, "home", patient_of(house), Contact(address, "en"), now=1)
-
-
-@pytest.mark.parametrize("field", ["to", "subject", "id"])
-def test_no_header_of_a_mail_can_be_broken_open(field: str) -> None:
-    words = {"id": "1", "to": ALICE, "subject": "s"} | {field: "x\r\nBcc: all@b.example"}
-    letter = Letter(at=1, text="t", language="en", **words)
-    with pytest.raises(ValueError, match=r"linefeed|newline|CR|contain"):
-        post.written(SENDER, letter)
 
 
 def test_a_code_is_mailed_to_who_asks_for_it_and_opens_once(
@@ -360,50 +296,6 @@ def test_a_server_that_is_down_or_says_nothing_costs_no_attempt(
     assert (row.state, row.attempts) == ("pending", 0)
     assert "no mail now" in row.error
     assert ALICE not in row.error
-
-
-@pytest.mark.parametrize("scheme", ["smtps", "smtp"])
-def test_mail_is_sent_over_tls_to_the_server_that_its_certificate_names(
-    tmp_path: Path, scheme: str
-) -> None:
-    ours, theirs = self_signed(tmp_path / "ours"), self_signed(tmp_path / "theirs")
-    with office(ours, at_once=scheme == "smtps") as post_office:
-        url = f"{scheme}://us%40x:p%3A1@localhost:{post_office.port}"
-        with sending(tmp_path / "a", url, SMTP_CA=str(ours[0])) as house:
-            mailed(house)
-            work(house)
-        assert post_office.logins == ["\0us@x\0p:1"]
-        assert len(post_office.mails) == 1
-        with sending(tmp_path / "b", url, SMTP_CA=str(theirs[0])) as house:
-            mailed(house)
-            work(house)
-        assert len(post_office.mails) == 1
-
-
-def test_a_server_without_starttls_gets_neither_password_nor_mail(
-    tmp_path: Path, post_office: Office
-) -> None:
-    with sending(tmp_path, f"smtp://u:p@localhost:{post_office.port}") as house:
-        mailed(house)
-        work(house)
-    assert (post_office.logins, post_office.mails) == ([], [])
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"SMTP_URL": "smtp+plain://mail.example", "SMTP_SENDER": SENDER},
-        {"SMTP_URL": "smtps://mail.example"},
-        {"SMTP_URL": "mail.example", "SMTP_SENDER": SENDER},
-        {"SMTP_SENDER": "St Mary <a@b.example>"},
-        {"STAFF_MAIL": "a@b.example, c@b.example"},
-    ],
-)
-def test_settings_that_would_mail_in_clear_or_from_nobody_are_refused(
-    wrong: dict[str, str],
-) -> None:
-    with pytest.raises(BadSetting):
-        settings.load({f"TRIPTYCH_{name}": value for name, value in wrong.items()})
 
 
 def test_what_a_notice_holds_is_not_told_to_who_lists_jobs(house: House) -> None:

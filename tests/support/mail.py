@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from io import BufferedIOBase
 from pathlib import Path
 from threading import Event, Thread
-from io import BufferedIOBase
 
 
 @dataclass(slots=True)
