@@ -46,6 +46,11 @@ from server.web.share_texts import LANGUAGES
     help="Also mail it to the patient, with word of new reports; codes of otp are mailed as well.",
 )
 @click.option(
+    "--health-link",
+    is_flag=True,
+    help="Also as a SMART Health Link for apps, with a passcode that goes another way.",
+)
+@click.option(
     "--sheet",
     type=click.File("w", encoding="utf-8", lazy=False),
     help="Also write a sheet to print and hand over (HTML). The answer is not on it.",
@@ -95,19 +100,14 @@ def _make(
     expires: str,
     studies: tuple[str, ...],
     uses: int,
-    label: str,
-    organisation: str,
-    mail: bool,
-    person: str,
+    **more: Any,
 ) -> tuple[Made, str]:
     """The link, and what it asks for."""
     if uses < 0:
         raise Invalid("--uses is 0 or more")
     now, asked = clock.now(), factor or settings.load().link_factor
     end = links.expiry(expires, asked, now)
-    wanted = Wanted(
-        patient, asked, end, frozenset(studies), organisation, uses, label, mail, person
-    )
+    wanted = Wanted(patient, asked, end, frozenset(studies), most_uses=uses, **more)
     with opened() as house:
         return links.make(house, wanted, now=now), asked
 

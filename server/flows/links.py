@@ -7,7 +7,7 @@ and single studies. It never grows. Its secrets are told once, and kept as diges
 import json
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from fhir import wire
 from server.clock import instant
 from server.errors import Conflict, Denied, Invalid, Missing
-from server.flows import accounts, factors, grants, owing, parties, release, sites
+from server.flows import accounts, factors, grants, health_link, owing, parties, release, sites
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.factors import DAY, FACTORS
@@ -42,6 +42,7 @@ class Wanted:
     `label` is for the list of links, `most_uses` 0 for as often as one likes. `mail` sends it, its
     one-time codes and word of new reports to the address that was checked to be the patient's.
     `person` is the name of the user who alone opens it, for the factor named-person.
+    `health_link` asks for a second handle, a SMART Health Link with a passcode.
     """
 
     patient: str
@@ -53,6 +54,7 @@ class Wanted:
     label: str = ""
     mail: bool = False
     person: str = ""
+    health_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Made:
     code: str
     answer: str
     expires: int
+    health_link: str = ""
+    passcode: str = ""
 
 
 def expiry(text: str, factor: str, now: int, *, since: int = 0) -> int:
@@ -111,6 +115,8 @@ def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) ->
         chosen = _chosen(wanted.studies, found)
         _check_factor(connection, owner, patient, wanted.factor, chosen)
         person, purpose = _person(connection, owner, wanted)
+        if wanted.health_link and wanted.factor in ("otp", factors.NAMED):
+            raise Invalid("a health link is opened again and again: use birth-date or pin")
         if wanted.mail:
             owing.check(house, connection, owner, patient)
     fixed = {
@@ -126,7 +132,12 @@ def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) ->
         "purpose": purpose,
     }
     maker = ("oauth", by.id) if by else ("command", "cli")
-    return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
+    if not wanted.health_link:
+        return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
+    second = health_link.make(house, wanted.expires)
+    fixed |= {"manifest_hash": second.manifest_hash, "passcode": second.passcode_hash}
+    made = keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
+    return replace(made, health_link=second.uri, passcode=second.passcode)
 
 
 def _reaches(connection: Connection, client: Client, patient: str) -> bool:

@@ -29,6 +29,9 @@ from server.store.install import value
 SESSION = 12 * 3600 * 1_000_000
 SCOPE = "patient/ImagingStudy.rs patient/DiagnosticReport.rs patient/Binary.r patient/Endpoint.rs"
 PATRQT = "PATRQT"
+# What opening a link may give: a browser's session, or a token, which begins with a word of its own.
+PAGE, ACCESS = "page", "bearer"
+BEARER = "shl."
 REFUSED = "this link and this answer do not fit, or the link has ended"
 # Wrong answers in a quarter of an hour: from one block of addresses, and by codes from anywhere.
 # A link's own address cannot be guessed, so that guessers elsewhere never close it to its holder.
@@ -79,22 +82,22 @@ def open_link(
 
     `login` is who is signed in in this browser, for a link of a named person. Raises Unauthenticated, or Busy where there were too many wrong answers lately.
     """
-    _throttle(house, handle, address, now)
+    throttle(house, handle, address, now)
     row, facts = _find(house, handle)
     id_ = row.id if row is not None else ""
     tries = house.database.apply(lambda c: shares.count_answer(c, id_, most=TRIES))
     person = login.account.id if login is not None else ""
     fits = factors.fits(house, row, facts, answer, person)
-    stands = _stands(house, row, now) and tries <= TRIES
+    in_time = stands(house, row, now) and tries <= TRIES
     secret = draw()
-    if not (fits and stands and _begin(house, row, secret, login, address, now)):
+    if not (fits and in_time and _begin(house, row, secret, login, address, now)):
         _refuse(house, handle, row, tries, address, now)
     return secret
 
 
 def throttled(house: House, handle: Handle, address: str, now: int) -> Any:
     """The link of a handle for who asks for a code, None if there is none. Raises Busy."""
-    _throttle(house, handle, address, now)
+    throttle(house, handle, address, now)
     key = _asking(address)
     with house.database.read() as connection:
         if shares.failures(connection, [key], now=now).get(key, 0) >= MOST_CODES:
@@ -113,7 +116,7 @@ def _asking(address: str) -> str:
     return f"asking {block(address)}"
 
 
-def _throttle(house: House, handle: Handle, address: str, now: int) -> None:
+def throttle(house: House, handle: Handle, address: str, now: int) -> None:
     keys = [block(address), _BY_CODE]
     with house.database.read() as connection:
         lately = shares.failures(connection, keys, now=now)
@@ -145,7 +148,7 @@ def _find(house: House, handle: Handle) -> tuple[Any, str]:
     return row, who.facts if who is not None else ""
 
 
-def _stands(house: House, row: Any, now: int) -> bool:
+def stands(house: House, row: Any, now: int) -> bool:
     """Whether a link stands, with its patient and the link that it was passed on from."""
     owner, patient, from_ = (row.organisation, row.patient, row.parent) if row else (HOME, "", "")
     with house.database.read() as connection:
@@ -182,6 +185,12 @@ def _begin(
 
 def _refuse(house: House, handle: Handle, row: Any, tries: int, address: str, now: int) -> None:
     """Count and record a wrong answer, and say the one sentence."""
+    wrong(house, handle, row, tries, address, now)
+    raise Unauthenticated(REFUSED)
+
+
+def wrong(house: House, handle: Handle, row: Any, tries: int, address: str, now: int) -> None:
+    """Count and record a wrong answer."""
     detail = f"link not opened, answer {tries}" if row is not None else "link not opened, unknown"
     event = _event(row, "login", "4", detail, address)
 
@@ -192,7 +201,11 @@ def _refuse(house: House, handle: Handle, row: Any, tries: int, address: str, no
         house.auditor.append(connection, event)
 
     house.database.apply(work)
-    raise Unauthenticated(REFUSED)
+
+
+def opened_event(row: Any, detail: str, address: str) -> Event:
+    """The event of a link that was opened."""
+    return _event(row, "login", "0", detail, address)
 
 
 def _event(row: Any, action: str, outcome: str, detail: str, address: str) -> Event:
@@ -210,16 +223,24 @@ def _event(row: Any, action: str, outcome: str, detail: str, address: str) -> Ev
     )
 
 
-def authenticate(house: House, secret: str, *, address: str, now: int) -> Opened:
-    """The link of a browser's session. Raises Unauthenticated, one sentence for every reason."""
+def authenticate(house: House, secret: str, kind: str = PAGE, *, address: str, now: int) -> Opened:
+    """The link of a browser's session, or of a token (`kind`).
+
+    Raises Unauthenticated, one sentence for every reason.
+    """
     hash_ = digest(secret)
     with house.database.read() as connection:
-        row = shares.session_row(connection, hash_, now=now) if secret else None
+        row = shares.session_row(connection, hash_, kind, now=now) if secret else None
     if row is None:
         raise Unauthenticated("this link is closed: open it again, or ask for a new one")
+    return opened_of(row, hash_, address)
+
+
+def opened_of(row: Any, session: str, address: str) -> Opened:
+    """A link that was opened, from its row."""
     named = row.factor == factors.NAMED
     grant = grant_of(row, address)
-    return Opened(row.id, hash_, row.parent, row.patient, row.expires, grant, named)
+    return Opened(row.id, session, row.parent, row.patient, row.expires, grant, named)
 
 
 def grant_of(row: Any, address: str) -> Grant:

@@ -9,6 +9,7 @@ from server.store.columns import int_column, key, metadata, org, text_column
 
 # `mailed`: its holder gets notices by mail, of what is newer than `told`. An answer with an end is
 # a code that was mailed.
+# `manifest_hash` and `passcode` are digests of its second handle, a SMART Health Link.
 # `person` is the account that alone opens it, `purpose` what for (v3 PurposeOfUse).
 # `patients` and `parts` as those of a token; `studies` are UIDs. All are fixed when it is made.
 share = Table(
@@ -24,6 +25,8 @@ share = Table(
     text_column("answer"),
     Column("token_hash", String(64), nullable=False, unique=True),
     Column("code_hash", String(64), nullable=False, unique=True),
+    Column("manifest_hash", String(64), nullable=False, server_default=""),
+    text_column("passcode"),
     text_column("label"),
     int_column("created"),
     int_column("expires"),
@@ -40,11 +43,14 @@ share = Table(
 )
 Index(None, share.c.organisation, share.c.patient)
 Index(None, share.c.parent)
+Index(None, share.c.manifest_hash)
+# What came of opening a link: a browser's session (`page`), a token (`bearer`), a ticket for a file.
 share_session = Table(
     "share_session",
     metadata,
     key("hash"),
     Column("share", String(64), nullable=False),
+    Column("kind", String(16), nullable=False, server_default="page"),
     Column("login", String(64), nullable=False, server_default=""),
     int_column("began"),
     int_column("expires"),

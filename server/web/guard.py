@@ -4,7 +4,7 @@ from flask import request
 
 from server import clock
 from server.errors import Denied, Fault, Missing, Unauthenticated
-from server.flows import access, grants
+from server.flows import access, grants, opening
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.sites import HOME, House
@@ -19,13 +19,21 @@ def admit(house: House, route: Route, path: dict[str, str]) -> Grant | None:
     if isinstance(route.access, Linked) or cookies.shows(house):
         grant = cookies.holder(house, address()).grant
     else:
-        grant = grants.authenticate(house, bearer(), address=address(), now=clock.now())
+        grant = _of_token(house, bearer())
     resource_type = path["type"] if route.access.type == "*" else route.access.type
     letter = route.access.letter
     grant = access.facing(grant, resource_type, letter)
     if letter != "r" or not access.is_person(grant, resource_type, path.get("id", "")):
         access.may(grant, resource_type, letter)
     return grant
+
+
+def _of_token(house: House, token: str) -> Grant:
+    """The grant of a token, or of one that a SMART Health Link gave."""
+    if token.startswith(opening.BEARER):
+        kind = opening.ACCESS
+        return opening.authenticate(house, token, kind, address=address(), now=clock.now()).grant
+    return grants.authenticate(house, token, address=address(), now=clock.now())
 
 
 def bearer() -> str:

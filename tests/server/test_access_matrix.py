@@ -179,6 +179,8 @@ def test_every_address_without_a_scope_says_why() -> None:
             f"/s/{name}"
             for name in ("", "<token>", "<token>/code", "icon.svg", "link.css", "watch.js")
         ),
+        "/shl/<secret>",
+        "/shl/<secret>/<ticket>",
         "/oauth/register/<client>",
         "/apps/viewer/",
         "/apps/viewer/<path:file>",

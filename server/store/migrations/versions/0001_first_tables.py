@@ -590,6 +590,8 @@ def upgrade() -> None:
     sa.Column('answer', sa.Text(), server_default='', nullable=False),
     sa.Column('token_hash', sa.String(length=64), nullable=False),
     sa.Column('code_hash', sa.String(length=64), nullable=False),
+    sa.Column('manifest_hash', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('passcode', sa.Text(), server_default='', nullable=False),
     sa.Column('label', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
@@ -608,12 +610,14 @@ def upgrade() -> None:
     sa.UniqueConstraint('token_hash')
     )
     with op.batch_alter_table('share', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_share_manifest_hash'), ['manifest_hash'], unique=False)
         batch_op.create_index(batch_op.f('ix_share_organisation_patient'), ['organisation', 'patient'], unique=False)
         batch_op.create_index(batch_op.f('ix_share_parent'), ['parent'], unique=False)
 
     op.create_table('share_session',
     sa.Column('hash', sa.String(length=64), nullable=False),
     sa.Column('share', sa.String(length=64), nullable=False),
+    sa.Column('kind', sa.String(length=16), server_default='page', nullable=False),
     sa.Column('login', sa.String(length=64), server_default='', nullable=False),
     sa.Column('began', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
