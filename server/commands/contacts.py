@@ -32,6 +32,16 @@ def contact_set(patient: str, mail: str, language: str, organisation: str) -> No
     show({"patient": id_, "language": language})
 
 
+@contact.command("show")
+@_patient
+@_belongs
+def contact_show(patient: str, organisation: str) -> None:
+    """Print a patient's address, what they read, and when somebody checked it."""
+    with opened() as house:
+        known, checked = reachable.contact_of(house, organisation, patient)
+    show({"mail": known.mail, "language": known.language, "checked": clock.instant(checked)})
+
+
 @contact.command("forget")
 @_patient
 @_belongs

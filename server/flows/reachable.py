@@ -33,6 +33,16 @@ def set_contact(house: House, organisation: str, patient: str, known: Contact, *
     return id_
 
 
+def contact_of(house: House, organisation: str, patient: str) -> tuple[Contact, int]:
+    """Where a patient is reached, and when it was checked. Raises Missing."""
+    with house.database.read() as connection:
+        owner = parties.named(connection, organisation)
+        row = contacts.of(connection, owner, parties.patient(connection, owner, patient))
+    if row is None:
+        raise Missing("this patient has no address on file")
+    return Contact(row.mail, row.language), row.checked
+
+
 def forget_contact(house: House, organisation: str, patient: str) -> str:
     """Forget a patient's address: no notice goes there any more. Raises Missing."""
     with house.database.write() as connection:

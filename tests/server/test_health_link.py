@@ -40,8 +40,16 @@ def given(surgery: Practice, factor: str = "birth-date", **more: Any) -> tuple[M
     return made, wallet
 
 
-def test_an_app_reads_the_records_and_the_pictures_of_the_link(surgery: Practice) -> None:
-    made, wallet = given(surgery)
+@pytest.fixture(scope="module")
+def lasting(surgery: Practice) -> tuple[Made, Wallet]:
+    """A link that many tests open and none ends."""
+    return given(surgery)
+
+
+def test_an_app_reads_the_records_and_the_pictures_of_the_link(
+    surgery: Practice, lasting: tuple[Made, Wallet]
+) -> None:
+    made, wallet = lasting
     files = wallet.opened(made.passcode)
     kinds = {entry["resource"]["resourceType"] for entry in files[RECORDS]["entry"]}
     assert {"Patient", "ImagingStudy", "DiagnosticReport"} <= kinds
@@ -59,8 +67,10 @@ def test_an_app_reads_the_records_and_the_pictures_of_the_link(surgery: Practice
         assert audit.reconcile(connection) == []
 
 
-def test_the_payload_is_one_of_the_standard_and_tells_nothing(surgery: Practice) -> None:
-    made, wallet = given(surgery)
+def test_the_payload_is_one_of_the_standard_and_tells_nothing(
+    surgery: Practice, lasting: tuple[Made, Wallet]
+) -> None:
+    made, wallet = lasting
     payload = wallet.payload
     assert set(payload) == {"url", "key", "exp", "flag", "v"}
     assert (payload["flag"], payload["v"], len(payload["key"])) == ("LP", 1, 43)
@@ -74,8 +84,10 @@ def test_the_payload_is_one_of_the_standard_and_tells_nothing(surgery: Practice)
     assert payload["url"].rpartition("/")[2] not in kept
 
 
-def test_another_maker_of_jose_reads_the_files(surgery: Practice, tmp_path: Path) -> None:
-    made, wallet = given(surgery)
+def test_another_maker_of_jose_reads_the_files(
+    lasting: tuple[Made, Wallet], tmp_path: Path
+) -> None:
+    made, wallet = lasting
     files = wallet.ask(made.passcode).json()["files"]
     read = jose(
         wallet, next(one["embedded"] for one in files if one["contentType"] == RECORDS), tmp_path
@@ -85,9 +97,9 @@ def test_another_maker_of_jose_reads_the_files(surgery: Practice, tmp_path: Path
 
 
 def test_the_token_of_a_link_reaches_its_studies_for_reading_and_nothing_else(
-    surgery: Practice,
+    surgery: Practice, lasting: tuple[Made, Wallet]
 ) -> None:
-    made, wallet = given(surgery)
+    made, wallet = lasting
     token = logs.keep_out(wallet.opened(made.passcode)[API]["access_token"])
     get = surgery.server.get
     assert get(f"/dicomweb{address(BOBS, 1, 1)}", token).status_code in (403, 404)
@@ -106,8 +118,8 @@ def test_the_token_of_a_link_reaches_its_studies_for_reading_and_nothing_else(
     assert holder.get("/s/open").status_code == 401, "a token is no cookie"
 
 
-def test_a_cookie_is_no_token(surgery: Practice) -> None:
-    made, _ = given(surgery)
+def test_a_cookie_is_no_token(surgery: Practice, lasting: tuple[Made, Wallet]) -> None:
+    made, _ = lasting
     holder = Holder(surgery.server.base)
     holder.open(made, BORN)
     secret = holder.browser.cookies["triptych-link"]
@@ -165,6 +177,13 @@ def test_the_log_of_a_link_tells_of_apps_that_opened_it(surgery: Practice) -> No
     assert "health link opened by an app: DrSmith" in details
 
 
+def counts(surgery: Practice, made: Made) -> tuple[int, int]:
+    """Wrong answers and uses of a link."""
+    with surgery.keys.house.database.read() as connection:
+        row = connection.execute(select(share).where(share.c.id == made.id)).one()
+    return row.failures, row.uses
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -173,18 +192,21 @@ def test_the_log_of_a_link_tells_of_apps_that_opened_it(surgery: Practice) -> No
         b'{"recipient": "x", "embeddedLengthMax": true}', b"x" * 20_000,
     ],
 )  # fmt: skip
-def test_a_request_that_is_none_is_no_attempt(surgery: Practice, body: bytes) -> None:
-    made, wallet = given(surgery)
+def test_a_request_that_is_none_is_no_attempt(
+    surgery: Practice, lasting: tuple[Made, Wallet], body: bytes
+) -> None:
+    made, wallet = lasting
+    before = counts(surgery, made)
     sent = {"Content-Type": "application/json"}
     answer = requests.post(wallet.payload["url"], body, headers=sent, timeout=60)
     assert answer.status_code in (400, 413)
-    with surgery.keys.house.database.read() as connection:
-        row = connection.execute(select(share).where(share.c.id == made.id)).one()
-    assert (row.failures, row.uses) == (0, 0)
+    assert counts(surgery, made) == before
 
 
-def test_a_page_of_any_site_may_open_a_link_and_read_what_it_says(surgery: Practice) -> None:
-    made, wallet = given(surgery)
+def test_a_page_of_any_site_may_open_a_link_and_read_what_it_says(
+    lasting: tuple[Made, Wallet],
+) -> None:
+    made, wallet = lasting
     body = {"recipient": "x", "passcode": made.passcode}
     there = {"Origin": "https://viewer.example"}
     answer = requests.post(wallet.payload["url"], json=body, headers=there, timeout=60)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from server import clock
-from server.errors import Busy, Conflict, Invalid, Unauthenticated
+from server.errors import Busy, Conflict, Invalid, Missing, Unauthenticated
 from server.flows import links, notices, opening, operate, owing, passing, post, reachable
 from server.flows.links import Made
 from server.flows.opening import Handle, authenticate, open_link
@@ -58,6 +58,9 @@ def house(open_house: House, post_office: Office) -> House:
     return open_house
 
 
+BORN = "1 1 1970"
+
+
 def said(post_office: Office, number: int = -1) -> str:
     return str(post_office.mails[number].get_content())
 
@@ -75,7 +78,7 @@ def told(house: House, made: Made) -> list[str]:
 def test_a_link_goes_to_the_checked_address_and_tells_neither_name_nor_kind_nor_answer(
     house: House, post_office: Office
 ) -> None:
-    made = mailed(house)
+    made = mailed(house, "pin")
     work(house)
     (mail,) = post_office.mails
     assert post_office.recipients == [ALICE]
@@ -91,7 +94,10 @@ def test_a_link_goes_to_the_checked_address_and_tells_neither_name_nor_kind_nor_
 
 
 def test_a_link_is_mailed_only_where_somebody_checked_an_address(house: House) -> None:
+    assert reachable.contact_of(house, "home", patient_of(house))[0] == Contact(ALICE, "de")
     reachable.forget_contact(house, "home", patient_of(house))
+    with pytest.raises(Missing):
+        reachable.contact_of(house, "home", patient_of(house))
     with pytest.raises(Conflict, match="no address of this patient was checked"):
         mailed(house)
 
@@ -164,7 +170,7 @@ def test_the_patient_hears_when_a_link_that_was_passed_on_was_opened(
     house: House, post_office: Office
 ) -> None:
     made = mailed(house)
-    first = entered(house, made.token, made.answer)
+    first = entered(house, made.token, BORN)
     second = passing.pass_on(house, first, 7, "my sister", now=clock.now())
     work(house)
     entered(house, second.token, second.answer)
@@ -176,7 +182,7 @@ def test_the_patient_hears_when_a_link_that_was_passed_on_was_opened(
 
 def test_staff_hear_when_somebody_says_this_is_not_me(house: House, post_office: Office) -> None:
     made = mailed(house)
-    opened = entered(house, made.token, made.answer)
+    opened = entered(house, made.token, BORN)
     passing.not_me(house, opened, now=clock.now())
     passing.not_me(house, opened, now=clock.now())
     work(house)

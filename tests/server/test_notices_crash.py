@@ -65,4 +65,3 @@ def test_a_mail_that_is_owed_when_the_server_is_killed_is_sent_once_after_it(
             until(lambda: subjects(post_office)[1:] == ["Su código"], "the code")
             (code,) = re.findall(r"\b\d{6}\b", str(post_office.mails[1].get_content()))
             assert holder.answer(f"/s/{token}", factor=logs.keep_out(code)).status_code == 303
-            assert server.run("contact", "forget", "--patient", patient)["forgotten"]

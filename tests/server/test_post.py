@@ -7,11 +7,12 @@ import pytest
 
 from server import config as settings
 from server.config import BadSetting
+from server.errors import Busy
 from server.flows import post
 from server.flows.post import Letter
 from tests.support.certificates import self_signed
 from tests.support.mail import Office, office
-from tests.support.mailing import ALICE, SENDER, mailed, sending, work
+from tests.support.mailing import ALICE, SENDER
 
 
 @pytest.fixture
@@ -28,6 +29,14 @@ def test_no_header_of_a_mail_can_be_broken_open(field: str) -> None:
         post.written(SENDER, letter)
 
 
+def config(url: str, **more: str) -> settings.Config:
+    given = {"SMTP_URL": url, "SMTP_SENDER": SENDER} | more
+    return settings.load({f"TRIPTYCH_{name}": value for name, value in given.items()})
+
+
+LETTER = Letter("1", 1, ALICE, "subject", "text", "en")
+
+
 @pytest.mark.parametrize("scheme", ["smtps", "smtp"])
 def test_mail_is_sent_over_tls_to_the_server_that_its_certificate_names(
     tmp_path: Path, scheme: str
@@ -35,24 +44,28 @@ def test_mail_is_sent_over_tls_to_the_server_that_its_certificate_names(
     ours, theirs = self_signed(tmp_path / "ours"), self_signed(tmp_path / "theirs")
     with office(ours, at_once=scheme == "smtps") as post_office:
         url = f"{scheme}://us%40x:p%3A1@localhost:{post_office.port}"
-        with sending(tmp_path / "a", url, SMTP_CA=str(ours[0])) as house:
-            mailed(house)
-            work(house)
+        post.deliver(config(url, SMTP_CA=str(ours[0])), LETTER)
         assert post_office.logins == ["\0us@x\0p:1"]
         assert len(post_office.mails) == 1
-        with sending(tmp_path / "b", url, SMTP_CA=str(theirs[0])) as house:
-            mailed(house)
-            work(house)
+        with pytest.raises(Busy, match="SSLCertVerificationError"):
+            post.deliver(config(url, SMTP_CA=str(theirs[0])), LETTER)
         assert len(post_office.mails) == 1
 
 
-def test_a_server_without_starttls_gets_neither_password_nor_mail(
-    tmp_path: Path, post_office: Office
-) -> None:
-    with sending(tmp_path, f"smtp://u:p@localhost:{post_office.port}") as house:
-        mailed(house)
-        work(house)
+def test_a_server_without_starttls_gets_neither_password_nor_mail(post_office: Office) -> None:
+    with pytest.raises(Busy, match="no mail now"):
+        post.deliver(config(f"smtp://u:p@localhost:{post_office.port}"), LETTER)
     assert (post_office.logins, post_office.mails) == ([], [])
+
+
+def test_a_server_that_drips_is_cut_when_its_time_is_over(
+    post_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post, "_LONGEST", 0.3)
+    post_office.held.add("MAIL")
+    with pytest.raises(Busy, match="no mail now"):
+        post.deliver(config(f"smtp+plain://localhost:{post_office.port}"), LETTER)
+    post_office.go.set()
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def patient_of(house: House) -> str:
         return str(connection.execute(select(study.c.filed_under)).scalar_one())
 
 
-def mailed(house: House, factor: str = "pin", **more: Any) -> Made:
+def mailed(house: House, factor: str = "birth-date", **more: Any) -> Made:
     now = clock.now()
     wanted = Wanted(patient_of(house), factor, now + DAY, mail=True, **more)
     made = links.make(house, wanted, now=now)
