@@ -83,6 +83,12 @@ def copy(house: House, claim: Any, row: Any) -> Copy:
     return Copy(len(head) + row.size - rest, _follow(house, head, row, rest))
 
 
+def data_set(house: House, claim: Any, row: Any) -> Iterable[bytes]:
+    """The data set of an object of a claim, as it goes to a DICOM peer (PS3.8 annex E)."""
+    head, rest = _data_head(house, row, current.coercion(claim))
+    return _follow(house, head, row, rest)
+
+
 def lengths(house: House, selection: Selection) -> list[int]:
     """How long the copies will be. Finds out before the first byte leaves if one cannot be read."""
     found = []
@@ -100,15 +106,19 @@ def etag(selection: Selection) -> str:
 
 def _begin(house: House, claim: Any, row: Any) -> tuple[bytes, int]:
     """What a copy begins with, and from where on the stored bytes follow."""
-    meta, change = _head(house, row), current.coercion(claim)
+    head, rest = _data_head(house, row, current.coercion(claim))
+    return _head(house, row) + head, rest
+
+
+def _data_head(house: House, row: Any, change: Coercion | None) -> tuple[bytes, int]:
+    """What a data set begins with, and from where on the stored bytes follow."""
     if change is None:
-        return meta, row.dataset_offset
+        return b"", row.dataset_offset
     if row.deflated:
-        return meta + _deflated(house, row, change), row.size
+        return _deflated(house, row, change), row.size
     with house.blobs.map(row.blob) as mapped, memoryview(mapped) as view:
         encoding = seen_encoding(view, row.dataset_offset) or encoding_of(row.transfer_syntax)
-        head, rest = coerce.head(view, row.dataset_offset, encoding, change)
-    return meta + head, rest
+        return coerce.head(view, row.dataset_offset, encoding, change)
 
 
 def _deflated(house: House, row: Any, change: Coercion) -> bytes:
