@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from dicom import convert
 from dicom.sink import Peer
 
 PATIENT, STUDY, SERIES, IMAGE = "PATIENT", "STUDY", "SERIES", "IMAGE"
@@ -43,13 +44,20 @@ class Question:
 class Held:
     """An object that can be sent: what it is, and its data set without preamble and file meta.
 
-    `data` raises Refused, before its first byte, for one that cannot be read.
+    `data` takes the transfer syntax wanted: that of the object, or the other uncompressed one. It
+    raises Refused, before its first byte, for one that cannot be read.
     """
 
     sop_class: str
     sop_instance: str
     transfer_syntax: str
-    data: Callable[[], Iterable[bytes]]
+    data: Callable[[str], Iterable[bytes]]
+
+
+def ways(held: Held) -> tuple[tuple[str, str], ...]:
+    """SOP class and transfer syntax in which an object can go out, as it is kept first."""
+    syntaxes = (held.transfer_syntax, convert.other(held.transfer_syntax))
+    return tuple((held.sop_class, one) for one in syntaxes if one)
 
 
 class Retrieval(Protocol):

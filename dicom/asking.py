@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dicom import encode, identifier
-from dicom.archive import MODELS, Archive, Held, Question, Retrieval
+from dicom import convert, encode, identifier
+from dicom.archive import MODELS, Archive, Held, Question, Retrieval, ways
 from dicom.command import (
     C_FIND_RQ,
     C_GET_RQ,
@@ -37,12 +37,16 @@ _MOST_LISTED = 1000
 
 
 class Message(NamedTuple):
-    """A message to send: its command set, its data set if it has one. `awaited`: it is a request."""
+    """A message to send: its command set, and its data set if it has one.
+
+    `awaited` says that it is a request, `more` that others follow, which the peer may cancel.
+    """
 
     context: int
     command: bytes
     data: Iterable[bytes] | None = None
     awaited: bool = False
+    more: bool = False
 
 
 @dataclass(slots=True)
@@ -139,7 +143,8 @@ class Asking:
 
     def _response(self, answer: Answer, data: bytes = b"") -> Message:
         command = pack_response(self._command, answer)
-        return Message(self._context.id, command, (data,) if data else None)
+        more = answer.status == PENDING
+        return Message(self._context.id, command, (data,) if data else None, more=more)
 
     def _found(self, question: Question) -> Iterator[Message]:
         services = self._services
@@ -153,11 +158,7 @@ class Asking:
 
     def _got(self, question: Question, contexts: Mapping[int, Context]) -> Iterator[Message]:
         """C-GET: objects come back on contexts for which the requestor is the provider."""
-        ways = {
-            (one.abstract_syntax, one.transfer_syntax): one.id
-            for one in contexts.values()
-            if one.gives
-        }
+        open_ = {(c.abstract_syntax, c.transfer_syntax): c for c in contexts.values() if c.gives}
         retrieval = self._retrieve(question)
         tally = _Tally(retrieval.count)
         try:
@@ -165,9 +166,9 @@ class Asking:
                 if self.operation.cancelled:
                     break
                 self.operation.status = None
-                way = ways.get((held.sop_class, held.transfer_syntax))
-                if way is not None:
-                    yield from self._stored(way, held, retrieval)
+                context = next((open_[way] for way in ways(held) if way in open_), None)
+                if context is not None:
+                    yield from self._stored(context, held, retrieval)
                 taken = tally.count(held.sop_instance, self.operation.status)
                 retrieval.sent(0, whole=taken)
                 yield self._progress(tally)
@@ -179,16 +180,16 @@ class Asking:
         services = self._services
         return services.archive.retrieve(services.peer, services.address, question)
 
-    def _stored(self, context: int, held: Held, retrieval: Retrieval) -> Iterator[Message]:
+    def _stored(self, context: Context, held: Held, retrieval: Retrieval) -> Iterator[Message]:
         """The C-STORE of an object, unless it turns out that it cannot be read."""
         try:
-            data = held.data()
+            data = held.data(context.transfer_syntax)
         except Refused:
             return
         self._number = self._number % 0xFFFF + 1
         self.operation.awaited = self._number
         command = pack_store_request(self._number, held.sop_class, held.sop_instance)
-        yield Message(context, command, _counted(data, retrieval), awaited=True)
+        yield Message(context.id, command, _counted(data, retrieval), awaited=True)
 
     def _moved(self, question: Question) -> Iterator[Message]:
         """C-MOVE: objects go to another title, on an association of their own."""
@@ -197,7 +198,7 @@ class Asking:
         retrieval = self._retrieve(question)
         tally = _Tally(retrieval.count)
         try:
-            with Outgoing(target, services.ae_title, retrieval.kinds) as outgoing:
+            with Outgoing(target, services.ae_title, _wanted(retrieval)) as outgoing:
                 for held in retrieval.objects():
                     if self.operation.cancelled:
                         break
@@ -213,12 +214,16 @@ class Asking:
         yield self._ended(tally)
 
     def _sent(self, outgoing: Outgoing, held: Held, retrieval: Retrieval) -> int | None:
+        """The status of the C-STORE of an object, None if the peer does not take it as it is."""
+        way = next((way for way in ways(held) if outgoing.takes(way)), None)
+        if way is None:
+            return None
         try:
-            data = held.data()
+            data = held.data(way[1])
         except Refused:
             return None
         originator = (self._services.calling_ae, self._command.message_id)
-        return outgoing.store(held, _counted(data, retrieval), originator)
+        return outgoing.store(held, way, _counted(data, retrieval), originator)
 
     def _progress(self, tally: _Tally) -> Message:
         return self._response(Answer(PENDING, counts=tally.counts))
@@ -233,6 +238,12 @@ class Asking:
         data = encode.data_set(listed, encoding_of(self._context.transfer_syntax))
         answer = Answer(status, has_data=bool(data), counts=tally.counts)
         return self._response(answer, data)
+
+
+def _wanted(retrieval: Retrieval) -> frozenset[tuple[str, str]]:
+    """What to propose for the objects of a retrieval: each syntax, and what it converts to."""
+    others = {(sop_class, convert.other(syntax)) for sop_class, syntax in retrieval.kinds}
+    return retrieval.kinds | {way for way in others if way[1]}
 
 
 def _counted(data: Iterable[bytes], retrieval: Retrieval) -> Iterator[bytes]:

@@ -143,11 +143,6 @@ class Exchange:
         return self._context is None and self._operation is None
 
     @property
-    def busy(self) -> bool:
-        """Whether a query or retrieval is being answered."""
-        return self._operation is not None
-
-    @property
     def awaits(self) -> bool:
         """Whether a request of ours has no response yet."""
         return self._operation is not None and self._operation.awaited != 0

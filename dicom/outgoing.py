@@ -52,7 +52,7 @@ class Outgoing:
         proposals = [pdu.Proposal(id_, kind[0], (kind[1],)) for kind, id_ in self._ids.items()]
         proposals = proposals or [Proposal(1, "1.2.840.10008.1.1", ("1.2.840.10008.1.2",))]
         request = pdu.pack_associate_request(self._target.ae, self._calling, proposals, _MAX_PDU)
-        self._wire.send(request)
+        self._wire.send_within(request, _PATIENCE)
         kind, body = self._read()
         if kind != pdu.ASSOCIATE_AC:
             raise ProtocolError(pdu.UNEXPECTED_PDU, "the association is refused")
@@ -66,18 +66,24 @@ class Outgoing:
         self._wire.fill(memoryview(body), _PATIENCE)
         return kind, bytes(body)
 
+    def takes(self, way: tuple[str, str]) -> bool:
+        """Whether the peer takes a SOP class in a transfer syntax."""
+        return self._ids.get(way, 0) in self._accepted.syntaxes
+
     def store(
-        self, held: Held, data: Iterable[bytes], originator: tuple[str, int] | None = None
-    ) -> int | None:
-        """Send one object and return its status; None if the peer takes no such objects."""
-        context = self._ids.get((held.sop_class, held.transfer_syntax), 0)
-        if context not in self._accepted.syntaxes:
-            return None
+        self,
+        held: Held,
+        way: tuple[str, str],
+        data: Iterable[bytes],
+        originator: tuple[str, int] | None = None,
+    ) -> int:
+        """Send one object in a way that the peer takes, and return its status."""
+        context = self._ids[way]
         self._message = self._message % 0xFFFF + 1
         command = pack_store_request(self._message, held.sop_class, held.sop_instance, originator)
         longest = self._accepted.max_length
         try:
-            self._wire.send(pdu.pack_command(context, command, longest))
+            self._wire.send_within(pdu.pack_command(context, command, longest), _PATIENCE)
             for part in pdu.pack_data(context, data, longest):
                 self._wire.send_within(part, _PATIENCE)
             return self._response()

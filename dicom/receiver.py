@@ -72,16 +72,13 @@ class Receiver:
 
     def _say(self, message: Message) -> None:
         """Send a message, and hear what the peer says meanwhile: its response, or a cancellation."""
-        self._wire.send(pdu.pack_command(message.context, message.command, self._peer_max))
+        command = pdu.pack_command(message.context, message.command, self._peer_max)
+        self._wire.send_within(command, self._limits.stall)
         if message.data is not None:
             for part in pdu.pack_data(message.context, message.data, self._peer_max):
                 self._wire.send_within(part, self._limits.stall)
-        while self._exchange.awaits if message.awaited else self._heard():
+        while self._exchange.awaits if message.awaited else message.more and self._wire.readable():
             self._hear()
-
-    def _heard(self) -> bool:
-        """Whether the peer says something while it is being answered."""
-        return self._exchange.busy and self._wire.readable()
 
     def _hear(self) -> None:
         if self._aside is None:

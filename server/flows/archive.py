@@ -153,8 +153,8 @@ class PeerRetrieval:
             reading.end()
 
 
-def _data(house: House, claim: Any, row: Any) -> Iterable[bytes]:
-    return _refusing(partial(pixels.data_set, house, claim, row))
+def _data(house: House, claim: Any, row: Any, syntax: str) -> Iterable[bytes]:
+    return _refusing(partial(pixels.data_set, house, claim, row, syntax))
 
 
 def _grant(peer: Peer, address: str) -> Grant:
