@@ -64,7 +64,7 @@ class Operation:
 
 @dataclass(slots=True)
 class Services:
-    """Who answers, and for whom."""
+    """Who answers, and for whom; `asked` counts requests, `given` the bytes that left for them."""
 
     archive: Archive
     peer: Peer
@@ -72,6 +72,7 @@ class Services:
     calling_ae: str
     ae_title: str
     asked: int = 0
+    given: int = 0
 
 
 @dataclass(slots=True)
@@ -203,6 +204,7 @@ class Asking:
                     if self.operation.cancelled:
                         break
                     status = self._sent(outgoing, held, retrieval)
+                    services.given, outgoing.sent = services.given + outgoing.sent, 0
                     retrieval.sent(0, whole=tally.count(held.sop_instance, status))
                     yield self._progress(tally)
         except NotTaken as failure:

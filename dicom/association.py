@@ -135,7 +135,7 @@ class Reception:
                 ending = serve(wire, request.first, contexts, exchange, self._stopping)
         finally:
             exchange.close()
-        counts = (exchange.stored, exchange.refused, exchange.received, exchange.asked)
+        counts = (exchange.stored, exchange.refused, exchange.received, *exchange.asked)
         return Event(request.calling, peer, ending, *counts)
 
     def _services(self, calling: Calling, peer: Peer) -> Services | None:

@@ -148,9 +148,14 @@ class Exchange:
         return self._operation is not None and self._operation.awaited != 0
 
     @property
-    def asked(self) -> int:
-        """How many queries and retrievals were answered."""
-        return self._services.asked if self._services is not None else 0
+    def asked(self) -> tuple[int, int]:
+        """How many queries and retrievals came, and how many bytes of objects left for them."""
+        return (self._services.asked, self._services.given) if self._services else (0, 0)
+
+    def left(self, size: int) -> None:
+        """Count bytes of objects as they leave."""
+        if self._services is not None:
+            self._services.given += size
 
     def feed(self, context_id: int, control: int, fragment: memoryview) -> Iterable[Message]:
         """Take one value of a P-DATA-TF and return the messages that answer what it completes."""

@@ -31,6 +31,7 @@ class Outgoing:
         self._ids = {
             kind: 2 * number + 1 for number, kind in enumerate(sorted(kinds)[:_MOST_CONTEXTS])
         }
+        self.sent = 0  # bytes of data sets that have left
         self._message = 0
         self._wire: Wire
         self._accepted: pdu.Acceptance
@@ -86,6 +87,7 @@ class Outgoing:
             self._wire.send_within(pdu.pack_command(context, command, longest), _PATIENCE)
             for part in pdu.pack_data(context, data, longest):
                 self._wire.send_within(part, _PATIENCE)
+                self.sent += len(part) - pdu.PACKING
             return self._response()
         except (OSError, ProtocolError) as error:
             raise NotTaken(f"{self._target.ae} was lost") from error

@@ -16,6 +16,7 @@ KNOWN = range(ASSOCIATE_RQ, ABORT + 1)
 ROLE = 0x54
 
 HEADER = 6
+PACKING = 12  # bytes around the one value of a P-DATA-TF of ours
 LARGEST = 131072  # we write no longer P-DATA-TF, whatever the other side takes
 FIXED = 68  # of an A-ASSOCIATE-RQ, after the header
 

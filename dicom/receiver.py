@@ -77,6 +77,7 @@ class Receiver:
         if message.data is not None:
             for part in pdu.pack_data(message.context, message.data, self._peer_max):
                 self._wire.send_within(part, self._limits.stall)
+                self._exchange.left(len(part) - pdu.PACKING if message.awaited else 0)
         while self._exchange.awaits if message.awaited else message.more and self._wire.readable():
             self._hear()
 

@@ -53,7 +53,7 @@ class Event:
     """The end of a connection, for the audit trail. `peer` is None if no association was granted.
 
     `stored` and `refused` count C-STORE requests that were answered, `asked` queries and
-    retrievals, `received` bytes of data sets.
+    retrievals, `received` and `given` bytes of data sets.
     """
 
     calling: Calling
@@ -63,6 +63,7 @@ class Event:
     refused: int = 0
     received: int = 0
     asked: int = 0
+    given: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ def _record(house: House, event: Event) -> None:
     """One audit row for the end of an association; objects have rows of their own."""
     turned_away = event.peer is None
     words = f"{event.ending.kind} {event.ending.reason}".strip()
+    if event.peer is not None and event.given:
+        house.auditor.left(event.peer.organisation, "dimse", event.given)
     house.auditor.note(
         audit.Event(
             organisation=event.peer.organisation if event.peer else HOME,
