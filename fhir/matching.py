@@ -85,17 +85,20 @@ def _same_quantity(row: PairRow, value: q.QuantityValue) -> bool:
     else:
         same_unit = value.system == row.value_system and value.code in ("", row.value)
     equal = value.low <= row.low and row.high < value.high
-    return same_unit and {
-        "eq": equal,
-        "ne": not equal,
-        "gt": row.high > value.low,
-        "ge": row.high >= value.low,
-        "lt": row.low < value.low,
-        "le": row.low <= value.low,
-        "sa": row.low > value.low,
-        "eb": row.high < value.low,
-        "ap": row.low < value.high and row.high >= value.low,
-    }[value.prefix]
+    return (
+        same_unit
+        and {
+            "eq": equal,
+            "ne": not equal,
+            "gt": row.high > value.low,
+            "ge": row.high >= value.low,
+            "lt": row.low < value.low,
+            "le": row.low <= value.low,
+            "sa": row.low > value.low,
+            "eb": row.high < value.low,
+            "ap": row.low < value.high and row.high >= value.low,
+        }[value.prefix]
+    )
 
 
 def _same_first(row: PairRow, value: q.TokenValue | q.ReferenceValue) -> bool:

@@ -85,9 +85,7 @@ class PairValue:
     second: TokenValue | StringValue | DateValue | QuantityValue
 
 
-Value = (
-    TokenValue | StringValue | DateValue | ReferenceValue | UriValue | QuantityValue | PairValue
-)
+Value = TokenValue | StringValue | DateValue | ReferenceValue | UriValue | QuantityValue | PairValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,14 @@ SEARCHES = (
     "/fhir/Practitioner?name=Doctor&_revinclude=*",
     "/fhir/Organization?_has:DiagnosticReport:performer:status=final",
     "/fhir/Patient?_revinclude=Provenance:target&_revinclude=DiagnosticReport:subject",
+    "/fhir/Observation?component-value-quantity=12.5||mm&_revinclude=*&_total=accurate",
+    "/fhir/Observation?combo-code-value-quantity=width$gt12&_include=*",
+    "/fhir/Observation?subject:Patient.name=Liddell&component-value-quantity=gt1",
+    "/fhir/Patient?_has:Observation:patient:component-code-value-quantity=width$12.5",
+    "/fhir/Patient?_has:Observation:subject:code:text=alices&_revinclude:iterate=*",
+    "/fhir/Encounter?length=2||h&_revinclude=*",
+    "/fhir/DocumentReference?relationship=alices-older$replaces&_include=*",
+    "/fhir/Provenance?target:DiagnosticReport.code:text=alices",
     f"/fhir/ImagingStudy?series={ALICES}.1",
     f"/fhir/ImagingStudy?instance={ALICES}.1.1",
     "/dicomweb/studies",
@@ -271,6 +279,19 @@ def test_a4_nothing_of_a_patient_is_in_an_answer_to_another(
         links = [one["url"] for one in answer.json()["link"] if one["relation"] != "self"]
         assert not mentions(world, "Alice", str(links))
     assert not mentions(world, "Alice", str(told))
+
+
+def test_a4_what_others_do_not_find_by_number_and_in_pairs_is_there(world: Hospital) -> None:
+    """Else that they find nothing would tell nothing."""
+    for words, type_ in (
+        ("Observation?combo-code-value-quantity=width$12.5||mm", "Observation"),
+        ("Patient?_has:Observation:patient:component-value-quantity=gt12", "Patient"),
+        ("Encounter?length=2", "Encounter"),
+        ("DocumentReference?relationship=alices-older$replaces", "DocumentReference"),
+    ):
+        body = world.caller("the patient").get(f"/fhir/{words}").json()
+        found = [entry["resource"]["id"] for entry in body["entry"]]
+        assert found == [world.alices[type_]], words
 
 
 @pytest.mark.parametrize("actor", [*OTHERS, *STRANGERS])
