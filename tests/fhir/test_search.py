@@ -14,7 +14,7 @@ from fhir.search import Limits, parse
 from fhir.search_params import TABLE, only
 from fhir.search_values import split, unescape
 
-SERVED = only(("Patient", "ImagingStudy", "Endpoint", "Observation", "DocumentReference"))
+SERVED = only(("Patient", "ImagingStudy", "Endpoint"))
 BASE = "https://h.example/fhir"
 
 
@@ -100,62 +100,6 @@ def test_a_date_has_a_prefix_and_a_range(prefix: str) -> None:
     (value,) = one("started", f"{prefix}2022-08").values
     assert value == q.DateValue(prefix, *search_range("2022-08"))  # type: ignore[arg-type]
     assert one("started", "2022-08").values[0] == q.DateValue("eq", *search_range("2022-08"))
-
-
-def ranged(prefix: str, low: float, high: float, *unit: str | None) -> q.QuantityValue:
-    system, code = unit or (None, "")
-    return q.QuantityValue(prefix, low, high, system, code or "")  # type: ignore[arg-type]
-
-
-UCUM = "http://unitsofmeasure.org"
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("5.4", ranged("eq", 5.35, 5.45)),
-        ("5.40", ranged("eq", 5.395, 5.405)),
-        ("5.4e-3", ranged("eq", 0.00535, 0.00545)),
-        ("100", ranged("eq", 99.5, 100.5)),
-        ("1e2", ranged("eq", 95, 105)),
-        ("ne-3", ranged("ne", -3.5, -2.5)),
-        ("gt5.4", ranged("gt", 5.4, 5.4)),
-        ("sa5", ranged("sa", 5, 5)),
-        ("ap100", ranged("ap", 90, 110)),
-        ("ap1", ranged("ap", 0.5, 1.5)),
-        (f"5|{UCUM}|mg", ranged("eq", 4.5, 5.5, UCUM, "mg")),
-        (f"5|{UCUM}|", ranged("eq", 4.5, 5.5, UCUM, "")),
-        ("le5||mg", ranged("le", 5, 5, None, "mg")),
-    ],
-)
-def test_a_number_is_as_wide_as_it_is_precise(text: str, value: q.QuantityValue) -> None:
-    """R4 3.1.1.4.5 and 3.1.1.4.16."""
-    assert one("value-quantity", text, "Observation").values == (value,)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "x", "5.4.1", "1e9999", "9" * 50, "5|mg", "5||", "5|a|b|c", "gt"]
-)
-def test_what_is_no_number_with_a_unit_is_refused(text: str) -> None:
-    with pytest.raises(BadSearch) as caught:
-        one("value-quantity", text or "|", "Observation")
-    assert caught.value.expression == "value-quantity"
-
-
-def test_a_composite_is_two_values_of_one_element() -> None:
-    """R4 3.1.1.4.17; what is escaped divides nothing."""
-    token = q.TokenValue("http://loinc.org", "8480-6")
-    pair = q.PairValue(token, ranged("gt", 120, 120, None, "mm[Hg]"))
-    text = "http://loinc.org|8480-6$gt120||mm[Hg]"
-    assert one("component-code-value-quantity", text, "Observation").values == (pair,)
-    said = q.PairValue(q.TokenValue(None, "a$b"), q.StringValue("no$e", "No$e"))
-    assert one("code-value-string", r"a\$b$No\$e", "Observation").values == (said,)
-    named = q.PairValue(q.ReferenceValue("DocumentReference", "d1"), q.TokenValue(None, "replaces"))
-    assert one("relationship", "d1$replaces", "DocumentReference").values == (named,)
-    for text in ("8480-6", "8480-6$", "$5", "a$5$6", "8480-6$x"):
-        with pytest.raises(BadSearch) as caught:
-            one("code-value-quantity", text, "Observation")
-        assert caught.value.expression == "code-value-quantity"
 
 
 def test_approximately_is_a_tenth_of_the_way_to_now() -> None:

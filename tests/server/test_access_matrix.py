@@ -24,6 +24,7 @@ from tests.support.hospital import (
     Hospital,
     hospital,
 )
+from tests.support.nosy import NAMED, SEARCHES
 from tests.support.scenes import ALICES, BOBS, alices
 from tests.support.web import STOW_TYPE, multipart
 
@@ -218,54 +219,6 @@ def mentions(world: Hospital, name: str, text: str) -> list[str]:
     return [word for word in ids if word in text]
 
 
-SEARCHES = (
-    "/fhir/Patient",
-    "/fhir/Patient?name=Liddell",
-    "/fhir/Patient?identifier=ALICE",
-    "/fhir/Patient?birthdate=1952-05-04&_total=accurate",
-    "/fhir/Patient?_has:ImagingStudy:patient:status=available",
-    "/fhir/Patient?_revinclude=ImagingStudy:patient&_revinclude=*",
-    "/fhir/Patient?_sort=family&_count=1",
-    "/fhir/Patient?_summary=count",
-    "/fhir/ImagingStudy",
-    "/fhir/ImagingStudy?status=available&_total=accurate&_count=1",
-    "/fhir/ImagingStudy?_summary=count",
-    f"/fhir/ImagingStudy?identifier=urn:oid:{ALICES}",
-    "/fhir/ImagingStudy?patient.name=Liddell",
-    "/fhir/ImagingStudy?patient.identifier=ALICE",
-    "/fhir/ImagingStudy?_include=*&_include:iterate=*",
-    "/fhir/ImagingStudy?_include=ImagingStudy:patient&_sort=-started",
-    "/fhir/Endpoint?_revinclude=ImagingStudy:endpoint&_include:iterate=ImagingStudy:patient",
-    "/fhir/Endpoint?_has:ImagingStudy:endpoint:patient.name=Liddell",
-    "/fhir/DiagnosticReport?_include=*&_revinclude=*",
-    "/fhir/DiagnosticReport?based-on.code:text=alices&_total=accurate",
-    "/fhir/ServiceRequest?_revinclude=DiagnosticReport:based-on&_include=*",
-    "/fhir/Observation?code:text=alices",
-    "/fhir/Encounter?_has:Observation:encounter:status=final",
-    "/fhir/Provenance?_include=*",
-    "/fhir/Practitioner?name=Doctor&_revinclude=*",
-    "/fhir/Organization?_has:DiagnosticReport:performer:status=final",
-    "/fhir/Patient?_revinclude=Provenance:target&_revinclude=DiagnosticReport:subject",
-    "/fhir/Observation?component-value-quantity=12.5||mm&_revinclude=*&_total=accurate",
-    "/fhir/Observation?combo-code-value-quantity=width$gt12&_include=*",
-    "/fhir/Observation?subject:Patient.name=Liddell&component-value-quantity=gt1",
-    "/fhir/Patient?_has:Observation:patient:component-code-value-quantity=width$12.5",
-    "/fhir/Patient?_has:Observation:subject:code:text=alices&_revinclude:iterate=*",
-    "/fhir/Encounter?length=2||h&_revinclude=*",
-    "/fhir/DocumentReference?relationship=alices-older$replaces&_include=*",
-    "/fhir/Provenance?target:DiagnosticReport.code:text=alices",
-    f"/fhir/ImagingStudy?series={ALICES}.1",
-    f"/fhir/ImagingStudy?instance={ALICES}.1.1",
-    "/dicomweb/studies",
-    "/dicomweb/studies?PatientName=Liddell*",
-    "/dicomweb/studies?PatientID=ALICE",
-    "/dicomweb/studies?includefield=all&limit=1",
-    f"/dicomweb/studies?StudyInstanceUID={ALICES}",
-    "/dicomweb/series?includefield=all",
-    "/dicomweb/instances?includefield=all",
-)
-
-
 @pytest.mark.parametrize("actor", [*OTHERS, *STRANGERS])
 @pytest.mark.parametrize("path", SEARCHES)
 def test_a4_nothing_of_a_patient_is_in_an_answer_to_another(
@@ -305,24 +258,6 @@ def test_a4_totals_count_what_the_caller_may_see(world: Hospital, actor: str, ty
         body = world.caller(actor).get(f"/fhir/{type_}?{words}&_total=accurate").json()
         assert body["total"] == 0
         assert "next" not in str(body["link"])
-
-
-NAMED = (
-    "/fhir/ImagingStudy?patient={id}",
-    "/fhir/ImagingStudy?patient=Patient/{id}",
-    "/fhir/ImagingStudy?patient={base}/Patient/{id}",
-    "/fhir/ImagingStudy?patient={own},{id}",
-    "/fhir/ImagingStudy?subject=Patient/{id}&status=available",
-    "/fhir/ImagingStudy?subject:Patient={id}",
-    "/fhir/ImagingStudy?patient._id={id}",
-    "/fhir/DiagnosticReport?subject=Patient/{id}",
-    "/fhir/Provenance?target=Patient/{id}",
-    "/fhir/Encounter?patient={id}",
-    "/fhir/Patient?_id={id}",
-    "/fhir/Patient?_id={own},{id}",
-    "/fhir/Patient/{id}/ImagingStudy",
-    "/fhir/ImagingStudy?patient=nobody",
-)
 
 
 @pytest.mark.parametrize("pattern", NAMED)

@@ -13,8 +13,8 @@ from server.errors import Denied
 from server.flows import access, searching
 from server.flows.access import Grant
 from server.flows.sites import HOME
-from tests.support.houses import opened
 from tests.support import results
+from tests.support.houses import opened
 from tests.support.oracle import Asker, Oracle
 from tests.support.records import Archive, fill
 
