@@ -1,6 +1,10 @@
-"""What was written and why, as Provenance: one for each patient whose record was changed."""
+"""What was written and why, as Provenance: one for each patient whose record was changed.
 
-from collections.abc import Sequence
+What changed of things that are held back is told apart, and held back with them: a Provenance
+names what it is about, and so tells that it exists.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
@@ -17,12 +21,12 @@ from server.store.resources import Change, Owner
 
 def record(work: Work) -> None:
     """Write the Provenance of all that a message has changed; nothing if it changed nothing."""
-    targets: dict[str, list[str]] = {}
+    targets: dict[tuple[str, bool], list[str]] = {}
     for effect in work.outcome.effects:
         row = resources.current(work.connection, work.organisation, effect.type, effect.id)
         address = f"{effect.type}/{effect.id}/_history/{effect.version}"
-        targets.setdefault(row.filed_under, []).append(address)
-    for patient, written in targets.items():
+        targets.setdefault((row.filed_under, row.hidden), []).append(address)
+    for (patient, held), written in targets.items():
         natural = f"{work.organisation}|{work.message}|{patient}|{'|'.join(written)}"
         view = ProvenanceView(
             id=derived_id(work.site.key, "Provenance", natural),
@@ -30,7 +34,7 @@ def record(work: Work) -> None:
             recorded=clock.instant(work.now),
         )
         body = provenance.build(work.header, view, work.context)
-        work.write(body, patient, f"what {work.header.kind} changed")
+        work.write(body, patient, f"what {work.header.kind} changed", held=held)
 
 
 def of_server(
@@ -55,3 +59,23 @@ def of_server(
     resources.put(
         connection, Owner(site.organisation, patient), provenance.by(who, why, view), change
     )
+
+
+def of_objects(
+    connection: Connection,
+    site: Site,
+    owner: Owner,
+    effects: Sequence[Effect],
+    sources: tuple[str, Iterable[str]],
+    change: Change,
+) -> None:
+    """Write the Provenance of what was derived from DICOM objects: `sources` are institution and UIDs."""
+    written = [f"{one.type}/{one.id}/_history/{one.version}" for one in effects]
+    institution, uids = sources
+    view = ProvenanceView(
+        id=derived_id(site.key, "Provenance", f"{site.organisation}|DICOM|{'|'.join(written)}"),
+        targets=tuple(written),
+        recorded=clock.instant(change.now),
+    )
+    body = provenance.derived(institution, uids, change.reason, view)
+    resources.put(connection, owner, body, change)
