@@ -49,6 +49,7 @@ def _results() -> str:
         + table(("Parameter", "Meaning", "Seen by"), rows)
         + "\nPages are left by their `next` link. It leads on from the last resource shown, so that what comes or\n"
         "goes meanwhile neither repeats nor hides anything. `POST [type]/_search` takes the same as a form.\n"
+        "`Patient/[id]/[type]` searches within a patient's record, for every type that has the parameter `patient`.\n"
         "`Prefer: handling=strict` makes unknown parameters errors; else they are ignored and named in the answer.\n"
     )
 

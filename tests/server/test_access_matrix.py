@@ -11,6 +11,7 @@ import requests
 
 from server.app import ROUTES
 from server.flows.resources import SEARCHED, TYPES
+from server.web.fhir_search import OF_PATIENT
 from server.web.routes import Public, Route, Scoped
 from tests.support.hospital import (
     ACTORS,
@@ -38,7 +39,7 @@ SHOWS = {
     "/fhir/<type>/<id>/_history/<version>": "owned",
     "/fhir/<type>": "search",
     "/fhir/<type>/_search": "search",
-    "/fhir/Patient/<id>/ImagingStudy": "named",
+    **{f"/fhir/Patient/<id>/{type_}": "named" for type_ in OF_PATIENT},
     "/dicomweb/studies": "search",
     "/dicomweb/series": "search",
     "/dicomweb/instances": "search",
@@ -125,14 +126,15 @@ def of_link(actor: str, method: str, type_: str, kind: str) -> set[int]:
     if kind == "search" or type_ == "Endpoint":
         return {403} if type_ == "Binary" else {200}
     # The report and the document in Alice's record are of none of the studies of the link.
-    mine = actor == HOLDERS[0] and type_ in ("ImagingStudy", "")
+    mine = actor == HOLDERS[0] and (type_ in ("ImagingStudy", "") or kind == "named")
     return {200} if mine else {403}
 
 
 def expected(actor: str, method: str, rule: str, kind: str) -> set[int]:
     """The status that an actor is to get."""
     if actor in HOLDERS:
-        named = rule.split("/")[2] if rule.startswith("/fhir/") and kind != "named" else ""
+        place = -1 if kind == "named" else 2
+        named = rule.split("/")[place] if rule.startswith("/fhir/") else ""
         return of_link(actor, method, named, kind)
     if actor in (*NOBODY, *ENDED):
         return {401}

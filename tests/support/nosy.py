@@ -64,5 +64,6 @@ NAMED = (
     "/fhir/Patient?_id={id}",
     "/fhir/Patient?_id={own},{id}",
     "/fhir/Patient/{id}/ImagingStudy",
+    "/fhir/Patient/{id}/Observation?combo-value-quantity=gt1",
     "/fhir/ImagingStudy?patient=nobody",
 )
