@@ -27,12 +27,8 @@ def record(work: Work) -> None:
         address = f"{effect.type}/{effect.id}/_history/{effect.version}"
         targets.setdefault((row.filed_under, row.hidden), []).append(address)
     for (patient, held), written in targets.items():
-        natural = f"{work.organisation}|{work.message}|{patient}|{'|'.join(written)}"
-        view = ProvenanceView(
-            id=derived_id(work.site.key, "Provenance", natural),
-            targets=tuple(dict.fromkeys(written)),
-            recorded=clock.instant(work.now),
-        )
+        name = f"{work.message}|{patient}|{'|'.join(written)}"
+        view = _view(work.site, name, tuple(dict.fromkeys(written)), work.now)
         body = provenance.build(work.header, view, work.context)
         work.write(body, patient, f"what {work.header.kind} changed", held=held)
 
@@ -46,19 +42,16 @@ def of_server(
     who: str = "Triptych",
 ) -> None:
     """Write the Provenance of what an operator or the server itself has changed."""
-    written = [f"{one.type}/{one.id}/_history/{one.version}" for one in dict.fromkeys(effects)]
-    if not written:
-        return
-    natural = f"{site.organisation}|{who}|{'|'.join(written)}"
-    view = ProvenanceView(
-        id=derived_id(site.key, "Provenance", natural),
-        targets=tuple(written),
-        recorded=clock.instant(change.now),
-    )
-    why = "; ".join(dict.fromkeys(one.why for one in effects))
-    resources.put(
-        connection, Owner(site.organisation, patient), provenance.by(who, why, view), change
-    )
+    by_hidden: dict[bool, list[Effect]] = {}
+    for one in dict.fromkeys(effects):
+        row = resources.current(connection, site.organisation, one.type, one.id)
+        by_hidden.setdefault(row.hidden, []).append(one)
+    for held, told in by_hidden.items():
+        written = _addresses(told)
+        view = _view(site, f"{who}|{'|'.join(written)}", written, change.now)
+        why = "; ".join(dict.fromkeys(one.why for one in told))
+        owner = Owner(site.organisation, patient, held)
+        resources.put(connection, owner, provenance.by(who, why, view), change)
 
 
 def of_objects(
@@ -70,12 +63,20 @@ def of_objects(
     change: Change,
 ) -> None:
     """Write the Provenance of what was derived from DICOM objects: `sources` are institution and UIDs."""
-    written = [f"{one.type}/{one.id}/_history/{one.version}" for one in effects]
+    written = _addresses(effects)
     institution, uids = sources
-    view = ProvenanceView(
-        id=derived_id(site.key, "Provenance", f"{site.organisation}|DICOM|{'|'.join(written)}"),
-        targets=tuple(written),
-        recorded=clock.instant(change.now),
-    )
+    view = _view(site, f"DICOM|{'|'.join(written)}", written, change.now)
     body = provenance.derived(institution, uids, change.reason, view)
     resources.put(connection, owner, body, change)
+
+
+def _addresses(effects: Iterable[Effect]) -> tuple[str, ...]:
+    """The versions that were written."""
+    return tuple(f"{one.type}/{one.id}/_history/{one.version}" for one in effects)
+
+
+def _view(site: Site, name: str, written: tuple[str, ...], now: int) -> ProvenanceView:
+    """What is told of them, under a name that is theirs alone."""
+    natural = f"{site.organisation}|{name}"
+    id_ = derived_id(site.key, "Provenance", natural)
+    return ProvenanceView(id=id_, targets=written, recorded=clock.instant(now))
