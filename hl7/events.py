@@ -34,9 +34,12 @@ _PATIENT = ("PID",)
 _PAIR = ("PID", "MRG")
 _TABLE = (
     Event("ADT^A01", "admit", "visit", _PATIENT),
+    Event("ADT^A02", "transfer", "visit", _PATIENT),
     Event("ADT^A03", "discharge", "visit", _PATIENT),
     Event("ADT^A04", "register", "visit", _PATIENT),
     Event("ADT^A05", "pre-admit", "visit", _PATIENT),
+    Event("ADT^A06", "outpatient becomes inpatient", "visit", _PATIENT),
+    Event("ADT^A07", "inpatient becomes outpatient", "visit", _PATIENT),
     Event("ADT^A08", "update patient", "visit", _PATIENT),
     Event("ADT^A11", "cancel admit", "visit", _PATIENT),
     Event("ADT^A12", "cancel transfer", "visit", _PATIENT),
@@ -46,6 +49,7 @@ _TABLE = (
     Event("ADT^A31", "update person", "person", _PATIENT),
     Event("ADT^A34", "merge patients by their numbers", "merge", _PAIR),
     Event("ADT^A37", "unlink patients", "unlink", _PATIENT),
+    Event("ADT^A38", "cancel pre-admit", "visit", _PATIENT),
     Event("ADT^A39", "merge persons", "merge", _PAIR),
     Event("ADT^A40", "merge patients", "merge", _PAIR),
     Event("ADT^A47", "change patient identifier", "merge", _PAIR),

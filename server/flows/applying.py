@@ -66,7 +66,7 @@ def read(house: House, row: Any) -> Application:
         work.blobs = blobs
         staff.settle(work, facts)
         write(work, facts)
-        provenances.record(work)
+        provenances.record(work, facts)
         return work.outcome
 
     return application

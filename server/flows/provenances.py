@@ -6,6 +6,10 @@ from sqlalchemy import Connection
 
 from fhir import provenance
 from fhir.provenance import ProvenanceView
+from hl7.events import Facts
+from hl7.facts import AdtFacts
+from hl7.moments import NEVER
+from hl7.types import NO_PERSON
 from server import clock
 from server.flows.patients import Site
 from server.flows.writing import Work
@@ -15,8 +19,11 @@ from server.store.messages import Effect
 from server.store.resources import Change, Owner
 
 
-def record(work: Work) -> None:
+def record(work: Work, facts: Facts) -> None:
     """Write the Provenance of all that a message has changed; nothing if it changed nothing."""
+    author, occurred = NO_PERSON, NEVER
+    if isinstance(facts, AdtFacts):
+        author, occurred = next(iter(facts.operators), NO_PERSON), facts.occurred
     targets: dict[str, list[str]] = {}
     for effect in work.outcome.effects:
         row = resources.current(work.connection, work.organisation, effect.type, effect.id)
@@ -28,6 +35,8 @@ def record(work: Work) -> None:
             id=derived_id(work.site.key, "Provenance", natural),
             targets=tuple(dict.fromkeys(written)),
             recorded=clock.instant(work.now),
+            author=author,
+            occurred=occurred,
         )
         body = provenance.build(work.header, view, work.context)
         work.write(body, patient, f"what {work.header.kind} changed")
