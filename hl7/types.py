@@ -305,7 +305,9 @@ class Address:
     @classmethod
     def read(cls, value: Value) -> "Address":
         """Read XAD; a street split into name and number is put together."""
-        return cls(_street(value.part(1)), *(text_of(value, number) for number in (2, 3, 4, 5, 6, 7, 9)))
+        return cls(
+            _street(value.part(1)), *(text_of(value, number) for number in (2, 3, 4, 5, 6, 7, 9))
+        )
 
 
 def _street(value: Value) -> str:

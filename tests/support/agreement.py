@@ -7,7 +7,6 @@ the moment at which it begins; ids, displays, generated text and meta do not cou
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -139,8 +138,16 @@ def _plain(value: Any) -> str:
 
 def main() -> None:
     """Write the counts."""
-    lines = json.dumps(measured(), indent=1, sort_keys=True)
-    COUNTS.write_text(f"{lines}\n")
+    COUNTS.write_text(as_text(measured()))
+
+
+def as_text(counts: Counts) -> str:
+    """Counts as JSON with a line for each element."""
+    families = []
+    for family, rows in sorted(counts.items()):
+        lines = (f"  {json.dumps(element)}: {told}" for element, told in sorted(rows.items()))
+        families.append(f" {json.dumps(family)}: {{\n" + ",\n".join(lines) + "\n }")
+    return "{\n" + ",\n".join(families) + "\n}\n"
 
 
 if __name__ == "__main__":
