@@ -12,7 +12,7 @@ from pydicom.filereader import dcmread
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 
-from bench.crash.objects import PAPER, PICTURE, TRANSFER_SYNTAX, Made
+from bench.crash.objects import PAPER, SOP_CLASS, TRANSFER_SYNTAX, Made
 
 HOST = "127.0.0.1"
 PATIENCE = 30.0
@@ -39,7 +39,7 @@ class Scu:
     def __init__(self, port: int, name: str) -> None:
         self._port = port
         self._entity = ApplicationEntity(name)
-        for sop_class in (PICTURE, PAPER):
+        for sop_class in (SOP_CLASS, PAPER):
             self._entity.add_requested_context(sop_class, TRANSFER_SYNTAX)
         self._entity.connection_timeout = PATIENCE
         self._entity.dimse_timeout = PATIENCE

@@ -74,8 +74,8 @@ class Memory:
 
     def _take(self, line: dict[str, Any], sender: str) -> None:
         if line["event"] == "sending":
-            names = ("study", "series", "uid", "sha")
-            entry = Entry(*(line[name] for name in names), sender, line["document"])
+            study, series, uid, sha256 = (line[name] for name in ("study", "series", "uid", "sha"))
+            entry = Entry(study, series, uid, sha256, sender, line["document"])
             self.sent[entry.uid] = entry
         elif line["event"] == "acknowledged":
             self.acknowledged.append(line["uid"])

@@ -19,11 +19,10 @@ from pynetdicom.dsutils import encode
 
 from dicom.phantom import uid
 
-PICTURE, PAPER = str(SecondaryCaptureImageStorage), str(EncapsulatedPDFStorage)
+SOP_CLASS, PAPER = str(SecondaryCaptureImageStorage), str(EncapsulatedPDFStorage)
 TRANSFER_SYNTAX = str(ExplicitVRLittleEndian)
 _SIZES = (4_000, 60_000, 1_500_000)
 _CHANCES = (70, 27, 3)
-_PAPERS = 5  # every fifth object is a signed report
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Made:
     @property
     def sop_class(self) -> str:
         """What kind of object it is."""
-        return PAPER if self.document else PICTURE
+        return PAPER if self.document else SOP_CLASS
 
     @property
     def data_set(self) -> Dataset:
@@ -65,20 +64,19 @@ class Made:
         return bytes(128) + b"DICM" + out.getvalue() + self.data
 
 
-def make(study: str, sender: str, number: int, size: int = 0) -> Made:
-    """Draw an object. A study's name decides everything that its objects have in common."""
+def make(study: str, sender: str, number: int, size: int = 0, *, paper: bool = False) -> Made:
+    """Draw an object, a picture or a signed report. A study's name decides everything that its objects have in common."""
     dice = random.Random(f"{study}/{sender}/{number}")  # noqa: S311 - sample data
     content = dice.randbytes(size or dice.choices(_SIZES, _CHANCES)[0])
     data_set = _study(study)
     data_set.SeriesInstanceUID = uid("crash", study, sender)
     data_set.SOPInstanceUID = uid("crash", study, sender, number)
     data_set.InstanceNumber = number
-    document = b""
-    if number % _PAPERS:
-        _paint(data_set, content)
-    else:
-        document = b"%PDF-1.4 " + content
+    document = b"%PDF-1.4 " + content if paper else b""
+    if paper:
         _enclose(data_set, document)
+    else:
+        _paint(data_set, content)
     data = encode(data_set, is_implicit_vr=False, is_little_endian=True)
     if data is None:
         raise ValueError("pydicom cannot encode what we drew")
@@ -87,7 +85,7 @@ def make(study: str, sender: str, number: int, size: int = 0) -> Made:
 
 
 def _paint(data_set: Dataset, pixels: bytes) -> None:
-    data_set.SOPClassUID, data_set.Modality = PICTURE, "OT"
+    data_set.SOPClassUID, data_set.Modality = SOP_CLASS, "OT"
     data_set.SamplesPerPixel, data_set.PhotometricInterpretation = 1, "MONOCHROME2"
     data_set.Columns = 10_000 if len(pixels) > 1_000_000 else 100
     data_set.Rows = len(pixels) // data_set.Columns

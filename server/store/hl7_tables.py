@@ -142,5 +142,20 @@ identity_join = Table(
     int_column("created"),
     int_column("ended"),
 )
+# What was shown as somebody else's, from `since` on, and which grants ended for it when it was found.
+recall = Table(
+    "recall",
+    metadata,
+    org(),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("act", String(16), nullable=False),
+    Column("patient", String(64), nullable=False),
+    Column("shown_as", String(64), nullable=False),
+    int_column("message"),
+    text_column("grants"),
+    int_column("since"),
+    int_column("created"),
+)
+Index(None, recall.c.organisation, recall.c.patient)
 Index(None, identity_join.c.organisation, identity_join.c.patient)
 Index(None, identity_join.c.organisation, identity_join.c.heir)

@@ -50,7 +50,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         web, scu = Web(server.http, folder / "token"), Scu(server.dimse, "CT1")
         journal = Journal(folder / "CT1.journal")
         for number in range(1, 6):
-            made = make("checked", "CT1", number)
+            made = make("checked", "CT1", number, paper=number == 5)
             keep(made, journal, scu.store if number % 2 else lambda one: web.store([one]))
         scu.close()
         journal.close()
