@@ -74,6 +74,12 @@ def revived(patient: Json, active: bool | None) -> Json:
     return body | ({"link": links} if links else {})
 
 
+def in_use(patient: Json) -> Json:
+    """A Patient of whom somebody tells again: active, unless another has replaced it."""
+    replaced = any(one.get("type") == "replaced-by" for one in patient.get("link", []))
+    return patient if replaced else patient | {"active": True}
+
+
 def renumbered(patient: Json, old: Container[Key]) -> Json:
     """A Patient some of whose numbers are no longer in use (A47)."""
     numbers = [_old(one) if key_of(one) in old else one for one in patient.get("identifier", [])]

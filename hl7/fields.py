@@ -197,6 +197,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "person": _PERSON | _EVENT,
         "visit": _PERSON | _EVENT,
+        "deletion": _PERSON | _EVENT,
         "merge": _PERSON | _EVENT | _PRIOR,
         "unlink": _PERSON | _EVENT,
         "order": _PERSON | _ORDER | _RESULT,

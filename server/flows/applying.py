@@ -14,6 +14,7 @@ from hl7.report_facts import ReportMessage
 from server.flows import (
     admissions,
     contents,
+    deletions,
     feeds,
     lanes,
     mergers,
@@ -34,6 +35,7 @@ Apply = Callable[[Work, Any], None]
 _BY_FAMILY: Mapping[str, Apply] = {
     "person": admissions.apply,
     "visit": admissions.apply,
+    "deletion": deletions.apply,
     "merge": mergers.apply,
     "unlink": mergers.apply,
     "order": orders.apply,

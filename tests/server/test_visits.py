@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
+from server.flows import reviewing
 from server.flows.sites import House
-from tests.support.examination import bodies, send
+from tests.support.examination import bodies, reviews, send
 from tests.support.hl7_builder import PID, packed, segment
 from tests.support.houses import opened
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    with opened(tmp_path) as made:
+    with opened(tmp_path, ZONE="Europe/Paris") as made:
         yield made
 
 
@@ -60,3 +61,33 @@ def test_the_provenance_says_who_entered_an_event_and_when_it_happened(house: Ho
     assert {one["occurredDateTime"] for one in made} == {"2026-09-05T12:01:00+02:00"}
     authors = {one["agent"][0]["who"]["reference"] for one in made}
     assert authors == {f"Practitioner/{clerk['id']}"}
+
+
+def test_what_a_sender_deletes_is_kept_and_put_before_a_person(house: House) -> None:
+    send(house, told("A04", 1, f2="O"))
+    send(house, told("A23", 2, f2="O"))
+    assert visit(house)[0] == "cancelled"
+    assert patient(house)["active"] is True
+    send(house, told("A29", 3))
+    assert patient(house)["active"] is False
+    assert patient(house)["name"][0]["family"] == "Sample"
+    assert [one["kind"] for one in reviews(house)] == ["ADT^A23", "ADT^A29"]
+    assert {one["accept"] for one in reviewing.listing(house)} == {"closes the item"}
+    send(house, told("A08", 2, f2="O"))
+    assert patient(house)["active"] is False, "what was sent before the deletion is older"
+    send(house, told("A28", 4))
+    assert patient(house)["active"] is True
+
+
+def test_a_deleted_number_of_a_merged_patient_does_not_touch_the_survivor(house: House) -> None:
+    other = PID.replace("100", "200")
+    send(house, told("A04", 1, f2="O"))
+    send(house, packed("ADT^A40^ADT_A39", other, "MRG|100^^^HOSP^MR", control="M1"))
+    send(house, told("A29", 3))
+    found = {one["identifier"][0]["value"]: one["active"] for one in bodies(house)["Patient"]}
+    assert found == {"100": False, "200": True}
+
+
+def patient(house: House) -> Any:
+    (found,) = bodies(house)["Patient"]
+    return found
