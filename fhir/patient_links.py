@@ -74,6 +74,15 @@ def revived(patient: Json, active: bool | None) -> Json:
     return body | ({"link": links} if links else {})
 
 
+def linked(patient: Json, other: str, *, linked: bool) -> Json:
+    """A Patient that is told to be the same person as another, or is not any more (A24, A37)."""
+    link = _link(other, "seealso")
+    rest = [one for one in patient.get("link", []) if one != link]
+    body = {name: value for name, value in patient.items() if name != "link"}
+    links = [*rest, link] if linked else rest
+    return body | ({"link": links} if links else {})
+
+
 def in_use(patient: Json) -> Json:
     """A Patient of whom somebody tells again: active, unless another has replaced it."""
     replaced = any(one.get("type") == "replaced-by" for one in patient.get("link", []))

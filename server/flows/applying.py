@@ -37,7 +37,7 @@ _BY_FAMILY: Mapping[str, Apply] = {
     "visit": admissions.apply,
     "deletion": deletions.apply,
     "merge": mergers.apply,
-    "unlink": mergers.apply,
+    "link": mergers.apply,
     "order": orders.apply,
     "report": reports.apply,
 }

@@ -142,6 +142,22 @@ identity_join = Table(
     int_column("created"),
     int_column("ended"),
 )
+# Two records, in the order of their ids, that are told to be one person and stay two.
+identity_link = Table(
+    "identity_link",
+    metadata,
+    org(),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("one", String(64), nullable=False),
+    Column("other", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    int_column("message"),
+    int_column("ended_by"),
+    text_column("evidence"),
+    int_column("created"),
+    int_column("ended"),
+)
+Index(None, identity_link.c.organisation, identity_link.c.one, identity_link.c.other)
 # What was shown as somebody else's, from `since` on, and which grants ended for it when it was found.
 recall = Table(
     "recall",
