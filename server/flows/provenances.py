@@ -5,11 +5,16 @@ names what it is about, and so tells that it exists.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from fhir import provenance
 from fhir.provenance import ProvenanceView
+from hl7.events import Facts
+from hl7.facts import AdtFacts
+from hl7.moments import NEVER
+from hl7.types import NO_PERSON
 from server import clock
 from server.flows.patients import Site
 from server.flows.writing import Work
@@ -19,8 +24,11 @@ from server.store.messages import Effect
 from server.store.resources import Change, Owner
 
 
-def record(work: Work) -> None:
+def record(work: Work, facts: Facts) -> None:
     """Write the Provenance of all that a message has changed; nothing if it changed nothing."""
+    author, occurred = NO_PERSON, NEVER
+    if isinstance(facts, AdtFacts):
+        author, occurred = next(iter(facts.operators), NO_PERSON), facts.occurred
     targets: dict[tuple[str, bool], list[str]] = {}
     for effect in work.outcome.effects:
         row = resources.current(work.connection, work.organisation, effect.type, effect.id)
@@ -29,6 +37,7 @@ def record(work: Work) -> None:
     for (patient, held), written in targets.items():
         name = f"{work.message}|{patient}|{'|'.join(written)}"
         view = _view(work.site, name, tuple(dict.fromkeys(written)), work.now)
+        view = replace(view, author=author, occurred=occurred)
         body = provenance.build(work.header, view, work.context)
         work.write(body, patient, f"what {work.header.kind} changed", held=held)
 
