@@ -23,7 +23,7 @@ from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.sites import House
-from server.store import accounts, approvals, identities, people, tokens
+from server.store import accounts, approvals, identities, people, shares, tokens
 
 SCRIPT = "cli"
 LONGEST_SCRIPT = 900
@@ -161,14 +161,25 @@ def issue(house: House, order: Order, token: str, *, now: int) -> None:
     house.database.apply(work)
 
 
-def keep(connection: Connection, values: dict[str, Any]) -> None:
+def keep(connection: Connection, values: dict[str, Any], spent: Any = None) -> None:
     """Keep a token with the records that are part of its patients now.
 
-    What joins a patient later adds nothing to the token.
+    What joins a patient later adds nothing to the token, nor to those for which it is `spent`.
     """
     owner, patients = values["organisation"], json.loads(values["patients"])
     parts = [part for one in patients for part in identities.parts_of(connection, owner, one)]
+    if spent is not None:
+        known = _patients(spent.patients) | _patients(spent.parts or "[]")
+        parts = [part for part in parts if part in known]
     tokens.add(connection, values | {"parts": json.dumps(parts)})
+
+
+def end_for(connection: Connection, organisation: int, patient: str, *, now: int) -> None:
+    """End what reaches a patient, who was merged away or stands alone again: tokens, what was
+    allowed to apps, Magic Links. None of it comes back.
+    """
+    for store in (tokens, approvals, shares):
+        store.end_for(connection, organisation, patient, now=now)
 
 
 def reach(connection: Connection, client: Client) -> Reach:

@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Select, and_, exists, false, func, not_, or_,
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import query as q
-from server.store.fhir_tables import index_reference, resource
 from server.store import veil
+from server.store.fhir_tables import index_reference, resource
 from server.store.resources import param_id
 from server.store.search_terms import (
     Clause,

@@ -116,6 +116,13 @@ def mark(connection: Connection, id_: str, name: str, *, now: int) -> bool:
     return connection.execute(fresh.values({name: now})).rowcount == 1
 
 
+def end_for(connection: Connection, owner: int, patient_id: str, *, now: int) -> None:
+    """Revoke every link to a patient, or to one of whom the patient is a part."""
+    reaching = or_(share.c.patient == patient_id, share.c.parts.like(f'%"{patient_id}"%'))
+    mine = update(share).where(share.c.organisation == owner, share.c.revoked == 0, reaching)
+    connection.execute(mine.values(revoked=now))
+
+
 def change(connection: Connection, id_: str, values: Mapping[str, Any]) -> None:
     """Change columns of a link."""
     connection.execute(update(share).where(share.c.id == id_).values(**values))
