@@ -154,7 +154,7 @@ def has_secret(client: Client, secret: str, *, now: int) -> bool:
     """Whether a secret is the client's: the latest, or for its last time the one before."""
     shown = digest(secret)
     good = [client.secret_hash, client.former_hash if now < client.former_until else ""]
-    return any([bool(kept) and hmac.compare_digest(kept, shown) for kept in good])
+    return any(bool(kept) and hmac.compare_digest(kept, shown) for kept in good)
 
 
 def renew_secret(house: House, id_: str, hours: int, *, now: int) -> tuple[str, int]:

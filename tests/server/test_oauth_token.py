@@ -1,5 +1,7 @@
 """Backend services over HTTP: who gets a token, and every way not to get one."""
 
+import base64
+import hmac
 import json
 import threading
 import time
@@ -9,6 +11,8 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA384
 from joserfc.jwk import ECKey, OctKey
 from sqlalchemy import select
 
@@ -82,6 +86,10 @@ HEADERS: dict[str, dict[str, Any]] = {
     "another kid": {"kid": "ec-2"},
     "the kid of another kind of key": {"kid": "rsa-1"},
     "a jku that is not registered": {"jku": "https://client.example/jwks"},
+    "a jku of an inner address": {"jku": "http://169.254.169.254/latest"},
+    "a path for a kid": {"kid": "../../etc/passwd"},
+    "a query for a kid": {"kid": "ec-1' OR '1'='1"},
+    "an address for a kid": {"kid": "https://client.example/key"},
 }
 CLAIMS: dict[str, dict[str, Any]] = {
     "no iss": {"iss": None},
@@ -133,10 +141,47 @@ def test_a8_five_minutes_ahead_is_good_on_a_clock_that_is_a_little_fast(backend:
     assert backend.ask(client_assertion=backend.assertion(exp=ahead)).status_code == 200
 
 
+def _text(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    return ".".join(urlsafe(json.dumps(part).encode()) for part in (header, claims))
+
+
+def urlsafe(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _hmac(header: dict[str, Any], claims: dict[str, Any], secret: bytes) -> str:
+    """Signed with what everybody may know: a public key taken for a shared secret."""
+    text = _text(header, claims)
+    return f"{text}.{urlsafe(hmac.digest(secret, text.encode(), 'sha384'))}"
+
+
+def _by_hand(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    """Signed with the right key under a header that no library writes."""
+    text = _text(header, claims)
+    made = RSA.private_key.sign(text.encode(), PKCS1v15(), SHA384())
+    return f"{text}.{urlsafe(made)}"
+
+
+def test_a8_a_signature_made_by_hand_is_as_good_as_a_librarys(backend: Backend) -> None:
+    """So that the headers of the next test are refused for what they say."""
+    made = _by_hand({"alg": "RS384", "kid": "rsa-1", "typ": "JWT"}, backend.claims())
+    assert backend.ask(client_assertion=made).status_code == 200
+
+
 def test_a8_a_signature_by_another_key_or_algorithm_is_refused(backend: Backend) -> None:
     shared = OctKey.import_key(json.dumps(jwks()), {"kid": "ec-1"})
     claims = backend.claims()
+    known = {"alg": "RS384", "kid": "rsa-1", "typ": "JWT"}
+    own = STRANGER.as_dict(private=False) | {"kid": "ec-1"}
     forged = [
+        backend.assertion(STRANGER, header={"kid": "ec-1", "jwk": own}),
+        backend.assertion(STRANGER, header={"kid": "ec-1", "x5u": "https://client.example/x"}),
+        _hmac({"alg": "HS384", "kid": "rsa-1", "typ": "JWT"}, claims, RSA.as_pem(private=False)),
+        _by_hand({"alg": "RS384", "kid": ["rsa-1"], "typ": "JWT"}, claims),
+        _by_hand({"alg": "RS384", "kid": {"rsa-1": 1}, "typ": "JWT"}, claims),
+        _by_hand(known | {"crit": ["b64x"], "b64x": True}, claims),
+        _by_hand(known | {"crit": ["exp"]}, claims),
+        _by_hand(known | {"crit": "none"}, claims),
         backend.assertion(STRANGER),
         sign({"alg": "HS256", "kid": "ec-1", "typ": "JWT"}, claims, shared),
         sign({"alg": "RS256", "kid": "rsa-1", "typ": "JWT"}, claims, RSA),
