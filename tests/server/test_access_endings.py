@@ -1,17 +1,18 @@
 """How access ends: revoked, taken back, signed out, too old, merged away; then no door opens again."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from server import clock
-from server.flows import curating
+from server.flows import curating, links
 from server.flows.grants import digest
 from server.store.tables import client, token
 from tests.support import holder
-from tests.support.backend import post
+from tests.support.backend import Backend, post
 from tests.support.clinic import Clinic, clinic
 from tests.support.scenes import ROOT, instance
 from tests.support.smart_app import App, Person, forms
@@ -41,7 +42,7 @@ DOORS = (
     f"{_CT}/bulkdata/7FE00010",
 )
 PAGES = ("/s/open", "/s/pictures", "/s/reports", "/s/bundle", "/s/link", "/s/disc", "/s/alive")
-LASTING = "patient/*.rs offline_access"
+LASTING, WIDE = "patient/*.rs offline_access", "user/*.rs offline_access"
 
 
 DORAS = f"{ROOT}.8"
@@ -174,60 +175,70 @@ def test_who_signs_out_ends_what_was_allowed_for_that_long_and_no_more(house: Cl
 # A merge, and its undoing.
 
 
-def held_by(house: Clinic, app: App, patient: str) -> dict[str, dict[str, Any]]:
-    """What an app holds of everybody who reaches a patient."""
+@dataclass(slots=True)
+class Access:
+    """Everybody who reaches a record: tokens, what renews some of them, and a link that is open."""
+
+    app: App
+    callers: list[Web]
+    renewed: list[dict[str, Any]]
+    link: links.Made
+    browser: holder.Holder
+
+
+def everybody(house: Clinic, app: App, patient: str, backends: list[Backend]) -> Access:
+    """The patient, a proxy in both ways, a doctor, services, a script, the holder of a link."""
     asked = {"scope": LASTING, "patient": patient}
-    return {name: app.tokens(house.person(name), **asked) for name in ("dora", "pia", "drew")}
+    given = [app.tokens(house.person(name), **asked) for name in ("dora", "pia", "drew")]
+    given.append(app.tokens(house.person("pia"), scope=WIDE))
+    tokens = [*(one["access_token"] for one in given), *(one.token() for one in backends)]
+    tokens.append(house.keys.token("patient/*.rs", patient))
+    callers = [Web(house.server.base, one) for one in tokens]
+    for caller in callers:
+        assert_opens(caller, DORAS)
+    link, browser = holder.link(house.keys, patient, "pin"), holder.Holder(house.server.base)
+    assert browser.open(link).status_code == 303
+    return Access(app, callers, given, link, browser)
+
+
+def assert_all_ended(house: Clinic, access: Access) -> None:
+    for caller in access.callers:
+        assert_is_shut(house, caller, house.patients["Dora"], DORAS)
+    for given in access.renewed:
+        assert_is_over(access.app, given)
+    assert_link_is_closed(access.browser, access.link)
 
 
 def test_a_merge_ends_all_access_to_the_record_that_was_merged_away_for_good(
     house: Clinic,
 ) -> None:
     dora, alice = house.patients["Dora"], house.patients["Alice"]
-    keys, app = house.keys, house.app()
+    keys, app, base = house.keys, house.app(), house.server.base
     keys.user("pia", "proxy", dora, alice)
     keys.group("both", dora, alice)
-    backends = {"one": keys.backend(f"patient:{dora}"), "both": keys.backend("group:both")}
-    given = held_by(house, app, dora)
-    wide = app.tokens(house.person("pia"), scope="user/*.rs offline_access")
-    link = holder.link(keys, dora, "pin")
-    browser = holder.Holder(house.server.base)
-    assert browser.open(link).status_code == 303
+    one, both = keys.backend(f"patient:{dora}"), keys.backend("group:both")
+    access = everybody(house, app, dora, [one, both])
     early = app.tokens(house.person("alice"), scope=LASTING)
-    tokens = [one["access_token"] for one in (*given.values(), wide)]
-    tokens += [keys.token("patient/*.rs", dora), *(one.token() for one in backends.values())]
-    callers = [Web(house.server.base, one) for one in tokens]
-    for caller in callers:
-        assert_opens(caller, DORAS)
 
     curating.merge(keys.house, "home", dora, alice, "registered twice", now=clock.now())
-    for caller in callers:
-        assert_is_shut(house, caller, dora, DORAS)
-    assert_link_is_closed(browser, link)
-    for one in (*given.values(), wide):
-        assert_is_over(app, one)
-    assert backends["one"].ask().json()["error"] == "unauthorized_client"
-    # What reached the survivor gains nothing; what is granted now reaches all of it.
-    before = Web(house.server.base, early["access_token"])
-    refreshed = Web(house.server.base, app.refresh(early["refresh_token"]).json()["access_token"])
-    for caller in (before, refreshed):
+    assert_all_ended(house, access)
+    assert one.ask().json()["error"] == "unauthorized_client"
+    # What reached the survivor gains nothing, not by being renewed either.
+    renewed = app.refresh(early["refresh_token"]).json()["access_token"]
+    for token_ in (early["access_token"], renewed):
+        caller = Web(base, token_)
         assert caller.get(f"/dicomweb/studies/{DORAS}/metadata").status_code == 403
         assert DORAS not in caller.get("/dicomweb/studies").text
-    later = app.tokens(house.person("pia"), scope="user/*.rs offline_access")
-    assert_opens(Web(house.server.base, later["access_token"]), DORAS)
-    assert_opens(Web(house.server.base, backends["both"].token()), DORAS)
+    # What is granted now reaches all of the survivor.
+    later = Web(base, app.tokens(house.person("pia"), scope=WIDE)["access_token"])
+    for caller in (later, Web(base, both.token())):
+        assert_opens(caller, DORAS)
 
     curating.unmerge(keys.house, "home", dora, "two people", now=clock.now())
-    for caller in callers:
-        assert_is_shut(house, caller, dora, DORAS)
-    assert_link_is_closed(browser, link)
-    for one in (*given.values(), wide):
-        assert_is_over(app, one)
-    narrower = Web(house.server.base, later["access_token"])
-    assert narrower.get(f"/dicomweb/studies/{DORAS}/metadata").status_code in (401, 403)
-    again = app.tokens(house.person("dora"), scope=LASTING)
-    assert_opens(Web(house.server.base, again["access_token"]), DORAS)
-    assert_opens(Web(house.server.base, backends["one"].token()), DORAS)
+    assert_all_ended(house, access)
+    assert later.get(f"/dicomweb/studies/{DORAS}/metadata").status_code == 401
+    for again in (app.tokens(house.person("dora"), scope=LASTING)["access_token"], one.token()):
+        assert_opens(Web(base, again), DORAS)
 
 
 def assert_link_is_closed(browser: holder.Holder, link: Any) -> None:

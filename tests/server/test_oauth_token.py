@@ -158,6 +158,7 @@ def _hmac(header: dict[str, Any], claims: dict[str, Any], secret: bytes) -> str:
 def _by_hand(header: dict[str, Any], claims: dict[str, Any]) -> str:
     """Signed with the right key under a header that no library writes."""
     text = _text(header, claims)
+    assert RSA.private_key is not None
     made = RSA.private_key.sign(text.encode(), PKCS1v15(), SHA384())
     return f"{text}.{urlsafe(made)}"
 

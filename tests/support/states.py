@@ -10,9 +10,11 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import requests
 from sqlalchemy import select
 
 from server import clock
@@ -70,6 +72,7 @@ class Ward:
     server: Server
     keys: Keyring
     cases: dict[str, Case] = field(default_factory=dict)
+    session: requests.Session = field(default_factory=requests.Session)
 
     def refusals(self) -> int:
         """How many refusals the audit holds."""
@@ -100,7 +103,7 @@ def _examine(made: Ward) -> None:
 def _objects(case: Case) -> list[bytes]:
     """A picture, and the structured report of the same order that messages tell of."""
     asked = request(case.study, placer=f"P-{case.number}", filler=f"F-{case.number}")
-    person = {
+    person: dict[str, Any] = {
         "PatientID": case.number,
         "PatientName": "Nobody^N",
         "PatientBirthDate": BORN,
@@ -140,7 +143,7 @@ def _report(made: Ward) -> None:
         status = "P" if case.state == "preliminary" else "F"
         assert send(made.server.mllp, _oru(case, status, 1)) == ["AA"]
     for case in made.cases.values():
-        until(lambda case=case: _is_whole(made, case, staff), f"the record of {case.number}")
+        until(partial(_is_whole, made, case, staff), f"the record of {case.number}")
     gone = made.cases["withdrawn"]
     assert send(made.server.mllp, _oru(gone, "F", 2, "W")) == ["AA"]
     told = f"/fhir/DiagnosticReport/{gone.ids['DiagnosticReport']}"
@@ -200,7 +203,10 @@ def _admit(made: Ward) -> None:
             "a client for a group": keys.backend(f"group:{case.number}").token(),
             "a clinician with this patient open": app.tokens(drew, **asked)["access_token"],
         }
-        case.callers = {actor: Web(server.base, token) for actor, token in (shared | own).items()}
+        tokens = shared | own
+        case.callers = {
+            actor: Web(server.base, token, session=made.session) for actor, token in tokens.items()
+        }
         case.callers["the holder of a link"] = _holder(made, patient)
     for case, other in itertools.pairwise([*made.cases.values(), *made.cases.values()][:5]):
         case.callers["another patient"] = other.callers["the patient"]
@@ -215,4 +221,4 @@ def _holder(made: Ward, patient: str) -> Web:
     link = holder.link(made.keys, patient, "pin")
     handle, house = Handle(link.token), made.keys.house
     secret = opening.open_link(house, handle, link.answer, address="127.0.0.1", now=clock.now())
-    return Web(made.server.base, "", logs.keep_out(secret))
+    return Web(made.server.base, "", logs.keep_out(secret), made.session)
