@@ -34,6 +34,7 @@ _UNRELEASED = {
     "DiagnosticReport": frozenset({"registered", "partial", "preliminary"}),
     "Observation": frozenset({"registered", "preliminary"}),
     "DocumentReference": frozenset[str](),
+    "ServiceRequest": frozenset[str](),
 }
 # Restricted and very restricted (v3 Confidentiality).
 _CONFIDENTIAL = ("R", "V")
@@ -43,7 +44,7 @@ _KEPT = ("resourceType", "id", "status", "subject")
 
 
 def is_held(body: Json) -> bool:
-    """Whether a report, result or document is not for the patient."""
+    """Whether a report, result, document or order is not for the patient."""
     labels = body.get("meta", {}).get("security", [])
     return holds(body["resourceType"], body.get("status", ""), labels)
 
@@ -73,7 +74,7 @@ def awaits(body: Json) -> bool:
 
 def shown(grant: Grant, resource_type: str, text: str) -> str:
     """The text as the caller may see it: of what was withdrawn, a patient sees the tombstone."""
-    if grant.sees_held or resource_type not in _UNRELEASED or WITHDRAWN not in text:
+    if grant.sees_held or resource_type not in veil.TYPES or WITHDRAWN not in text:
         return text
     body = wire.read(text)
     return wire.write(_tombstone(body)) if body.get("status") == WITHDRAWN else text
