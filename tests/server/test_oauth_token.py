@@ -1,7 +1,5 @@
 """Backend services over HTTP: who gets a token, and every way not to get one."""
 
-import base64
-import hmac
 import json
 import threading
 import time
@@ -11,8 +9,6 @@ from typing import Any
 
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.hashes import SHA384
 from joserfc.jwk import ECKey, OctKey
 from sqlalchemy import select
 
@@ -20,7 +16,17 @@ from server.app import create_app
 from server.store.db import Database
 from server.store.tables import audit
 from tests.support import houses
-from tests.support.backend import EC, RSA, Backend, jwks, post, register, sign
+from tests.support.backend import (
+    EC,
+    RSA,
+    Backend,
+    jwks,
+    keyed,
+    post,
+    register,
+    sign,
+    signed_by_hand,
+)
 from tests.support.server import Server, running
 from tests.support.site import Site, serving
 
@@ -141,31 +147,9 @@ def test_a8_five_minutes_ahead_is_good_on_a_clock_that_is_a_little_fast(backend:
     assert backend.ask(client_assertion=backend.assertion(exp=ahead)).status_code == 200
 
 
-def _text(header: dict[str, Any], claims: dict[str, Any]) -> str:
-    return ".".join(urlsafe(json.dumps(part).encode()) for part in (header, claims))
-
-
-def urlsafe(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def _hmac(header: dict[str, Any], claims: dict[str, Any], secret: bytes) -> str:
-    """Signed with what everybody may know: a public key taken for a shared secret."""
-    text = _text(header, claims)
-    return f"{text}.{urlsafe(hmac.digest(secret, text.encode(), 'sha384'))}"
-
-
-def _by_hand(header: dict[str, Any], claims: dict[str, Any]) -> str:
-    """Signed with the right key under a header that no library writes."""
-    text = _text(header, claims)
-    assert RSA.private_key is not None
-    made = RSA.private_key.sign(text.encode(), PKCS1v15(), SHA384())
-    return f"{text}.{urlsafe(made)}"
-
-
 def test_a8_a_signature_made_by_hand_is_as_good_as_a_librarys(backend: Backend) -> None:
     """So that the headers of the next test are refused for what they say."""
-    made = _by_hand({"alg": "RS384", "kid": "rsa-1", "typ": "JWT"}, backend.claims())
+    made = signed_by_hand({"alg": "RS384", "kid": "rsa-1", "typ": "JWT"}, backend.claims())
     assert backend.ask(client_assertion=made).status_code == 200
 
 
@@ -177,12 +161,12 @@ def test_a8_a_signature_by_another_key_or_algorithm_is_refused(backend: Backend)
     forged = [
         backend.assertion(STRANGER, header={"kid": "ec-1", "jwk": own}),
         backend.assertion(STRANGER, header={"kid": "ec-1", "x5u": "https://client.example/x"}),
-        _hmac({"alg": "HS384", "kid": "rsa-1", "typ": "JWT"}, claims, RSA.as_pem(private=False)),
-        _by_hand({"alg": "RS384", "kid": ["rsa-1"], "typ": "JWT"}, claims),
-        _by_hand({"alg": "RS384", "kid": {"rsa-1": 1}, "typ": "JWT"}, claims),
-        _by_hand(known | {"crit": ["b64x"], "b64x": True}, claims),
-        _by_hand(known | {"crit": ["exp"]}, claims),
-        _by_hand(known | {"crit": "none"}, claims),
+        keyed({"alg": "HS384", "kid": "rsa-1", "typ": "JWT"}, claims, RSA.as_pem(private=False)),
+        signed_by_hand({"alg": "RS384", "kid": ["rsa-1"], "typ": "JWT"}, claims),
+        signed_by_hand({"alg": "RS384", "kid": {"rsa-1": 1}, "typ": "JWT"}, claims),
+        signed_by_hand(known | {"crit": ["b64x"], "b64x": True}, claims),
+        signed_by_hand(known | {"crit": ["exp"]}, claims),
+        signed_by_hand(known | {"crit": "none"}, claims),
         backend.assertion(STRANGER),
         sign({"alg": "HS256", "kid": "ec-1", "typ": "JWT"}, claims, shared),
         sign({"alg": "RS256", "kid": "rsa-1", "typ": "JWT"}, claims, RSA),
