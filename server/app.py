@@ -14,6 +14,7 @@ from server import errors
 from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
 from server.web import (
+    account,
     apps,
     authorize,
     cors,
@@ -28,6 +29,7 @@ from server.web import (
     oauth,
     registration,
     replies,
+    second_step,
     setup,
     share,
     shared,
@@ -44,7 +46,9 @@ ROUTES: tuple[Route, ...] = (
     *oauth.ROUTES,
     *authorize.ROUTES,
     *login.ROUTES,
+    *second_step.ROUTES,
     *setup.ROUTES,
+    *account.ROUTES,
     *apps.ROUTES,
     *launching.ROUTES,
     *registration.ROUTES,

@@ -19,6 +19,9 @@ def upgrade() -> None:
     sa.Column('patients', sa.Text(), server_default='', nullable=False),
     sa.Column('fhir_users', sa.Text(), server_default='', nullable=False),
     sa.Column('password_hash', sa.Text(), server_default='', nullable=False),
+    sa.Column('totp', sa.Text(), server_default='', nullable=False),
+    sa.Column('totp_since', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('totp_step', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('retired', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_account')),
@@ -40,6 +43,7 @@ def upgrade() -> None:
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('remembered', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_approval'))
     )
     with op.batch_alter_table('approval', schema=None) as batch_op:
@@ -183,6 +187,13 @@ def upgrade() -> None:
     sa.Column('traits', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'name', name=op.f('pk_feed'))
+    )
+    op.create_table('half_way',
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('account', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('hash', name=op.f('pk_half_way'))
     )
     op.create_table('identity_join',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -490,6 +501,12 @@ def upgrade() -> None:
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('ae', 'host', name=op.f('pk_peer'))
     )
+    op.create_table('recovery_code',
+    sa.Column('account', sa.String(length=64), nullable=False),
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('account', 'hash', name=op.f('pk_recovery_code'))
+    )
     op.create_table('resource',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('rid', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -569,8 +586,12 @@ def upgrade() -> None:
     sa.Column('seen', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('address', sa.String(length=64), server_default='', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_session'))
     )
+    with op.batch_alter_table('session', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_session_account'), ['account'], unique=False)
+
     op.create_table('share',
     sa.Column('id', sa.String(length=64), nullable=False),
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
