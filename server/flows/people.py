@@ -13,7 +13,7 @@ from server.flows.audit import Event
 from server.flows.sessions import IDLE, Session
 from server.flows.sites import House
 from server.store import accounts as rows
-from server.store import approvals
+from server.store import approvals, memories
 from server.store.install import organisations
 
 
@@ -87,6 +87,7 @@ def end(house: House, name: str, *, now: int) -> Account:
         accounts.sign_out(connection, row.id, now=now)
         for approval in approvals.of_account(connection, row.id, now=now):
             approvals.end(connection, approval.id, now=now)
+        memories.forget(connection, row.id)
         nothing = {"retired": now, "password_hash": "", "totp": "", "totp_since": 0}
         rows.change(connection, row.id, nothing)
         rows.replace_recovery(connection, row.id, [])

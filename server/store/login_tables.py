@@ -81,8 +81,7 @@ launch = Table(
     int_column("expires"),
     int_column("used"),
 )
-# What a user allowed to an app: every code and token of it ends when it ends. `remembered` says
-# since when the same is allowed without a question.
+# What a user allowed to an app: every code and token of it ends when it ends.
 approval = Table(
     "approval",
     metadata,
@@ -101,7 +100,6 @@ approval = Table(
     int_column("used"),
     int_column("expires"),
     int_column("ended"),
-    int_column("remembered"),
 )
 Index(None, approval.c.account, approval.c.ended)
 Index(None, approval.c.session)
@@ -116,3 +114,17 @@ code = Table(
     int_column("expires"),
     int_column("used"),
 )
+# What a user allows to an app without a question: what it asked then, and what it was given.
+memory = Table(
+    "memory",
+    metadata,
+    key("id"),
+    _id("account"),
+    _id("client"),
+    _id("patient"),
+    text_column("asked"),
+    text_column("scope"),
+    int_column("created"),
+    int_column("expires"),
+)
+Index(None, memory.c.account, memory.c.client)

@@ -43,7 +43,6 @@ def upgrade() -> None:
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
-    sa.Column('remembered', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_approval'))
     )
     with op.batch_alter_table('approval', schema=None) as batch_op:
@@ -381,6 +380,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('link_key', schema=None) as batch_op:
         batch_op.create_index('ix_link_key_resource', ['organisation', 'type', 'id'], unique=False)
+
+    op.create_table('memory',
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('account', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('client', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('patient', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('asked', sa.Text(), server_default='', nullable=False),
+    sa.Column('scope', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_memory'))
+    )
+    with op.batch_alter_table('memory', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_memory_account_client'), ['account', 'client'], unique=False)
 
     op.create_table('message',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
