@@ -88,7 +88,11 @@ def prove(house: House, account: Account, said: str, *, address: str, now: int) 
     def work(connection: Connection) -> bool:
         if step:
             return rows.accept_step(connection, account.id, step)
-        return rows.spend_recovery(connection, account.id, digest(plain), now=now)
+        if not rows.spend_recovery(connection, account.id, digest(plain), now=now):
+            return False
+        detail = f"{account.id} spends a recovery code"
+        house.auditor.append(connection, _event(account, detail, address))
+        return True
 
     if tries > accounts.TRIES or not house.database.apply(work):
         accounts.refuse(house, row, tries, address, now=now, what="code")
@@ -122,13 +126,7 @@ def enrol(
         raise Unauthenticated(WRONG)
     codes = [totp.draw_recovery() for _ in range(totp.RECOVERY_CODES)]
     values = {"totp": _sealed(house, secret, account.id), "totp_since": now, "totp_step": step}
-    event = Event(
-        account.organisation,
-        "login",
-        "update",
-        address=address,
-        detail=f"{account.id} sets a second factor up",
-    )
+    event = _event(account, f"{account.id} sets a second factor up", address)
 
     def work(connection: Connection) -> bool:
         if not rows.enrol(connection, account.id, values, before=account.second_factor):
@@ -141,6 +139,10 @@ def enrol(
     if not house.database.apply(work):
         raise Conflict("a second factor was set up in the meantime")
     return codes
+
+
+def _event(account: Account, detail: str, address: str) -> Event:
+    return Event(account.organisation, "login", "update", address=address, detail=detail)
 
 
 def left(house: House, account: Account) -> int:

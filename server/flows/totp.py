@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 import struct
+import unicodedata
 from urllib.parse import quote, urlencode
 
 STEP = 30 * 1_000_000
@@ -58,5 +59,6 @@ def draw_recovery() -> str:
 
 
 def plain(said: str) -> str:
-    """What was typed, without spaces, strokes and case."""
-    return "".join(char for char in said[:64].lower() if char.isalnum())
+    """What was typed, without spaces, strokes and case; digits of any script are digits."""
+    known = (str(unicodedata.digit(char, char)) for char in said[:64].lower())
+    return "".join(char for char in known if char.isalnum())

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from server import clock
 from server.flows import first_operator, totp
 from server.store.login_tables import account, attempt, half_way, recovery_code
+from server.store.tables import audit
 from tests.support import logs
 from tests.support.authenticator import Authenticator, recovery, scan
 from tests.support.keyring import Keyring, keyring
@@ -95,7 +96,8 @@ def test_an_operator_sets_codes_up_and_signs_in_with_one_of_them(keys: Keyring) 
     again, page = come(keys.server, "olga")
     assert not signed_in(again)
     assert "otpauth" not in page.text
-    assert again.send(page, code=phone.fresh()).status_code == 200
+    arabic = "".join("٠١٢٣٤٥٦٧٨٩"[int(digit)] for digit in phone.fresh())
+    assert again.send(page, code=f" {arabic[:3]} {arabic[3:]}").status_code == 200
     assert signed_in(again)
 
 
@@ -152,6 +154,9 @@ def test_a_recovery_code_signs_in_once(keys: Keyring) -> None:
         assert signed_in(person) == (status == 200)
     page = person.open(f"{keys.server.base}/oauth/account")
     assert "codes left: 8" in page.text
+    with keys.house.database.read() as connection:
+        told = connection.execute(select(audit.c.detail)).scalars().all()
+    assert len([one for one in told if one.endswith("spends a recovery code")]) == 2
 
 
 def test_wrong_codes_count_with_wrong_passwords_and_answer_alike(keys: Keyring) -> None:

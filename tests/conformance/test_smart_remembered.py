@@ -36,7 +36,7 @@ def asked(page: requests.Response) -> bool:
     return page.status_code == 200 and bool(forms(page)[-1].values("decision"))
 
 
-def test_what_was_remembered_is_given_again_without_a_question(smart: Clinic, app: App) -> None:
+def test_a2_what_was_remembered_is_given_again_without_a_question(smart: Clinic, app: App) -> None:
     person = somebody(smart, "rita", "patient", smart.patients["Alice"])
     page = consent(person, app)
     assert not [one for one in forms(page)[-1].fields if one[0] == "remember" and one[3]]
@@ -66,7 +66,7 @@ MORE = {
 }
 
 
-def test_more_or_a_question_that_is_wanted_is_asked_again(smart: Clinic, app: App) -> None:
+def test_a2_more_or_a_question_that_is_wanted_is_asked_again(smart: Clinic, app: App) -> None:
     person = somebody(smart, "rosa", "patient", smart.patients["Alice"])
     told(person.allow(consent(person, app), remember="1"))
     for why, words in MORE.items():
@@ -76,7 +76,7 @@ def test_more_or_a_question_that_is_wanted_is_asked_again(smart: Clinic, app: Ap
     assert "code" in told(consent(person, app))
 
 
-def test_what_was_unticked_stays_away(smart: Clinic, app: App) -> None:
+def test_a2_what_was_unticked_stays_away(smart: Clinic, app: App) -> None:
     person = somebody(smart, "rudi", "patient", smart.patients["Alice"])
     kept = ["launch/patient", "patient/ImagingStudy.rs"]
     told(person.allow(consent(person, app), scope=kept, remember="1"))
@@ -84,13 +84,13 @@ def test_what_was_unticked_stays_away(smart: Clinic, app: App) -> None:
     assert given["scope"].split() == kept
 
 
-def test_nothing_is_remembered_that_nobody_ticked(smart: Clinic, app: App) -> None:
+def test_a2_nothing_is_remembered_that_nobody_ticked(smart: Clinic, app: App) -> None:
     person = somebody(smart, "rene", "patient", smart.patients["Alice"])
     told(person.allow(consent(person, app)))
     assert asked(consent(person, app))
 
 
-def test_another_patient_user_or_app_is_asked(smart: Clinic, app: App) -> None:
+def test_a2_another_patient_user_or_app_is_asked(smart: Clinic, app: App) -> None:
     alice, bob = smart.patients["Alice"], smart.patients["Bob"]
     person = somebody(smart, "romy", "proxy", alice, bob)
     told(person.allow(consent(person, app, patient=alice), remember="1"))
@@ -100,7 +100,7 @@ def test_another_patient_user_or_app_is_asked(smart: Clinic, app: App) -> None:
     assert asked(consent(somebody(smart, "ruth", "proxy", alice, bob), app, patient=alice))
 
 
-def test_an_app_that_others_could_stand_in_for_is_never_remembered(smart: Clinic) -> None:
+def test_a2_an_app_that_others_could_stand_in_for_is_never_remembered(smart: Clinic) -> None:
     person = somebody(smart, "ralf", "patient", smart.patients["Alice"])
     page = consent(person, smart.public)
     assert forms(page)[-1].values("remember") == []
@@ -111,7 +111,7 @@ def test_an_app_that_others_could_stand_in_for_is_never_remembered(smart: Clinic
         assert connection.execute(query).all() == []
 
 
-def test_it_is_shown_and_ended_where_apps_are(smart: Clinic, app: App) -> None:
+def test_a2_it_is_shown_and_ended_where_apps_are(smart: Clinic, app: App) -> None:
     person = somebody(smart, "rolf", "patient", smart.patients["Alice"])
     told(person.allow(consent(person, app), remember="1"))
     apps = f"{smart.server.base}/oauth/apps"
@@ -131,7 +131,7 @@ def test_it_is_shown_and_ended_where_apps_are(smart: Clinic, app: App) -> None:
     assert asked(consent(person, app))
 
 
-def test_a_code_that_comes_twice_ends_the_memory_too(smart: Clinic, app: App) -> None:
+def test_a2_a_code_that_comes_twice_ends_the_memory_too(smart: Clinic, app: App) -> None:
     person = somebody(smart, "rhea", "patient", smart.patients["Alice"])
     code = told(person.allow(consent(person, app), remember="1"))["code"]
     assert app.redeem(code).status_code == 200
