@@ -40,9 +40,9 @@ def allow(
     address: str,
     now: int,
 ) -> str:
-    """Give the code for what the user ticked, or ticked before where that is remembered.
+    """Give the code for what the user ticked, now or before; `remember`: ask no more for the same.
 
-    `remember`: ask no more for the same. Raises Turned when that is nothing, or came late.
+    Raises Turned when that is nothing, or came late.
     """
     given = consent.granted(pending.offer(session.account), chosen)
     if not given.scopes and not given.words:
@@ -62,7 +62,7 @@ def allow(
             return "invalid_request"
         approvals.add(connection, made.values)
         approvals.add_code(connection, _code_row(pending, made, now))
-        if remember and remembering.may(pending):
+        if remember:
             remembering.keep(connection, pending, session.account, given, now=now)
         house.auditor.append(connection, made.event)
         return ""
