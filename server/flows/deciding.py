@@ -40,10 +40,7 @@ def allow(
     address: str,
     now: int,
 ) -> str:
-    """Give the code for what the user ticked, now or before; `remember`: ask no more for the same.
-
-    Raises Turned when that is nothing, or came late.
-    """
+    """The code for what the user ticked, to `remember` or not. Raises Turned: nothing, or late."""
     given = consent.granted(pending.offer(session.account), chosen)
     if not given.scopes and not given.words:
         raise pending.ask.turned("access_denied", "the user allowed nothing")
