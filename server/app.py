@@ -14,6 +14,7 @@ from server import errors
 from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
 from server.web import (
+    account,
     apps,
     authorize,
     cors,
@@ -24,15 +25,19 @@ from server.web import (
     guard,
     health,
     launching,
+    login,
     oauth,
     registration,
     replies,
+    second_step,
+    setup,
     share,
     shared,
     sharing,
     stow,
     viewer,
 )
+from server.web.proxies import Forwarded
 from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
@@ -41,6 +46,10 @@ ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *oauth.ROUTES,
     *authorize.ROUTES,
+    *login.ROUTES,
+    *second_step.ROUTES,
+    *setup.ROUTES,
+    *account.ROUTES,
     *apps.ROUTES,
     *launching.ROUTES,
     *registration.ROUTES,
@@ -74,6 +83,8 @@ def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     app.after_request(replies.secure)
     cors.install(app, house)
     app.wsgi_app = egress.Counter(app.wsgi_app, house.auditor)  # type: ignore[method-assign]
+    if house.config.proxies:
+        app.wsgi_app = Forwarded(app.wsgi_app, house.config.proxies)  # type: ignore[method-assign]
     return app
 
 
