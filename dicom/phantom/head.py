@@ -1,0 +1,230 @@
+"""A head as computed tomography sees it, drawn from shapes and waves: nobody's."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from dicom.phantom.fields import (
+    Field,
+    Plane,
+    Texture,
+    bell,
+    capsule,
+    edge,
+    grain,
+    oval,
+    paint,
+    softened,
+)
+
+# Hounsfield units.
+AIR, FAT, MUSCLE, WATER, WHITE, GREY, FALX, DIPLOE, BONE = (
+    -1000, -95, 52, 7, 27, 38, 52, 620, 1450,
+)  # fmt: skip
+TOP = 124.0  # mm from the lowest slice to the vertex
+_FOLDS = Texture(11, 15, 26, 30)
+_FINE = Texture(12, 5, 9)
+_CELLS = Texture(13, 3, 6)
+_BUMPS = Texture(14, 40, 90)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """One slice as it is drawn: coordinates in mm and the depth below the skin."""
+
+    plane: Plane
+    x: Field
+    y: Field
+    z: float
+    depth: Field
+    soft: float
+    bumps: Field
+
+
+def head(size: int, z: float, collection: float = 0.0) -> Field:
+    """An axial slice of 220 x 220 mm in Hounsfield units, `z` mm above the skull base.
+
+    `collection` is how thick, in mm, a collection lies between skull and brain on the left.
+    """
+    step = 220 / size
+    plane = Plane((-110, -110, z), (step, 0, 0), (0, step, 0), size, size)
+    x, y = plane.axis(0)[:1], plane.axis(1)[:, :1]
+    bumps = _BUMPS.on(plane)
+    made = _Slice(plane, x, y, z, _depth(x, y, z) + bumps * 0.9, max(step, 0.9), bumps)
+    picture = _wrapped(made)
+    inner = made.depth - _skull(made)
+    paint(picture, edge(inner, made.soft), _inside(made, inner, collection))
+    _base(made, picture)
+    _holder(made, picture)
+    noise = softened(grain(size, size, int(z * 10) + 5), 1) * 8 + grain(size, size, int(z) + 9)
+    return picture + noise * np.where(made.depth > 0, 1.0, 0.6).astype(np.float32)
+
+
+def _depth(x: Field, y: Field, z: float) -> Field:
+    """How deep below the skin, along the line to the middle of the head."""
+    scale = math.sqrt(bell(z, 50, 84)) if z > 50 else 1 - 0.07 * ((50 - z) / 50) ** 2
+    ahead, behind = np.clip(-y / 95, 0, 1.2), np.clip(y / 95, 0, 1.2)
+    wide = 76 * scale * (1 - 0.16 * ahead**2 + 0.02 * behind)
+    long = 94 * scale * np.where(y < 0, 1, 0.98)
+    near = np.sqrt((x / wide) ** 2 + ((y - 1) / long) ** 2)
+    away = np.sqrt(x * x + (y - 1) ** 2)
+    made: Field = (away / np.maximum(near, 1e-3) - away).astype(np.float32)
+    return made
+
+
+def _skull(made: _Slice) -> Field:
+    """Where the inner side of the skull lies, in mm below the skin."""
+    back = np.clip(made.y / 90, 0, 1)
+    muscle = 7 * bell(made.z, 14, 42) * np.exp(-(((made.y + 22) / 26) ** 2))
+    return 12 + 2.5 * back + muscle + made.bumps * 0.7
+
+
+def _wrapped(made: _Slice) -> Field:
+    """Air, skin, fat, muscle and the two tables of the skull with the diploe between them."""
+    depth, inner, soft = made.depth, _skull(made), made.soft
+    picture: Field = np.full((made.plane.rows, made.plane.columns), AIR, np.float32)
+    outer = inner - 6.5 - made.bumps * 0.6
+    marrow = DIPLOE + 170 * _CELLS.on(made.plane)
+    for begin, value in ((0.0, 55.0), (1.8, FAT), (4.0, MUSCLE), (outer, BONE)):
+        paint(picture, edge(depth - begin, soft), value)
+    paint(picture, edge(np.minimum(depth - outer - 1.6, inner - 1.5 - depth), soft), marrow)
+    return picture
+
+
+def _inside(made: _Slice, inner: Field, collection: float) -> Field:
+    """Brain and water below the skull, with what lies between them."""
+    thick = collection * _crescent(made)
+    pushed = 0.42 * collection * bell(made.z, 72, 52) * np.exp(-((made.y / 70) ** 2))
+    x = made.x + pushed * np.clip(1 - np.abs(made.x) / 75, 0, 1)
+    picture = _brain(made, x, inner - thick)
+    if collection:
+        settled = np.clip((made.y + 30) / 110, 0, 1)
+        inside = edge(thick - inner - 0.5, 1.2) * edge(thick - 1, 1)
+        paint(picture, inside, 15 + 15 * settled + _FINE.on(made.plane))
+    return picture
+
+
+def _crescent(made: _Slice) -> Field:
+    angle = np.arctan2(made.y + 4, np.maximum(made.x, 0.01))
+    side = np.clip((made.x - 4) / 16, 0, 1)
+    crest: Field = np.clip(1 - (angle / 1.25) ** 2, 0, 1) * side * bell(made.z, 76, 44)
+    return np.sqrt(crest)
+
+
+def _brain(made: _Slice, x: Field, depth: Field) -> Field:
+    """Grey and white matter, furrows, ventricles; `x` and `depth` as pushed aside."""
+    z, y, soft = made.z, made.y, made.soft
+    folds = np.abs(_FOLDS.on(made.plane))
+    low = np.clip((22 - z) / 8, 0, 1) * edge(y - 12 - 0.25 * np.abs(x), 6)
+    near = np.clip(1 - depth / (24 + 14 * max(0, z - 74) / 40), 0, 1) * (1 - low)
+    middle = np.abs(x + 1.2 * np.sin(y / 17))
+    cleft = _cleft(z, y)
+    bark = np.maximum(4.2 - depth, 0.9 + near * 3.0 - folds * 6.0)
+    bark = np.maximum(bark, np.where(cleft > 0, 4.0 - middle, -1))
+    picture = WHITE + (GREY - WHITE) * edge(bark, 1.8) + 0.9 * _FINE.on(made.plane)
+    paint(picture, low, 35.5 + 2.2 * np.sin(_FINE.on(made.plane) + y * 1.3))
+    _deep(made, x, picture)
+    furrow = np.maximum(near * (0.30 + 0.1 * max(0, z - 74) / 40) - folds, (cleft - middle) / 3)
+    paint(picture, edge(furrow * 5, 1.0) * 0.85, WATER)
+    paint(picture, edge(1.4 - depth, 1.2), WATER)
+    for water in _waters(x, y, z):
+        paint(picture, edge(water, soft * 1.2), WATER)
+    paint(picture, edge((cleft > 0) * 0.9 - middle, soft), FALX)
+    _specks(made, x, picture)
+    return picture
+
+
+def _cleft(z: float, y: Field) -> Field:
+    """Half the width of the cleft between the hemispheres, in mm."""
+    start = np.clip((z - 62) / 14, 0, 1) * 60 - 34  # how far it reaches from the front
+    front = edge(start - y, 6)
+    back = edge(y - 48 + np.clip((z - 62) / 14, 0, 1) * 60, 6) * float(z > 24)
+    made: Field = 1.5 * np.maximum(front, back) * float(z > 14)
+    return made
+
+
+def _deep(made: _Slice, x: Field, picture: Field) -> None:
+    """The grey nuclei on both sides and the brain stem."""
+    z, y, side = made.z, made.y, np.abs(x)
+    shape = bell(z, 49, 17)
+    stem = oval(x, y, (0, 12 - z * 0.1), (15 - z * 0.1, 14.0))
+    paint(picture, edge(stem, 2) * bell(z, 10, 26), 31.0)
+    if not shape:
+        return
+    for at, half, turn, value in (
+        ((14.5, -21.0), (5.0, 9.5), -18.0, 40.0),
+        ((25.5, -5.0), (6.5, 15.0), 22.0, 40.0),
+        ((11.5, 8.0), (9.0, 13.0), 28.0, 39.0),
+        ((38.5, -6.0), (2.2, 17.0), 8.0, 38.0),
+    ):
+        inside = oval(side, y, at, (half[0] * shape + 0.01, half[1] * shape + 0.01), turn)
+        paint(picture, edge(inside, 2.2), value)
+
+
+def _waters(x: Field, y: Field, z: float) -> list[Field]:
+    """How deep pixels lie in ventricles and cisterns."""
+    side = np.abs(x)
+    horn, body, rear = bell(z, 52, 16), bell(z, 66, 15), bell(z, 54, 16)
+    star, smile = bell(z, 23, 9), bell(z, 34, 9)
+    shapes = (
+        (horn, side, ((4.0, -9.0), (9.0, -22.0), (14.0, -33.0)), 4.4),
+        (body, side, ((8.0, -26.0), (8.5, -4.0), (14.0, 16.0), (21.0, 30.0)), 5.6),
+        (rear, side, ((18.0, 20.0), (24.0, 34.0), (22.0, 46.0)), 5.2),
+        (bell(z, 28, 12), side, ((27.0, -2.0), (33.0, 12.0)), 2.2),
+        (bell(z, 42, 12), x, ((0.0, -12.0), (0.0, 9.0)), 2.1),
+        (bell(z, 6, 14), x, ((-3.5, 33.0), (3.5, 33.0)), 5.0),
+        (star, side, ((0.0, -16.0), (0.0, -2.0), (12.0, 3.0), (19.0, 14.0)), 3.6),
+        (star, side, ((0.0, -14.0), (14.0, -22.0), (30.0, -25.0)), 3.0),
+        (smile, side, ((0.0, 24.0), (9.0, 22.0), (16.0, 16.0)), 3.4),
+        (bell(z, 42, 20), side, ((38.0, -16.0), (46.0, -14.0), (58.0, -8.0)), 2.2),
+        (bell(z, 46, 16), side, ((42.0, -14.0), (43.0, 6.0)), 1.3),
+    )
+    return [
+        capsule(across, y, points, radius * math.sqrt(size))
+        for size, across, points, radius in shapes
+        if size > 0
+    ]
+
+
+def _specks(made: _Slice, x: Field, picture: Field) -> None:
+    """Lime where everybody of that age has some: pineal gland and choroid plexus."""
+    for at, size, value in (((0.0, 15.0), 2.4, 210.0), ((20.0, 29.0), 2.6, 170.0)):
+        shape = bell(made.z, 51 + at[0] / 5, 5)
+        if not shape:
+            continue
+        spot = oval(np.abs(x) if at[0] else x, made.y, at, (size * shape + 0.01,) * 2)
+        paint(picture, edge(spot, made.soft), value)
+
+
+def _base(made: _Slice, picture: Field) -> None:
+    """The bones of the skull base, sinuses and eyes, in the lowest slices."""
+    z, y, side = made.z, made.y, np.abs(made.x)
+    if z > 30:
+        return
+    cells = edge(_CELLS.on(made.plane) + 0.2, 0.7)
+    wing, rock, eye = bell(z, 8, 16), bell(z, 0, 17), bell(z, -2, 18)
+    for size, points, radius in (
+        (wing, ((7.0, -26.0), (30.0, -30.0), (62.0, -42.0)), 2.6),
+        (rock, ((15.0, 4.0), (34.0, 14.0), (58.0, 22.0)), 7.0),
+    ):
+        bone = capsule(side, y, points, radius * size - 0.6)
+        paint(picture, edge(np.minimum(bone, made.depth - 7), made.soft), BONE)
+    air = capsule(side, y, ((50.0, 20.0), (60.0, 26.0)), 7.5 * rock)
+    paint(picture, edge(air, 1.5) * cells, AIR + 150)
+    fat = oval(side, y, (31.0, -62.0), (18 * eye + 0.01, 24 * eye + 0.01), -12)
+    paint(picture, edge(fat, made.soft), FAT)
+    paint(picture, edge(oval(side, y, (31.5, -68.0), (12 * eye + 0.01,) * 2), made.soft), 14)
+    paint(picture, edge(oval(side, y, (32.0, -77.5), (4.5 * eye + 0.01, 2.2)), 0.8) * eye, 95)
+    paint(picture, edge(capsule(side, y, ((29.0, -56.0), (14.0, -34.0)), 2.0 * eye), 1), 40)
+    nose = oval(made.x, y, (0.0, -58.0), (11 * eye + 0.01, 27 * eye + 0.01))
+    paint(picture, edge(nose, 1.5) * np.maximum(cells, edge(nose - 6, 2)), AIR + 60)
+    sinus = oval(side, y, (8.0, -78.0), (12 * bell(z, 11, 12) + 0.01, 7.0))
+    paint(picture, edge(np.minimum(sinus, made.depth - 8), made.soft) * bell(z, 11, 12), AIR + 20)
+
+
+def _holder(made: _Slice, picture: Field) -> None:
+    """The padded shell that the head lies in."""
+    away = np.sqrt((made.x / 1.05) ** 2 + (made.y - 4) ** 2)
+    shell = np.minimum(1.3 - np.abs(away - 104), made.y - 12)
+    paint(picture, edge(shell, 1) * (made.depth < -2), -650.0)
