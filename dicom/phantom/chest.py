@@ -57,7 +57,7 @@ def _exposed(picture: Field, pixel: float) -> Field:
     noise = softened(grain(rows, columns, 77)) * 1.6 + grain(rows, columns, 78)
     made: Field = np.clip(fine + noise * (0.004 + 0.006 * fine), 0, 1)
     border = round(3 / pixel)
-    made[:border], made[-border:], made[:, :border], made[:, -border:] = 1, 1, 1, 1
+    made[:border], made[-border:], made[:, :border], made[:, -border:] = 0, 0, 0, 0
     return made
 
 

@@ -122,8 +122,8 @@ def capsule(x: Field, y: Field, points: Stroke, radius: float) -> Field:
 
 
 def curved(points: Stroke) -> Stroke:
-    """A stroke with its corners cut, three times over."""
-    for _ in range(3):
+    """A stroke with its corners cut, two times over."""
+    for _ in range(2):
         cut = [
             (a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t)
             for a, b in itertools.pairwise(points)

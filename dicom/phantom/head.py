@@ -11,6 +11,7 @@ from dicom.phantom.fields import (
     Texture,
     bell,
     capsule,
+    curved,
     edge,
     grain,
     oval,
@@ -27,6 +28,25 @@ _FOLDS = Texture(11, 15, 26, 30)
 _FINE = Texture(12, 5, 9)
 _CELLS = Texture(13, 3, 6)
 _BUMPS = Texture(14, 40, 90)
+
+
+# Ventricles and cisterns: whether in the middle (else on both sides), their course, their radius.
+_WATERS = tuple(
+    (middle, curved(points), radius)
+    for middle, points, radius in (
+        (False, ((4, -9), (8, -22), (15, -34)), 4.4),
+        (False, ((8, -27), (7, -4), (14, 18), (22, 31)), 5.4),
+        (False, ((17, 19), (25, 32), (21, 47)), 5.2),
+        (False, ((26, -4), (31, 4), (34, 14)), 2.0),
+        (True, ((0, -12), (0, 9)), 2.1),
+        (True, ((-3.5, 33), (3.5, 33)), 5.0),
+        (False, ((0, -16), (0, -2), (12, 3), (19, 14)), 3.6),
+        (False, ((0, -14), (14, -22), (30, -25)), 3.0),
+        (False, ((0, 24), (9, 22), (16, 16)), 3.4),
+        (False, ((36, -20), (44, -19), (52, -10), (62, -8)), 1.6),
+        (False, ((40, -18), (46, -6), (41, 10)), 1.2),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +135,8 @@ def _crescent(made: _Slice) -> Field:
 def _brain(made: _Slice, x: Field, depth: Field) -> Field:
     """Grey and white matter, furrows, ventricles; `x` and `depth` as pushed aside."""
     z, y, soft = made.z, made.y, made.soft
-    folds = np.abs(_FOLDS.on(made.plane))
+    waves = _FOLDS.on(made.plane)
+    folds = np.abs(waves)
     low = np.clip((22 - z) / 8, 0, 1) * edge(y - 12 - 0.25 * np.abs(x), 6)
     near = np.clip(1 - depth / (24 + 14 * max(0, z - 74) / 40), 0, 1) * (1 - low)
     middle = np.abs(x + 1.2 * np.sin(y / 17))
@@ -129,7 +150,7 @@ def _brain(made: _Slice, x: Field, depth: Field) -> Field:
     paint(picture, edge(furrow * 5, 1.0) * 0.85, WATER)
     paint(picture, edge(1.4 - depth, 1.2), WATER)
     for water in _waters(x, y, z):
-        paint(picture, edge(water, soft * 1.2), WATER)
+        paint(picture, edge(water + 0.6 * waves, soft * 1.2), WATER)
     paint(picture, edge((cleft > 0) * 0.9 - middle, soft), FALX)
     _specks(made, x, picture)
     return picture
@@ -167,22 +188,11 @@ def _waters(x: Field, y: Field, z: float) -> list[Field]:
     side = np.abs(x)
     horn, body, rear = bell(z, 52, 16), bell(z, 66, 15), bell(z, 54, 16)
     star, smile = bell(z, 23, 9), bell(z, 34, 9)
-    shapes = (
-        (horn, side, ((4.0, -9.0), (9.0, -22.0), (14.0, -33.0)), 4.4),
-        (body, side, ((8.0, -26.0), (8.5, -4.0), (14.0, 16.0), (21.0, 30.0)), 5.6),
-        (rear, side, ((18.0, 20.0), (24.0, 34.0), (22.0, 46.0)), 5.2),
-        (bell(z, 28, 12), side, ((27.0, -2.0), (33.0, 12.0)), 2.2),
-        (bell(z, 42, 12), x, ((0.0, -12.0), (0.0, 9.0)), 2.1),
-        (bell(z, 6, 14), x, ((-3.5, 33.0), (3.5, 33.0)), 5.0),
-        (star, side, ((0.0, -16.0), (0.0, -2.0), (12.0, 3.0), (19.0, 14.0)), 3.6),
-        (star, side, ((0.0, -14.0), (14.0, -22.0), (30.0, -25.0)), 3.0),
-        (smile, side, ((0.0, 24.0), (9.0, 22.0), (16.0, 16.0)), 3.4),
-        (bell(z, 42, 20), side, ((38.0, -16.0), (46.0, -14.0), (58.0, -8.0)), 2.2),
-        (bell(z, 46, 16), side, ((42.0, -14.0), (43.0, 6.0)), 1.3),
-    )
+    sizes = (horn, body, rear, bell(z, 28, 12), bell(z, 42, 12), bell(z, 6, 14), star, star, smile)
+    sizes += (bell(z, 44, 20), bell(z, 40, 20))
     return [
-        capsule(across, y, points, radius * math.sqrt(size))
-        for size, across, points, radius in shapes
+        capsule(x if middle else side, y, points, radius * math.sqrt(size))
+        for size, (middle, points, radius) in zip(sizes, _WATERS, strict=True)
         if size > 0
     ]
 

@@ -101,9 +101,11 @@ def result(patient: Patient, study: Study, report: Report) -> bytes:
         25: report.status,
         32: RADIOLOGIST.replace("^", "&"),
     }
-    rows = [_text(name, text, report.status) for name, text in report.sections]
-    if report.code:
-        rows.append(f"CWE|&IMP||{report.code}||||||{report.status}")
+    rows = []
+    for name, text in report.sections:
+        rows.append(f"TX|{_HEADINGS[name]}^{name}^LN||{text}||||||{report.status}")
+        if name == "Impression" and report.code:
+            rows.append(f"CWE|&IMP||{report.code}||||||{report.status}")
     if report.document:
         coded = base64.b64encode(document(patient, study, report)).decode()
         rows.append(
@@ -119,10 +121,6 @@ def document(patient: Patient, study: Study, report: Report) -> bytes:
     day = f"{study.date[:4]}-{study.date[4:6]}-{study.date[6:]}"
     head = (f"{patient.name}, {patient.person.number}", f"{study.description}, {day}")
     return page("Triptych Demo Hospital", head, report.sections)
-
-
-def _text(name: str, text: str, status: str) -> str:
-    return f"TX|{_HEADINGS[name]}^{name}^LN||{text}||||||{status}"
 
 
 def _obr(study: Study, more: dict[int, str]) -> str:
