@@ -188,8 +188,8 @@ def _waters(x: Field, y: Field, z: float) -> list[Field]:
     side = np.abs(x)
     horn, body, rear = bell(z, 52, 16), bell(z, 66, 15), bell(z, 54, 16)
     star, smile = bell(z, 23, 9), bell(z, 34, 9)
-    sizes = (horn, body, rear, bell(z, 28, 12), bell(z, 42, 12), bell(z, 6, 14), star, star, smile)
-    sizes += (bell(z, 44, 20), bell(z, 40, 20))
+    sizes = [horn, body, rear, bell(z, 28, 12), bell(z, 42, 12), bell(z, 6, 14)]
+    sizes += [star, star, smile, bell(z, 44, 20), bell(z, 40, 20)]
     return [
         capsule(x if middle else side, y, points, radius * math.sqrt(size))
         for size, (middle, points, radius) in zip(sizes, _WATERS, strict=True)

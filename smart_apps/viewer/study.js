@@ -214,7 +214,7 @@ function offerKeys(keys) {
 async function offerPriors(study) {
   const found = await others(study).catch(() => []);
   if (!shown) return;
-  const unlike = (one) => !one.modalities.includes(shown.chosen.modality);
+  const unlike = (one) => !one.modalities.includes(shown.chosen?.modality);
   found.sort((one, other) => unlike(one) - unlike(other)); // of the same kind first, else the newest
   shown.others = found;
   page.priors.hidden = !found.length;
