@@ -8,10 +8,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 
 from dicom.phantom.fields import Field
-from dicom.phantom.head import TOP, head
+from dicom.phantom.head import SIDE, TOP, head
 from dicom.phantom.objects import Person, Study, begun, encoded, say_drawn, uid
 
-_FIELD_OF_VIEW = 220  # mm
 _LOWEST = 2.0  # mm above the skull base
 
 
@@ -74,10 +73,10 @@ def _slice(person: Person, plan: Plan, index: int) -> Dataset:
 
 def _say_place(dataset: Dataset, plan: Plan, index: int) -> None:
     dataset.SliceThickness = f"{plan.thickness:g}"
-    dataset.PixelSpacing = [f"{_FIELD_OF_VIEW / plan.size:.4f}"] * 2
+    dataset.PixelSpacing = [f"{SIDE / plan.size:.4f}"] * 2
     dataset.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
     height = f"{plan.thickness * index:g}"
-    dataset.ImagePositionPatient = ["-110", "-110", height]
+    dataset.ImagePositionPatient = [str(-SIDE // 2), str(-SIDE // 2), height]
     dataset.SliceLocation = height
 
 

@@ -57,10 +57,9 @@ class Texture:
         start = vectors @ np.array(plane.origin) + phases
         right = np.outer(np.arange(plane.columns), vectors @ np.array(plane.across))
         below = np.outer(np.arange(plane.rows), vectors @ np.array(plane.down)) + start
-        drawn = np.hstack([np.cos(below), -np.sin(below)]) @ np.vstack(
-            [np.cos(right).T, np.sin(right).T]
-        )
-        made: Field = (drawn * np.sqrt(2 / self.count)).astype(np.float32)
+        columns = np.hstack([np.cos(right), np.sin(right)]).astype(np.float32)
+        rows = np.hstack([np.cos(below), -np.sin(below)]).astype(np.float32)
+        made: Field = (rows * np.float32(math.sqrt(2 / self.count))) @ columns.T
         return made
 
     def _vectors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

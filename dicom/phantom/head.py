@@ -1,7 +1,7 @@
 """A head as computed tomography sees it, drawn from shapes and waves: nobody's."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from dicom.phantom.fields import (
 AIR, FAT, MUSCLE, WATER, WHITE, GREY, FALX, DIPLOE, BONE = (
     -1000, -95, 52, 7, 27, 38, 52, 620, 1450,
 )  # fmt: skip
+SIDE = 220  # mm that a slice shows
 TOP = 124.0  # mm from the lowest slice to the vertex
 _FOLDS = Texture(11, 15, 26, 30)
 _FINE = Texture(12, 5, 9)
@@ -67,23 +68,47 @@ def head(size: int, z: float, collection: float = 0.0) -> Field:
 
     `collection` is how thick, in mm, a collection lies between skull and brain on the left.
     """
-    step = 220 / size
-    plane = Plane((-110, -110, z), (step, 0, 0), (0, step, 0), size, size)
-    x, y = plane.axis(0)[:1], plane.axis(1)[:, :1]
+    step = SIDE / size
+    whole = Plane((-SIDE / 2, -SIDE / 2, z), (step, 0, 0), (0, step, 0), size, size)
+    picture = np.full((size, size), AIR, np.float32)
+    _holder(whole, picture)
+    across, down = (_span(half * _scale(z) + 6, size) for half in (78, 96))
+    first = (across.start * step - SIDE / 2, down.start * step - SIDE / 2, z)
+    part = replace(
+        whole, origin=first, columns=across.stop - across.start, rows=down.stop - down.start
+    )
+    picture[down, across] = _drawn(part, collection)
+    noise = softened(grain(size, size, int(z * 10) + 5)) * 8 + grain(size, size, int(z) + 9)
+    return picture + noise * np.where(picture > AIR / 2, np.float32(1), np.float32(0.6))
+
+
+def _span(half: float, size: int) -> slice:
+    """The pixels of a row or column that lie no further from its middle than `half` mm."""
+    margin = max(0, int((SIDE / 2 - half) * size / SIDE))
+    return slice(margin, size - margin)
+
+
+def _drawn(plane: Plane, collection: float) -> Field:
+    """The part of a slice that the head fills."""
+    x, y, z = plane.axis(0)[:1], plane.axis(1)[:, :1], plane.origin[2]
     bumps = _BUMPS.on(plane)
-    made = _Slice(plane, x, y, z, _depth(x, y, z) + bumps * 0.9, max(step, 0.9), bumps)
+    depth = _depth(x, y, z) + bumps * 0.9
+    made = _Slice(plane, x, y, z, depth, max(plane.across[0], 0.9), bumps)
     picture = _wrapped(made)
     inner = made.depth - _skull(made)
     paint(picture, edge(inner, made.soft), _inside(made, inner, collection))
     _base(made, picture)
-    _holder(made, picture)
-    noise = softened(grain(size, size, int(z * 10) + 5), 1) * 8 + grain(size, size, int(z) + 9)
-    return picture + noise * np.where(made.depth > 0, 1.0, 0.6).astype(np.float32)
+    return picture
+
+
+def _scale(z: float) -> float:
+    """How large the head is at a height, 1 where it is largest."""
+    return math.sqrt(bell(z, 50, 84)) if z > 50 else 1 - 0.07 * ((50 - z) / 50) ** 2
 
 
 def _depth(x: Field, y: Field, z: float) -> Field:
     """How deep below the skin, along the line to the middle of the head."""
-    scale = math.sqrt(bell(z, 50, 84)) if z > 50 else 1 - 0.07 * ((50 - z) / 50) ** 2
+    scale = _scale(z)
     ahead, behind = np.clip(-y / 95, 0, 1.2), np.clip(y / 95, 0, 1.2)
     wide = 76 * scale * (1 - 0.16 * ahead**2 + 0.02 * behind)
     long = 94 * scale * np.where(y < 0, 1, 0.98)
@@ -233,8 +258,8 @@ def _base(made: _Slice, picture: Field) -> None:
     paint(picture, edge(np.minimum(sinus, made.depth - 8), made.soft) * bell(z, 11, 12), AIR + 20)
 
 
-def _holder(made: _Slice, picture: Field) -> None:
+def _holder(plane: Plane, picture: Field) -> None:
     """The padded shell that the head lies in."""
-    away = np.sqrt((made.x / 1.05) ** 2 + (made.y - 4) ** 2)
-    shell = np.minimum(1.3 - np.abs(away - 104), made.y - 12)
-    paint(picture, edge(shell, 1) * (made.depth < -2), -650.0)
+    x, y = plane.axis(0)[:1], plane.axis(1)[:, :1]
+    away = np.sqrt((x / 1.05) ** 2 + (y - 4) ** 2)
+    paint(picture, edge(np.minimum(1.3 - np.abs(away - 104), y - 12), 1), -650.0)

@@ -166,7 +166,7 @@ def _femur(at: _Space) -> Field:
     )
     ends = [at.ball((side * 20.0, 4, 17), (16.5, 26, 16.5)) for side in (-1, 1)]
     groove = at.ball((0, -11, 21), (27, 17.5, 15)) - 3.5 * np.exp(-((at.x / 8) ** 2))
-    notch = np.minimum(np.minimum(8.5 - np.abs(at.x), at.y + 2), 21 - at.z)
+    notch = at.ball((0, 16, 2), (9, 19, 18))
     whole = np.maximum(np.maximum(shaft, groove), np.maximum(*ends))
     made: Field = np.minimum(whole, -notch)
     return made

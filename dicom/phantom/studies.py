@@ -126,7 +126,7 @@ def _say_grey(dataset: Dataset, stored: Field, photometric: str, window: tuple[i
     dataset.PixelData = np.rint(stored).astype("<u2").tobytes()
 
 
-def ultrasound_study(study: Study, frames: int = 20) -> Iterator[bytes]:
+def ultrasound_study(study: Study, frames: int = 16) -> Iterator[bytes]:
     """A clip of the upper abdomen in colour, as JPEG, and one of its pictures by itself."""
     pictures = list(cine(frames))
     yield encoded(_clip(study, 1, pictures), JPEGBaseline8Bit)

@@ -39,7 +39,7 @@ EARLIER = Plan(
     "head-2025", "20251118", "164000", "DEMO-A-0", "CT head without contrast", 24, 384, 5, 13
 )
 NOW = Plan("head-2026", "20261120", "091500", "DEMO-A-1", "CT head without contrast", 40, 384, 3)
-KEYS = (15, 24, 29)
+KEYS = (20, 15, 27)
 HEAD_THEN, HEAD_NOW = EARLIER.of(JULIA_TWICE.person), NOW.of(JULIA.person)
 KNEE = Study("knee", ELENI.person, "20261120", "110000", "DEMO-A-2", "MRI right knee", "KNEE")
 ABDOMEN = Study(
