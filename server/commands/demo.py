@@ -1,6 +1,7 @@
 """`demo`: the server with a sample hospital, sent in through its own DICOM and HL7 doors."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from server.flows.sites import HOME, House, open_house
 _HERE = "127.0.0.1"
 _PATIENCE = 120
 _TOKEN_SECONDS = 900
+# Visitors watch the progress, and have no use for a line about each association.
+_QUIET = {"TRIPTYCH_LOG_LEVEL": "WARNING"}
 
 
 @click.command(short_help="Start it with a sample hospital, to try it.")
@@ -37,7 +40,7 @@ def demo() -> None:
     holds other data is refused. Prints one JSON object with addresses, users and a Magic Link.
     Stop with Ctrl-C.
     """
-    config = settings.load()
+    config = settings.load({**_QUIET, **os.environ})
     samples.refuse_exposed(config)
     supervisor = serving.start(config, before=samples.claim_for_demo)
     try:
@@ -159,22 +162,28 @@ def _try(house: House, shown: Json) -> Json:
 
 def _explain(shown: Json) -> None:
     """The same for people, on the other stream."""
-    users = {one["role"]: one for one in shown["users"]}
-    clinician, tries = users["clinician"], shown["try"]
+    tries, link = shown["try"], shown["link"]
+    clinician = next(one for one in shown["users"] if one["role"] == "clinician")
+    visits = (
+        ("A patient", tries["patient"], f"asks for the date of birth: {link['answer']}"),
+        (
+            "A clinician",
+            tries["clinician"],
+            f"good for 10 minutes; log in as {clinician['name']}, {clinician['password']}",
+        ),
+        ("The engineer of an EHR", tries["EHR engineer"], "good for 15 minutes"),
+        (
+            "The interface analyst",
+            tries["interface analyst"],
+            f"HL7 goes to {shown['mllp']}, DICOM to {shown['dimse']}",
+        ),
+        ("The operator", tries["operator"], "what waits for a decision"),
+    )
+    click.echo("\nThe sample hospital is open. What to click or paste first:", err=True)
+    for who, what, more in visits:
+        click.echo(f"\n  {who} ({more})\n    {what}", err=True)
     click.echo(
-        f"""
-The sample hospital is open. What to click or paste first:
-
-  The patient       {tries["patient"]}
-                    asks for a birth date: {shown["link"]["answer"]}
-  The clinician     {tries["clinician"]}
-                    log in as {clinician["name"]}, password {clinician["password"]} (within 10 minutes)
-  The EHR engineer  {tries["EHR engineer"]}
-  The interface     {tries["interface analyst"]}
-  analyst           send HL7 to {shown["mllp"]}, DICOM to {shown["dimse"]}
-  The operator      {tries["operator"]}
-
-All passwords are in {demo_people.FILE} of the data folder. docs/first-steps.md goes on from here.
-Ctrl-C stops it.""",
+        f"\nAll passwords are in {demo_people.FILE} of the data folder; docs/first-steps.md goes on "
+        "from here.\nCtrl-C stops it.",
         err=True,
     )

@@ -267,7 +267,8 @@ def test_a_study_to_compare_with_moves_nothing_and_the_same_kind_comes_first(
     first = alice.get_by_label("Compare with").locator("option").nth(1)
     expect(first).to_contain_text("CT")
     alice.get_by_label("Compare with").select_option(ODD)
-    expect(alice.locator(".pane").nth(1)).to_have_attribute("data-shown", re.compile("rendered"))
+    beside = alice.locator(".pane").nth(1).locator('[data-note="place"]')
+    expect(beside).to_have_text("Picture 2 of 3")
     assert note(alice, "place") == f"Picture {KEY + 1} of {SLICES}"
 
 
