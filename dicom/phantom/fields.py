@@ -89,13 +89,12 @@ def grain(rows: int, columns: int, seed: int) -> Field:
     return made.reshape(rows, columns)
 
 
-def softened(picture: Field, times: int = 1) -> Field:
-    """A picture blurred by its four neighbours."""
-    for _ in range(times):
-        wide = np.pad(picture, ((1, 1), (0, 0)), "edge")
-        wide = np.pad((wide[:-2] + wide[2:]) / 4 + picture / 2, ((0, 0), (1, 1)), "edge")
-        picture = (wide[:, :-2] + wide[:, 2:]) / 4 + wide[:, 1:-1] / 2
-    return picture
+def softened(picture: Field) -> Field:
+    """A picture blurred by the neighbours of each pixel."""
+    tall = np.pad(picture, ((1, 1), (0, 0)), "edge")
+    wide = np.pad((tall[:-2] + tall[2:]) / 4 + picture / 2, ((0, 0), (1, 1)), "edge")
+    made: Field = (wide[:, :-2] + wide[:, 2:]) / 4 + wide[:, 1:-1] / 2
+    return made
 
 
 def edge(distance: Field, width: float) -> Field:

@@ -6,6 +6,7 @@ from functools import partial
 
 from dicom.phantom import DEMO_PERSON, Person, Plan, Study, ct_study
 from dicom.phantom.papers import document, dose_report, key_object
+from dicom.phantom.studies import KNEE as STACKS
 from dicom.phantom.studies import chest_study, knee_study, ultrasound_study
 from server.commands import demo_words as words
 from server.commands.demo_words import Patient, Report
@@ -47,7 +48,6 @@ ABDOMEN = Study(
 )
 CHEST_LOST = Study("chest-lost", STEN_MISTYPED, "20261120", "152000", "DEMO-A-4", "Chest", "CHEST")
 CHEST = Study("chest", JULIA.person, "20261123", "083000", "DEMO-A-5", "Chest X-ray", "CHEST")
-STUDIES = (HEAD_THEN, HEAD_NOW, KNEE, ABDOMEN, CHEST_LOST, CHEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def _knee() -> Part:
             words.order(ELENI, KNEE, "20261120103500", "Knee pain after a fall"),
         ),
         partial(knee_study, KNEE),
-        61,
+        sum(len(stack.places) for stack in STACKS),
         (words.result(ELENI, KNEE, found),),
     )
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, literal, select
 
 from server.config import BadSetting, Config
 from server.errors import Conflict
@@ -38,9 +38,8 @@ def claim_for_demo(house: House) -> None:
         install.keep(connection, _MARK, _CLAIMED)
 
 
-def _holds(connection: Connection, table: object) -> bool:
-    query = select(func.count()).select_from(select(1).select_from(table).limit(1).subquery())  # type: ignore[arg-type]
-    return bool(connection.execute(query).scalar())
+def _holds(connection: Connection, table: Table) -> bool:
+    return connection.execute(select(literal(1)).select_from(table).limit(1)).first() is not None
 
 
 def refuse_exposed(config: Config) -> None:

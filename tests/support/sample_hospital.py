@@ -87,7 +87,8 @@ class Demo:
             (".venv/bin/python", shlex.quote(sys.executable)),
         ):
             script = script.replace(written, ours)
-        printed = output("bash", "-euo", "pipefail", "-c", script, cwd=ROOT, **self.environment)
+        around = self.environment | {"TMPDIR": str(self.data)}
+        printed = output("bash", "-euo", "pipefail", "-c", script, cwd=ROOT, **around)
         return printed.split("<next>\n")
 
 
