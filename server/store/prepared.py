@@ -59,6 +59,10 @@ class Prepared:
         found = self._run(connection, text, values).fetchone()
         return None if found is None else text.row(found)
 
+    def constants(self, connection: Connection) -> Mapping[str, Any]:
+        """The values that the statement itself was made with, by the names of its parameters."""
+        return self._text(connection).constants
+
     @staticmethod
     def _run(connection: Connection, text: _Text, values: Mapping[str, Any]) -> Any:
         if text.constants:
@@ -78,7 +82,8 @@ class Prepared:
     def _compile(self, connection: Connection) -> _Text:
         made = self._statement
         statement = made(connection.dialect.name) if callable(made) else made
-        compiled = statement.compile(dialect=connection.dialect)
+        options = {"render_postcompile": True}
+        compiled = statement.compile(dialect=connection.dialect, compile_kwargs=options)
         constants = {name: val for name, val in compiled.params.items() if val is not None}
         columns = [column.name for column in getattr(statement, "selected_columns", ())]
         row: Any = namedtuple("Row", columns)  # type: ignore[misc]  # as wide as the statement
