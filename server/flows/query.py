@@ -1,8 +1,9 @@
 """QIDO-RS searches (PS3.18 10.6): from query parameters to DICOM JSON, served from rows alone."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dicom.json_model import attribute, keyword_of, subset, tag_of
@@ -13,7 +14,8 @@ from server.flows.access import Grant
 from server.flows.audit import Reading
 from server.flows.sites import House
 from server.store import dicom_search
-from server.store.dicom_search import Search, Whole
+from server.store.dicom_search import Allowed, Search, Whole
+from server.store.shapes import Gate, Slots
 
 # Most results of one answer; the rest is asked for with `offset`.
 MOST = {"study": 1000, "series": 5000, "instance": 5000}
@@ -127,8 +129,7 @@ def search(
     asked = Search(
         organisation=grant.organisation,
         level=level,
-        allowed=access.studies(grant),
-        few=not grant.everyone or grant.studies is not None,
+        gate=gate(grant),
         study=study,
         series=series,
         matches=question.matches,
@@ -145,6 +146,17 @@ def search(
     seen = reach.event(grant, "search", study=study, detail=f"{level}: {keys or 'all'}")
     reading = house.auditor.single(seen)
     return Answer(items, len(rows) > len(page), question.fuzzy, reading)
+
+
+def gate(grant: Grant) -> Gate[Allowed]:
+    """What the grant reaches of studies, and whether that is little."""
+
+    def shaped(slots: Slots) -> tuple[Hashable, Allowed]:
+        shape = access.shape(grant, slots.texts)
+        return shape, partial(access.studies, shape)
+
+    few = not grant.everyone or grant.studies is not None
+    return Gate(partial(access.studies, grant), few, shaped)
 
 
 class _Writer:

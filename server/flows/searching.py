@@ -15,9 +15,9 @@ from server.flows.resources import TABLE, Version
 from server.flows.sites import House
 from server.store import identities
 from server.store.search import Search
-from server.store.search_conditions import Allowed, Gate
+from server.store.search_conditions import Allowed, Reach
 from server.store.search_includes import Includes
-from server.store.shapes import Slots
+from server.store.shapes import Gate, Slots
 
 _INCLUDES = 1000
 _ROUNDS = 3
@@ -95,7 +95,7 @@ def understood(house: House, resource_type: str, words: list[tuple[str, str]]) -
     return parse(resource_type, words, strict=True, base=house.config.fhir_base, table=TABLE)
 
 
-def _gate(grant: Grant, letter: str = "s") -> Gate:
+def _gate(grant: Grant, letter: str = "s") -> Reach:
     """What the grant reaches, as a condition on rows, and whether that is little."""
 
     def allowed(of: Grant) -> Allowed:

@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Select, exists, func, literal, not_, select, tuple_
+from sqlalchemy import Connection, Select, exists, func, not_, select, tuple_
 
 from fhir import query as q
 from server.store import search_order, shapes
 from server.store.fhir_tables import resource
 from server.store.resources import param_id
-from server.store.search_conditions import Allowed, Conditions, Gate, rank, slotted
+from server.store.search_conditions import Allowed, Conditions, Reach, rank, slotted
 from server.store.search_order import Place
 from server.store.search_terms import Clause
-from server.store.shapes import Ask, Slots
+from server.store.shapes import Ask, Slots, counted
 
 # How a page is ordered, where not by so many keys: along an index, which gives places without
 # rows; and what comes behind it, having no value there.
@@ -41,7 +41,7 @@ class Search:
 
     connection: Connection
     organisation: int
-    gate: Gate
+    gate: Reach
 
     def total(self, query: q.Query) -> int:
         """How many resources match."""
@@ -168,7 +168,7 @@ class _Statements:
         statement = _ROWS.where(*clauses).order_by(order)
         if after is not None:
             statement = statement.where(resource.c.rid < after.rid)
-        return statement.limit(_most(limit)), 0
+        return statement.limit(counted(limit)), 0
 
     def _sorted(self, clauses: list[Clause], limit: int, after: Place | None) -> tuple[Any, int]:
         """Everything that matches, by its keys."""
@@ -184,7 +184,7 @@ class _Statements:
         statement: Select[Any] = select(rows).order_by(*(key.ordered for key in order), rid)
         if after is not None:
             statement = statement.where(search_order.beyond(order, rows.c.rid, after))
-        return statement.limit(_most(limit)), len(made)
+        return statement.limit(counted(limit)), len(made)
 
     def _walk_own(
         self, sort: q.Sort, clauses: list[Clause], limit: int, after: Place | None
@@ -193,7 +193,7 @@ class _Statements:
         column = search_order.own(sort)
         statement: Select[Any] = select(*_COLUMNS, column.label("key0")).where(*clauses)
         statement = _along(statement, column, resource.c.rid, sort.descending, after)
-        return statement.limit(_most(limit)), 1
+        return statement.limit(counted(limit)), 1
 
     def _walk_index(
         self, sort: q.Sort, clauses: list[Clause], limit: int, after: Place | None
@@ -209,7 +209,7 @@ class _Statements:
             *here, met, not_(self._earlier(sort, table, value))
         )
         statement = _along(statement.distinct(), value, table.c.rid, sort.descending, after)
-        return statement.limit(_most(limit)), _WALK
+        return statement.limit(counted(limit)), _WALK
 
     def _earlier(self, sort: q.Sort, table: Any, value: Any) -> Clause:
         """Whether a resource has a value that comes before this one, which then stands for it."""
@@ -239,12 +239,7 @@ class _Statements:
         statement = statement.order_by(rid.desc() if sort.descending else rid.asc())
         if after is not None:
             statement = statement.where(rid < after.rid if sort.descending else rid > after.rid)
-        return statement.limit(_most(limit)), _LAST
-
-
-def _most(limit: int) -> Any:
-    """A limit that may be a slot: SQLAlchemy makes a plain number of what is not a clause."""
-    return literal(limit, Integer())
+        return statement.limit(counted(limit)), _LAST
 
 
 def _along(

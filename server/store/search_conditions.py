@@ -8,7 +8,7 @@ Subqueries are nested rather than joined: that fixes which table is read first, 
 without statistics would guess.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
@@ -27,25 +27,14 @@ from server.store.search_terms import (
     plain,
     table_of,
 )
-from server.store.shapes import Ask, Slots
+from server.store.shapes import Ask, Gate, Slots
 from server.store.tables import instance, series, study
 
 FEW = 1000
 
 # The gate: the condition on rows of a type, over `resource` or an alias of it.
 Allowed = Callable[[str, Any], ColumnElement[bool]]
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """What a caller reaches. `shaped` gives the same with slots, and what tells it from others.
-
-    `few` says that it is so little that all of it may be looked at.
-    """
-
-    allowed: Allowed
-    few: bool
-    shaped: Callable[[Slots], tuple[Hashable, Allowed]]
+Reach = Gate[Allowed]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,20 @@
 """What a search adds to its page: resources that the page refers to, or that refer to it."""
 
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Select, desc, false, or_, select, union_all
 
 from fhir import query as q
 from server.store import shapes
 from server.store.fhir_tables import index_reference, resource
+from server.store.prepared import among
 from server.store.resources import param_id
-from server.store.search_conditions import Allowed, Gate
+from server.store.search_conditions import Allowed, Reach
 from server.store.search_terms import Clause
 from server.store.shapes import Ask, Slots
-
-
-class _Source(NamedTuple):
-    """What of a row tells where its references lead, and which lead to it."""
-
-    type: str
-    rid: int
-    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +23,7 @@ class Includes:
 
     connection: Connection
     organisation: int
-    gate: Gate
+    gate: Reach
     types: Collection[str]
 
     def follow(self, include: q.Include, rows: Sequence[Any], most: int) -> Sequence[Any]:
@@ -38,21 +32,29 @@ class Includes:
         wanted = _wanted(include, self.types)
         if not rows or not wanted:
             return []
-        sources = [_Source(row.type, row.rid, row.id) for row in rows]
-        slots = Slots()
-        slotted = [_Source(s.type, slots.number(s.rid), slots.text(s.id)) for s in sources]
+        dialect = self.connection.dialect.name
+        slots, sources = Slots(), _sources(include, rows)
+        slotted = {type_: slots.text(listed) for type_, listed in sources.items()}
         gate, allowed = self.gate.shaped(slots)
 
         def build(_: Ask) -> tuple[Any, None]:
-            of = _Branches(self.organisation, allowed, wanted)
+            of = _Branches(dialect, self.organisation, allowed, wanted)
             return of.statement(include, slotted, most), None
 
         def plain(_: Ask) -> tuple[Any, None]:
-            of = _Branches(self.organisation, self.gate.allowed, wanted)
+            of = _Branches(dialect, self.organisation, self.gate.allowed, wanted)
             return of.statement(include, sources, most), None
 
-        shape = ("include", self.organisation, gate, include, wanted)
-        return shapes.rows(self.connection, (*shape, *slotted, most), slots, build, plain)[0]
+        shape = ("include", self.organisation, gate, include, wanted, *slotted, most)
+        return shapes.rows(self.connection, shape, slots, build, plain)[0]
+
+
+def _sources(include: q.Include, rows: Sequence[Any]) -> dict[str, str]:
+    """What of rows tells where their references lead, or which lead to them: a list for each type."""
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.type, []).append(row.id if include.reverse else row.rid)
+    return {type_: json.dumps(found[type_]) for type_ in sorted(found)}
 
 
 def _leads(include: q.Include, source: Any) -> bool:
@@ -75,38 +77,39 @@ def _wanted(include: q.Include, types: Collection[str]) -> tuple[str, ...]:
 class _Branches:
     """Makes the statement of an include that leads to some types."""
 
+    dialect: str
     organisation: int
     allowed: Allowed
     types: tuple[str, ...]
 
-    def statement(self, include: q.Include, rows: Sequence[_Source], most: int) -> Any:
+    def statement(self, include: q.Include, sources: Mapping[str, str], most: int) -> Any:
         """One branch for each type: a planner looks each of them up by its own index."""
         found = self._pointing_here if include.reverse else self._pointed_at
-        branches = [self._of(type_, clause) for type_, clause in found(include, rows)]
+        branches = [self._of(type_, clause) for type_, clause in found(include, sources)]
         return union_all(*branches).order_by(desc("rid")).limit(most)
 
     def _pointed_at(
-        self, include: q.Include, rows: Sequence[_Source]
+        self, include: q.Include, sources: Mapping[str, str]
     ) -> Iterable[tuple[str, Clause]]:
-        sources = [row.rid for row in rows]
         for type_ in self.types:
             link = index_reference.alias()
             targets = self._links(include, link, link.c.target).where(
-                link.c.rid.in_(sources), link.c.target_type == type_
+                among(self.dialect, link.c.rid, sources[include.source]),
+                link.c.target_type == type_,
             )
             yield type_, resource.c.id.in_(targets)
 
     def _pointing_here(
-        self, include: q.Include, rows: Sequence[_Source]
+        self, include: q.Include, sources: Mapping[str, str]
     ) -> Iterable[tuple[str, Clause]]:
-        ids: dict[str, list[str]] = {}
-        for row in rows:
-            ids.setdefault(row.type, []).append(row.id)
         link = index_reference.alias()
-        pointed = [(link.c.target_type == type_) & link.c.target.in_(ids[type_]) for type_ in ids]
-        sources = self._links(include, link, link.c.rid).where(or_(*pointed))
+        pointed = [
+            (link.c.target_type == type_) & among(self.dialect, link.c.target, listed)
+            for type_, listed in sources.items()
+        ]
+        found = self._links(include, link, link.c.rid).where(or_(*pointed))
         for type_ in self.types:
-            yield type_, resource.c.rid.in_(sources)
+            yield type_, resource.c.rid.in_(found)
 
     def _of(self, type_: str, clause: Clause) -> Select[Any]:
         """Rows of a type that the caller may see and that meet the clause."""

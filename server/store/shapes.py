@@ -8,9 +8,9 @@ What needs a value itself to be built, such as a pattern, is built anew for each
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Integer, Select, String
+from sqlalchemy import Connection, Integer, Select, String, literal
 
 from server.store.prepared import Prepared
 
@@ -21,6 +21,7 @@ _FIRST = -(1 << 62)
 _SPAN = 1 << 32
 _MOST_SHAPES = 1000
 
+A = TypeVar("A")
 # Answers yes or no to a statement of one row and column, while a search is built.
 Ask = Callable[[Any], bool]
 # Makes a search: its statement, and what the caller wants to know of how it was made.
@@ -93,6 +94,23 @@ class Slots:
         return _number(len(self.values) - 1)
 
 
+def counted(limit: int) -> Any:
+    """A limit that may be a slot: SQLAlchemy makes a plain number of what is no clause."""
+    return literal(limit, Integer())
+
+
+@dataclass(frozen=True, slots=True)
+class Gate(Generic[A]):
+    """What a caller reaches. `shaped` gives the same with slots, and what tells it from others.
+
+    `few` says that it is so little that all of it may be looked at.
+    """
+
+    allowed: A
+    few: bool
+    shaped: Callable[[Slots], tuple[Hashable, A]]
+
+
 class _Unshaped(Exception):
     """A statement that was made from what a slot looks like."""
 
@@ -145,6 +163,11 @@ def rows(
             return _Way(connection, steps, slots.values).rows(build)
         except _Unshaped:
             _SHAPES[key] = None
+    return anew(connection, plain)
+
+
+def anew(connection: Connection, plain: Build) -> tuple[Sequence[Any], Any]:
+    """The rows of a search that is made of its values, and its note."""
     statement, note = plain(lambda probe: bool(connection.execute(probe).scalar()))
     return connection.execute(statement).fetchall(), note
 
