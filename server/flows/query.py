@@ -3,7 +3,7 @@
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from dicom.json_model import attribute, keyword_of, subset, tag_of
@@ -21,6 +21,7 @@ from server.store.shapes import Gate, Slots
 MOST = {"study": 1000, "series": 5000, "instance": 5000}
 _LARGEST = 1 << 31
 _NOT_KEYS = frozenset({"accept", "charset"})
+_NOTHING = "{}"
 
 # What an answer holds besides what is computed or stands in the rows (PS3.18 10.6.3.3).
 _OF_SERIES = frozenset({"00080201", "00400244", "00400245", "00400275"})
@@ -182,17 +183,17 @@ class _Writer:
         ]
 
     def _models(self, rows: Sequence[Any]) -> list[str]:
-        """The stored DICOM JSON behind each row, "{}" where the row says all that is asked."""
+        """The stored DICOM JSON behind each row, empty where the row says all that is asked."""
         level, connection = self._asked.level, self._connection
         if level == "instance":
             uids = [row.instance for row in rows]
             found = dicom_search.models(connection, self._asked.organisation, uids)
             return [found[uid] for uid in uids]
         if level == "study" and not self._question.everything and not self._more_fields():
-            return ["{}"] * len(rows)
+            return [_NOTHING] * len(rows)
         samples = dicom_search.samples(connection, self._asked, rows)
         keys = [(r.study, r.claim, r.series_uid if level == "series" else "") for r in rows]
-        return [samples.get(key, "{}") for key in keys]
+        return [samples.get(key, _NOTHING) for key in keys]
 
     def _more_fields(self) -> frozenset[str]:
         """Extra tags that belong to this level and are not in the rows."""
@@ -219,6 +220,8 @@ class _Writer:
 
     def _stored(self, model: str, address: str) -> dict[str, Any]:
         """What is taken from the stored DICOM JSON."""
+        if model == _NOTHING:
+            return {}
         level, text = self._asked.level, absolute(model, address)
         if self._question.everything:
             return json.loads(text) if level == "instance" else subset(text, attributes(level))
@@ -243,7 +246,7 @@ def absolute(model: str, address: str) -> str:
 
 
 def _study_attributes(row: Any, whole: Whole) -> dict[str, Any]:
-    issuer = json.loads(row.patient_issuer)[0] if row.patient_issuer else ""
+    issuer = _namespace(row.patient_issuer)
     found = {
         "00080020": attribute("DA", [row.date]),
         "00080030": attribute("TM", [row.time]),
@@ -262,6 +265,12 @@ def _study_attributes(row: Any, whole: Whole) -> dict[str, Any]:
     if issuer:
         found["00100021"] = attribute("LO", [issuer])
     return found
+
+
+@lru_cache(maxsize=64)
+def _namespace(issuer: str) -> str:
+    """What an issuer of patient numbers is called (0010,0021)."""
+    return str(json.loads(issuer)[0]) if issuer else ""
 
 
 def _series_attributes(row: Any) -> dict[str, Any]:
