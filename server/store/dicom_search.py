@@ -104,6 +104,9 @@ class Search:
     offset: int = 0
 
 
+_PATIENT = ("patient_number", "patient_issuer", "patient_name", "patient_birth_date", "patient_sex")
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """What the series of a study add up to."""
@@ -115,10 +118,21 @@ class Whole:
 
 def find(connection: Connection, search: Search) -> Sequence[Any]:
     """The rows of a page, newest study first, and one more if there are more."""
+    return _rows(connection, search, _Statement.page)
+
+
+def patients(connection: Connection, search: Search) -> Sequence[Any]:
+    """Whom the studies of a search are of, each once, and one more if there are more."""
+    return _rows(connection, replace(search, level="study"), _Statement.patients)
+
+
+def _rows(
+    connection: Connection, search: Search, make: Callable[["_Statement"], Select[Any]]
+) -> Sequence[Any]:
     dialect, search = connection.dialect.name, replace(search, limit=search.limit + 1)
 
     def plain(ask: Ask) -> tuple[Any, None]:
-        return _Statement(ask, dialect, search, search.gate.allowed).whole(), None
+        return make(_Statement(ask, dialect, search, search.gate.allowed)), None
 
     if any(_needs_value(tag, match) for tag, match in search.matches.items()):
         return shapes.anew(connection, plain)[0]
@@ -127,10 +141,10 @@ def find(connection: Connection, search: Search) -> Sequence[Any]:
     gate, allowed = search.gate.shaped(slots)
 
     def build(ask: Ask) -> tuple[Any, None]:
-        return _Statement(ask, dialect, asked, allowed).whole(), None
+        return make(_Statement(ask, dialect, asked, allowed)), None
 
     place = (search.organisation, search.level, asked.study, asked.series)
-    shape = ("dicom", *place, gate, search.gate.few, *asked.matches.items())
+    shape = (make.__qualname__, *place, gate, search.gate.few, *asked.matches.items())
     return shapes.rows(connection, shape, slots, build, plain)[0]
 
 
@@ -169,8 +183,20 @@ class _Statement:
     search: Search
     allowed: Allowed
 
-    def whole(self) -> Select[Any]:
-        """The statement."""
+    def page(self) -> Select[Any]:
+        """What is found, from a place on."""
+        return self._paged(self._whole())
+
+    def patients(self) -> Select[Any]:
+        """Whom it is of, by name."""
+        found = self._whole().order_by(None).subquery()
+        columns = [found.c[name] for name in _PATIENT]
+        return self._paged(select(*columns).distinct().order_by(*columns[2::-1]))
+
+    def _paged(self, query: Select[Any]) -> Select[Any]:
+        return query.limit(counted(self.search.limit)).offset(counted(self.search.offset))
+
+    def _whole(self) -> Select[Any]:
         search, sharp = self.search, self._sharp()
         few = search.gate.few or bool(search.study or sharp)
         query = _level(search.level, _newest(few)).where(self.allowed(), *_named(search))
@@ -185,7 +211,7 @@ class _Statement:
                 query = query.where(tuple_(study.c.uid, study.c.claim).in_(keys))
             else:
                 query = query.where(self._condition(tag, match))
-        return query.limit(counted(search.limit)).offset(counted(search.offset))
+        return query
 
     def _sharp(self) -> frozenset[str]:
         """The keys by which an index finds few studies: better sorted than met on a walk by date.

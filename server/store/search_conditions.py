@@ -240,11 +240,10 @@ def _slotted(condition: q.Condition, slots: Slots) -> q.Condition:
             return replace(condition, condition=_slotted(one, slots))
 
 
-def _slot(value: q.Value, slots: Slots) -> q.Value:
+def _slot(value: Any, slots: Slots) -> Any:
     match value:
         case q.TokenValue(system, code, text):
-            system = None if system is None else slots.text(system)
-            return q.TokenValue(system, slots.text(code), slots.text(text))
+            return q.TokenValue(slots.maybe(system), slots.text(code), slots.text(text))
         case q.StringValue(norm, exact):
             return q.StringValue(slots.text(norm), slots.text(exact))
         case q.DateValue(prefix, low, high):
@@ -253,6 +252,12 @@ def _slot(value: q.Value, slots: Slots) -> q.Value:
             return q.ReferenceValue(kind, slots.text(id_), slots.text(url))
         case q.UriValue(uri):
             return q.UriValue(slots.text(uri))
+        case q.QuantityValue(prefix, low, high, system, code):
+            number = slots.number(low), slots.number(high)
+            return q.QuantityValue(prefix, *number, slots.maybe(system), slots.text(code))
+        case q.PairValue(first, second):
+            return q.PairValue(_slot(first, slots), _slot(second, slots))
+    return value
 
 
 def rank(condition: q.Condition) -> int:
@@ -261,7 +266,9 @@ def rank(condition: q.Condition) -> int:
         return 4
     if condition.param.flavour in ("identifier", "exact") or _is_dicom(condition):
         return 0
-    return {"reference": 1, "string": 2, "date": 3}.get(condition.param.kind, 5)
+    return {"reference": 1, "string": 2, "composite": 2, "date": 3, "quantity": 3}.get(
+        condition.param.kind, 5
+    )
 
 
 def _is_narrow(condition: q.Condition) -> bool:

@@ -47,7 +47,7 @@ class _Text(str):
 
 
 class _Number(int):
-    """The slot of a whole number."""
+    """The slot of a number, whole or not."""
 
     __sa_type_engine__ = Integer()
     number: int
@@ -86,10 +86,13 @@ class Slots:
         self.values.append(value)
         return _text(len(self.values) - 1)
 
+    def maybe(self, value: str | None) -> str | None:
+        return None if value is None else self.text(value)
+
     def texts(self, values: Iterable[str]) -> list[str]:
         return [self.text(value) for value in values]
 
-    def number(self, value: int) -> int:
+    def number(self, value: float) -> int:
         self.values.append(value)
         return _number(len(self.values) - 1)
 
