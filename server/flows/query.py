@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
+from sqlalchemy.sql.elements import ColumnElement
+
 from dicom.json_model import attribute, keyword_of, subset, tag_of
 from dicom.query import KEYS, LEVELS, BadQuery, Match, at_level, attributes, match, person_name
 from server.errors import Invalid
-from server.flows import access, current, reach
+from server.flows import access, current, reach, release
 from server.flows.access import Grant
 from server.flows.audit import Reading
 from server.flows.sites import House
@@ -130,7 +132,7 @@ def search(
     asked = Search(
         organisation=grant.organisation,
         level=level,
-        gate=gate(grant),
+        gate=gate(grant, level),
         study=study,
         series=series,
         matches=question.matches,
@@ -152,15 +154,21 @@ def search(
     return Answer(items, len(rows) > len(items), question.fuzzy, reading)
 
 
-def gate(grant: Grant) -> Gate[Allowed]:
-    """What the grant reaches of studies, and whether that is little."""
+def gate(grant: Grant, level: str) -> Gate[Allowed]:
+    """What the grant reaches of a level's rows, and whether that is little."""
 
     def shaped(slots: Slots) -> tuple[Hashable, Allowed]:
         shape = access.shape(grant, slots.texts)
-        return shape, partial(access.studies, shape)
+        return shape, partial(_allowed, shape, level)
 
     few = not grant.everyone or grant.studies is not None
-    return Gate(partial(access.studies, grant), few, shaped)
+    return Gate(partial(_allowed, grant, level), few, shaped)
+
+
+def _allowed(grant: Grant, level: str) -> ColumnElement[bool]:
+    """The gate's condition on the rows of a level."""
+    reached = access.studies(grant)
+    return reached & release.instances(grant) if level == "instance" else reached
 
 
 class _Writer:

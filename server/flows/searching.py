@@ -106,7 +106,7 @@ def _gate(grant: Grant, letter: str = "s") -> Reach:
         return shape, allowed(shape)
 
     few = not grant.everyone and len(grant.patients) <= _FEW_PATIENTS
-    return Gate(allowed(grant), few, shaped)
+    return Gate(allowed(grant), few, shaped, veiled=not grant.sees_held)
 
 
 def patients_named(query: q.Query) -> Iterator[str]:

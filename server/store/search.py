@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, exists, func, not_, select, tuple_
 
 from fhir import query as q
-from server.store import search_order, shapes
+from server.store import search_order, shapes, veil
 from server.store.fhir_tables import resource
 from server.store.resources import param_id
 from server.store.search_conditions import Allowed, Conditions, Reach, rank, slotted
@@ -76,17 +76,18 @@ class Search:
         place = None if after is None else _slotted_place(after, slots)
         gate, allowed = self.gate.shaped(slots)
         shape = (make.__name__, self.organisation, gate, asked.type, asked.conditions)
-        few, most = self.gate.few, slots.number(limit)
+        few, veiled, most = self.gate.few, self.gate.veiled, slots.number(limit)
 
         def build(ask: Ask) -> tuple[Any, int]:
-            statements = _Statements(ask, self.organisation, allowed, few, asked)
+            statements = _Statements(ask, self.organisation, allowed, few, veiled, asked)
             return make(statements, most, place)
 
         def plain(ask: Ask) -> tuple[Any, int]:
-            statements = _Statements(ask, self.organisation, self.gate.allowed, few, query)
+            reached = self.gate.allowed
+            statements = _Statements(ask, self.organisation, reached, few, veiled, query)
             return make(statements, limit, after)
 
-        key = (*shape, asked.sort, few, place)
+        key = (*shape, asked.sort, few, veiled, place)
         return shapes.rows(self.connection, key, slots, build, plain)
 
     def _rows(self, rids: Sequence[int]) -> dict[int, Any]:
@@ -120,6 +121,7 @@ class _Statements:
     organisation: int
     allowed: Allowed
     few: bool
+    veiled: bool
     query: q.Query
 
     def total(self, _limit: int, _after: Place | None) -> tuple[Any, int]:
@@ -133,7 +135,7 @@ class _Statements:
         sort = self.query.sort
         if not sort:
             return self._newest(clauses, few, limit, after)
-        if few or len(sort) > 1:
+        if few or len(sort) > 1 or self._veils():
             return self._sorted(clauses, limit, after)
         if search_order.is_own(sort[0]):
             return self._walk_own(sort[0], clauses, limit, after)
@@ -147,7 +149,7 @@ class _Statements:
 
     def _where(self) -> tuple[list[Clause], bool]:
         """The conditions on rows of `resource`, and whether so few are looked at that they fit."""
-        compiler = Conditions(self.ask, self.organisation, self.allowed)
+        compiler = Conditions(self.ask, self.organisation, self.allowed, self.veiled)
         kind, few = self.query.type, self.few
         clauses = compiler.rows(kind, resource)
         for condition in sorted(self.query.conditions, key=rank):
@@ -157,7 +159,13 @@ class _Statements:
                 clauses.append(driver.holds(resource))
             else:
                 clauses.append(compiler.test(kind, condition, resource))
+            clauses += compiler.told(kind, condition, resource)
         return clauses, few
+
+    def _veils(self) -> bool:
+        """Whether the order tells of values that are not in tombstones."""
+        codes = (sort.param.code for sort in self.query.sort)
+        return self.veiled and any(veil.covers(self.query.type, code) for code in codes)
 
     def _newest(
         self, clauses: list[Clause], few: bool, limit: int, after: Place | None
@@ -172,7 +180,8 @@ class _Statements:
 
     def _sorted(self, clauses: list[Clause], limit: int, after: Place | None) -> tuple[Any, int]:
         """Everything that matches, by its keys."""
-        made = search_order.keys(self.query.type, self.organisation, self.query.sort)
+        kind, sorts = self.query.type, self.query.sort
+        made = search_order.keys(kind, self.organisation, sorts, veiled=self.veiled)
         names = [f"key{number}" for number in range(len(made))]
         columns = [key.column.label(name) for key, name in zip(made, names, strict=True)]
         rows: Any = select(*_COLUMNS, *columns).where(*clauses).subquery()

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, desc, false, or_, select, union_all
 
 from fhir import query as q
-from server.store import shapes
+from server.store import shapes, veil
 from server.store.fhir_tables import index_reference, resource
 from server.store.prepared import among
 from server.store.resources import param_id
@@ -32,20 +32,20 @@ class Includes:
         wanted = _wanted(include, self.types)
         if not rows or not wanted:
             return []
-        dialect = self.connection.dialect.name
+        dialect, veiled = self.connection.dialect.name, self.gate.veiled
         slots, sources = Slots(), _sources(include, rows)
         slotted = {type_: slots.text(listed) for type_, listed in sources.items()}
         gate, allowed = self.gate.shaped(slots)
 
         def build(_: Ask) -> tuple[Any, None]:
-            of = _Branches(dialect, self.organisation, allowed, wanted)
+            of = _Branches(dialect, self.organisation, allowed, wanted, veiled)
             return of.statement(include, slotted, most), None
 
         def plain(_: Ask) -> tuple[Any, None]:
-            of = _Branches(dialect, self.organisation, self.gate.allowed, wanted)
+            of = _Branches(dialect, self.organisation, self.gate.allowed, wanted, veiled)
             return of.statement(include, sources, most), None
 
-        shape = ("include", self.organisation, gate, include, wanted, *slotted, most)
+        shape = ("include", self.organisation, gate, include, wanted, veiled, *slotted, most)
         return shapes.rows(self.connection, shape, slots, build, plain)[0]
 
 
@@ -75,12 +75,16 @@ def _wanted(include: q.Include, types: Collection[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Branches:
-    """Makes the statement of an include that leads to some types."""
+    """Makes the statement of an include that leads to some types.
+
+    Of what was withdrawn a `veiled` caller is told no reference but that to its owner.
+    """
 
     dialect: str
     organisation: int
     allowed: Allowed
     types: tuple[str, ...]
+    veiled: bool
 
     def statement(self, include: q.Include, sources: Mapping[str, str], most: int) -> Any:
         """One branch for each type: a planner looks each of them up by its own index."""
@@ -126,4 +130,4 @@ class _Branches:
         if include.param is not None:
             which = param_id(include.source, include.param.code)
             statement = statement.where(link.c.param == which)
-        return statement
+        return statement.where(veil.told(link)) if self.veiled else statement

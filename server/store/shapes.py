@@ -106,12 +106,14 @@ def counted(limit: int) -> Any:
 class Gate(Generic[A]):
     """What a caller reaches. `shaped` gives the same with slots, and what tells it from others.
 
-    `few` says that it is so little that all of it may be looked at.
+    `few` says that it is so little that all of it may be looked at, `veiled` that of what was
+    withdrawn only the tombstones are told.
     """
 
     allowed: A
     few: bool
     shaped: Callable[[Slots], tuple[Hashable, A]]
+    veiled: bool = False
 
 
 class _Unshaped(Exception):

@@ -108,7 +108,7 @@ def search(level: str, asked: Asked, grant: Grant = STAFF) -> Search:
     return Search(
         organisation=HOME,
         level=level,
-        gate=query.gate(grant),
+        gate=query.gate(grant, level),
         matches={tag: one for tag, one in found.items() if one is not None},
         **plain,
     )
