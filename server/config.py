@@ -119,6 +119,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Telephone number that the pages of Magic Links give for questions.",
     ),
     Setting(
+        "SECOND_FACTOR",
+        "choice:auto|on|off",
+        "auto",
+        "Whether operators and privacy officers must sign in with a second factor. auto: unless "
+        "HOST and BASE_URL are loopback. All others may.",
+    ),
+    Setting(
         "SMTP_URL",
         "secret",
         "",
@@ -241,6 +248,7 @@ class Config:
     trusted_proxies: str
     link_factor: str
     link_phone: str
+    second_factor: str
     smtp_url: str
     smtp_sender: str
     smtp_ca: str
@@ -274,6 +282,13 @@ class Config:
     def doors_open(self) -> bool:
         """True when unknown senders from loopback are served."""
         return self.open_doors == "loopback" or (self.open_doors == "auto" and self.loopback)
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """True when a password alone is not enough for operators and privacy officers."""
+        host = urlsplit(self.base).hostname or ""
+        here = self.loopback and (host == "localhost" or _is_loopback(host))
+        return self.second_factor == "on" or (self.second_factor == "auto" and not here)
 
     @property
     def plain_hl7(self) -> bool:

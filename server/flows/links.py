@@ -224,6 +224,7 @@ def keep(
     count = len(json.loads(fixed["studies"]))
     detail = f"link for {count} studies until {instant(expires)}, {factor}"
     with house.database.write() as connection:
+        _check_parts(connection, row)
         shares.add(connection, row)
         if row.get("mailed"):
             owing.owe_link(connection, row, token)
@@ -231,6 +232,13 @@ def keep(
     url = f"{sites.address(house)}/s/{token}"
     said = "" if factor == factors.NAMED else factors.spoken(code)
     return Made(id_, token, url, said, answer, expires)
+
+
+def _check_parts(connection: Connection, row: dict[str, Any]) -> None:
+    """Refuse a link whose patient was taken apart while it was made."""
+    parts = identities.parts_of(connection, row["organisation"], row["patient"])
+    if not set(json.loads(row["parts"])) <= set(parts):
+        raise Conflict("a merge of this patient was undone just now: try again")
 
 
 def _event(

@@ -44,7 +44,7 @@ class Asked:
 
 def open_manifest(house: House, secret: str, asked: Asked, *, address: str, now: int) -> Opened:
     """Open a link for an app. Raises WrongPasscode, Missing (no such link, or ended), Busy."""
-    opening.throttle(house, opening.Handle(), address, now)
+    opening.check(house, opening.Handle(), address, now)
     with house.database.read() as connection:
         row = shares.by_handle(connection, "manifest_hash", digest(secret))
     if row is None:

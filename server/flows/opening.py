@@ -8,7 +8,6 @@ many at once are no more than five; both handles of a link share one counter.
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,7 +15,7 @@ from sqlalchemy import Connection
 from fhir import scopes
 from fhir.scopes import Scope
 from server.errors import Busy, Denied, Unauthenticated
-from server.flows import factors, owing
+from server.flows import factors, owing, throttle
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.grants import digest, draw
@@ -35,7 +34,6 @@ BEARER = "shl."
 REFUSED = "this link and this answer do not fit, or the link has ended"
 # Wrong answers in a quarter of an hour: from one block of addresses, and by codes from anywhere.
 # A link's own address cannot be guessed, so that guessers elsewhere never close it to its holder.
-WINDOW = 15 * 60 * 1_000_000
 MOST_FROM_BLOCK = 100
 MOST_BY_CODE = 600
 _BY_CODE = "code"
@@ -80,9 +78,10 @@ def open_link(
 ) -> str:
     """Open a link with an answer; gives the secret of the browser's session, once.
 
-    `login` is who is signed in in this browser, for a link of a named person. Raises Unauthenticated, or Busy where there were too many wrong answers lately.
+    `login` is who is signed in in this browser, for a link of a named person. Raises
+    Unauthenticated, or Busy where there were too many wrong answers lately.
     """
-    throttle(house, handle, address, now)
+    check(house, handle, address, now)
     row, facts = _find(house, handle)
     id_ = row.id if row is not None else ""
     tries = house.database.apply(lambda c: shares.count_answer(c, id_, most=TRIES))
@@ -97,41 +96,26 @@ def open_link(
 
 def throttled(house: House, handle: Handle, address: str, now: int) -> Any:
     """The link of a handle for who asks for a code, None if there is none. Raises Busy."""
-    throttle(house, handle, address, now)
+    check(house, handle, address, now)
     key = _asking(address)
-    with house.database.read() as connection:
-        if shares.failures(connection, [key], now=now).get(key, 0) >= MOST_CODES:
-            raise Busy(
-                "too many codes were asked for: try again in a quarter of an hour", retry=900
-            )
+    if throttle.lately(house, key, now=now).get(key, 0) >= MOST_CODES:
+        raise Busy("too many codes were asked for: try again in a quarter of an hour", retry=900)
     return _find(house, handle)[0]
 
 
 def count_asking(connection: Connection, address: str, now: int) -> None:
     """Count a code that was asked for, from whatever neighbourhood."""
-    shares.count_failure(connection, _asking(address), now=now, until=now + WINDOW)
+    throttle.count(connection, _asking(address), now=now)
 
 
 def _asking(address: str) -> str:
-    return f"asking {block(address)}"
+    return f"asking {throttle.block(address)}"
 
 
-def throttle(house: House, handle: Handle, address: str, now: int) -> None:
-    keys = [block(address), _BY_CODE]
-    with house.database.read() as connection:
-        lately = shares.failures(connection, keys, now=now)
-    closed = lately.get(keys[0], 0) >= MOST_FROM_BLOCK
-    if closed or (handle.code and lately.get(_BY_CODE, 0) >= MOST_BY_CODE):
-        raise Busy("too many wrong answers: try again in a quarter of an hour", retry=900)
-
-
-def block(address: str) -> str:
-    """The neighbourhood of an address: what one guesser commonly commands."""
-    try:
-        known = ip_address(address)
-    except ValueError:
-        return "nowhere"
-    return str(ip_network(f"{known}/{24 if known.version == 4 else 56}", strict=False))
+def check(house: House, handle: Handle, address: str, now: int) -> None:
+    """Raise Busy where too many wrong answers came lately, by this neighbourhood or by codes."""
+    by_code = {_BY_CODE: MOST_BY_CODE} if handle.code else {}
+    throttle.check(house, {throttle.block(address): MOST_FROM_BLOCK, **by_code}, now=now)
 
 
 def _find(house: House, handle: Handle) -> tuple[Any, str]:
@@ -195,9 +179,8 @@ def wrong(house: House, handle: Handle, row: Any, tries: int, address: str, now:
     event = _event(row, "login", "4", detail, address)
 
     def work(connection: Connection) -> None:
-        keys = [block(address), *([_BY_CODE] if handle.code else [])]
-        for key in keys:
-            shares.count_failure(connection, key, now=now, until=now + WINDOW)
+        keys = [throttle.block(address), *([_BY_CODE] if handle.code else [])]
+        throttle.count(connection, *keys, now=now)
         house.auditor.append(connection, event)
 
     house.database.apply(work)

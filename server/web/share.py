@@ -12,7 +12,7 @@ from server.errors import Busy, Denied, Invalid, Unauthenticated
 from server.flows import factors, notices, opening
 from server.flows.opening import Handle
 from server.flows.sessions import Session
-from server.web import browser, cookies, guard, share_pages
+from server.web import browser, cookies, guard, pages, share_pages
 from server.web.routes import Call, Public, Route
 
 _FORM = "application/x-www-form-urlencoded"
@@ -88,7 +88,7 @@ def _judged(call: Call, handle: Handle, said: str, login: Session | None = None)
         response = _page(call, 429 if busy.retry > 60 else 503, "busy")
         response.headers["Retry-After"] = str(busy.retry)
         return response
-    response = share_pages.see("/s/open")
+    response = pages.see("/s/open")
     return cookies.give(call.house, response, secret)
 
 

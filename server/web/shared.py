@@ -16,10 +16,11 @@ from server.errors import Missing
 from server.flows import disc as disc_of
 from server.flows import holding, opening, passing
 from server.flows.opening import Opened
-from server.web import cookies, fhir_api, guard, rendered, share_pages, share_texts
+from server.web import cookies, fhir_api, guard, pages, rendered, share_pages, share_texts
 from server.web.replies import closing_on_error, covered
 from server.web.routes import Call, Linked, Public, Route
 from server.web.share_disc import DiscPages
+from server.web.texts import language
 
 _LARGEST = 10_000
 _LINES = 100
@@ -122,7 +123,7 @@ def bundle(call: Call) -> Response:
 
 def disc(call: Call) -> Response:
     """Pictures and reports as a disc in a ZIP, streamed."""
-    link, pages = opened(call), DiscPages(share_pages.language(), clock.now())
+    link, pages = opened(call), DiscPages(language(), clock.now())
     seen = holding.reading(call.house, link, "download")
     with closing_on_error(seen):
         words = share_texts.in_every_language("intended", "disc.readme")
@@ -175,7 +176,7 @@ def end_passed(call: Call) -> Response:
     """End a link that was passed on."""
     link, fields = opened(call), cookies.form(call.house)
     passing.end(call.house, link, fields.get("link", ""), now=clock.now())
-    return share_pages.see("/s/link")
+    return pages.see("/s/link")
 
 
 def doubt(call: Call) -> Response:
