@@ -12,7 +12,7 @@ from docs.tables import NOTE, table
 from server.app import ROUTES
 from server.config import PREFIX, SETTINGS, Setting
 from server.errors import Fault
-from server.web.routes import Linked, Public, Route, Scoped
+from server.web.routes import Linked, Public, Route, Scoped, Signed
 
 REFERENCE = Path(__file__).parent / "reference"
 HEAD = ("Address", "Methods", "Who may", "What it does", "Seen by")
@@ -63,6 +63,8 @@ def who(route: Route) -> str:
             return f"`{type_}.{letter}`"
         case Linked(type_, letter):
             return f"the holder of a Magic Link, for `{type_}.{letter}` of what it shows"
+        case Signed(roles):
+            return f"who is signed in as {' or '.join(roles)}"
 
 
 def settings_page() -> str:

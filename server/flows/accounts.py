@@ -212,4 +212,8 @@ def grant(account: Account, session: str, *, address: str) -> Grant:
         everyone=account.staff,
         staff=account.staff,
         address=address,
+        wide=account.staff,
+        person=account.fhir_user(),
+        role=account.role,
+        account=account.id,
     )

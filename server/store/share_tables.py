@@ -32,6 +32,7 @@ share = Table(
 )
 Index(None, share.c.organisation, share.c.patient)
 Index(None, share.c.parent)
+Index(None, share.c.organisation, share.c.created, share.c.id)
 share_session = Table(
     "share_session",
     metadata,

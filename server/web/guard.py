@@ -4,18 +4,20 @@ from flask import request
 
 from server import clock
 from server.errors import Denied, Fault, Missing, Unauthenticated
-from server.flows import access, grants
+from server.flows import access, accounts, grants
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.sites import HOME, House
-from server.web import cookies
-from server.web.routes import Linked, Public, Route
+from server.web import browser, cookies
+from server.web.routes import Linked, Public, Route, Signed
 
 
 def admit(house: House, route: Route, path: dict[str, str]) -> Grant | None:
     """The caller's grant for a route, or the refusal that the caller has earned."""
     if isinstance(route.access, Public):
         return None
+    if isinstance(route.access, Signed):
+        return _signed(house, route.access)
     if isinstance(route.access, Linked) or cookies.shows(house):
         grant = cookies.holder(house, address()).grant
     else:
@@ -25,6 +27,18 @@ def admit(house: House, route: Route, path: dict[str, str]) -> Grant | None:
     grant = access.facing(grant, resource_type, letter)
     if letter != "r" or not access.is_person(grant, resource_type, path.get("id", "")):
         access.may(grant, resource_type, letter)
+    return grant
+
+
+def _signed(house: House, wanted: Signed) -> Grant:
+    """The grant of somebody who is signed in, whose forms are from a page of ours."""
+    session = browser.visit(house).session
+    if session is None:
+        raise Unauthenticated("sign in first")
+    grant = accounts.grant(session.account, session.id, address=address())
+    access.in_role(grant, *wanted.roles)
+    if request.method not in ("GET", "HEAD"):
+        browser.form(house)
     return grant
 
 

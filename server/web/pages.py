@@ -84,6 +84,15 @@ def error(fault: Fault) -> Response:
     return response
 
 
+def see(address: str) -> Response:
+    """A redirect that is always followed by GET. What it names is not to be kept or passed on."""
+    response = Response(status=303)
+    response.autocorrect_location_header = False
+    response.headers["Location"] = address
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def style() -> Response:
     """The one style sheet."""
     response = Response((_HERE / "static" / "pages.css").read_text(encoding="utf-8"))
