@@ -26,6 +26,7 @@ ADDRESSES = {
     "/oauth/authorize": "test_a2_a_request_by_get_or_post_ends_with_a_code_and_the_same_state",
     "/oauth/continue": "test_a2_the_request_itself_answers_with_a_303_to_a_page_of_our_own",
     "/oauth/login": "test_wrong_unknown_and_locked_answer_alike_and_five_wrong_answers_lock",
+    "/setup/<secret>": ("test_the_printed_address_makes_one_operator_who_is_signed_in_then"),
     "/oauth/pick": "test_a2_a_proxy_and_a_clinician_pick_the_patient",
     "/oauth/decide": (
         "test_a2_the_page_has_a_ticked_box_for_each_scope_and_denies_what_is_unticked"

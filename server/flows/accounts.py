@@ -73,25 +73,35 @@ def add(house: House, wanted: Wanted, *, now: int) -> tuple[Account, str]:
 
     Raises Invalid, Missing (the patient), Conflict (the name).
     """
-    _check(wanted)
+    check(wanted)
     password = wanted.password or passwords.made()
     passwords.check(password)
     digest = house.passwords.digest(password)
     with house.database.write() as connection:
-        owner = parties.named(connection, wanted.organisation)
-        name = folded(wanted.name)
-        if accounts.by_name(connection, name) is not None:
-            raise Conflict("there is a user of this name already")
-        ids = [parties.patient(connection, owner, text) for text in wanted.patients]
-        change = Change(now, "user add", house.config.fhir_base)
-        users = _fhir_users(connection, owner, wanted, ids, change)
-        made = Account(authored_id(), owner, name, wanted.role, tuple(ids), users)
-        accounts.add(connection, _row(made, digest, now))
-        parties.record(house, connection, owner, f"user add: {made.id} {made.role}")
+        made = keep(house, connection, wanted, digest, now=now)
+        parties.record(house, connection, made.organisation, f"user add: {made.id} {made.role}")
     return made, "" if wanted.password else password
 
 
-def _check(wanted: Wanted) -> None:
+def keep(house: House, connection: Connection, wanted: Wanted, digest: str, *, now: int) -> Account:
+    """Write a wanted account that was checked; `digest` is that of its password.
+
+    Raises Missing (the patient), Conflict (the name, which nobody has or ever had).
+    """
+    owner = parties.named(connection, wanted.organisation)
+    name = folded(wanted.name)
+    if accounts.is_taken(connection, name):
+        raise Conflict("there is a user of this name already")
+    ids = [parties.patient(connection, owner, text) for text in wanted.patients]
+    change = Change(now, "user add", house.config.fhir_base)
+    users = _fhir_users(connection, owner, wanted, ids, change)
+    made = Account(authored_id(), owner, name, wanted.role, tuple(ids), users)
+    accounts.add(connection, _row(made, digest, now))
+    return made
+
+
+def check(wanted: Wanted) -> None:
+    """Raise Invalid for an account that cannot be."""
     parties.check_name(wanted.name)
     if wanted.role not in ROLES:
         raise Invalid(f"--role takes one of {', '.join(ROLES)}")
@@ -198,7 +208,7 @@ def _refuse(house: House, row: Any, tries: int, address: str) -> None:
 
 
 def grant(account: Account, session: str, *, address: str) -> Grant:
-    """What the account itself reaches while its user picks: nothing is handed to any app."""
+    """What the account itself reaches in its own browser: nothing is handed to any app."""
     from fhir import scopes
 
     granted, _ = scopes.split(ROLES[account.role])

@@ -19,6 +19,20 @@ def by_name(connection: Connection, name: str) -> Row[Any] | None:
     return connection.execute(query).one_or_none()
 
 
+def is_taken(connection: Connection, name: str) -> bool:
+    """Whether an account has a name, or had it: nobody gets the name of somebody else."""
+    query = select(account.c.id).where(account.c.name == name)
+    return connection.execute(query).first() is not None
+
+
+def has_role(connection: Connection, owner: int, role: str) -> bool:
+    """Whether somebody in an organisation has a role."""
+    query = select(account.c.id).where(
+        account.c.organisation == owner, account.c.role == role, account.c.retired == 0
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def by_id(connection: Connection, id_: str) -> Row[Any] | None:
     """The account with an id, None if there is none or it is retired."""
     query = select(account).where(account.c.id == id_, account.c.retired == 0)

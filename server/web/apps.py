@@ -5,8 +5,8 @@ from flask import Response
 from server import clock
 from server.flows import allowed, sessions
 from server.web import browser, guard, pages
-from server.web.authorize import login_page, session_of
-from server.web.browser import Visit
+from server.web.browser import Visit, session_of
+from server.web.login import login_page
 from server.web.routes import Call, Public, Route
 
 APPS = "/oauth/apps"

@@ -19,7 +19,7 @@ from server.flows.actors import Actor, at_desk
 from server.flows.audit import Reading
 from server.flows.desk import OPERATOR, STAFF
 from server.flows.sites import House
-from server.web import browser, desk_pages, desk_texts, share_pages
+from server.web import browser, desk_pages, desk_texts, texts
 from server.web.desk_pages import HOME
 from server.web.replies import closing_on_error, covered
 from server.web.routes import Call, Signed
@@ -87,7 +87,7 @@ def seat(call: Call) -> Seat:
     """The seat of whoever asks. Raises Denied for a role that has none on this page."""
     roles = call.route.access.roles if isinstance(call.route.access, Signed) else STAFF
     grant = desk.seat(call.who, *roles)
-    return Seat(call.house, grant, share_pages.language(), desk.zone(call.house, grant))
+    return Seat(call.house, grant, texts.language(), desk.zone(call.house, grant))
 
 
 def shown(

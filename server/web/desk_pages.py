@@ -2,30 +2,31 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlencode
 
 from flask import Response, request
 
 from server.errors import Fault
-from server.web import pages, share_pages, share_texts
+from server.web import pages, share_texts
 from server.web.desk_texts import spoken, text, texts
 from server.web.routes import Call, Public, Route
 from server.web.share_texts import LANGUAGES
+from server.web.texts import language, remember
 
 _HERE = Path(__file__).parent
 HOME = "/desk/"
 STYLE = "/desk/desk.css"
-_COOKIE, _YEAR = "triptych-language", 365 * 86_400
 _TOLD = (400, 401, 403, 404, 409, 503)
 
 
 def page(template: str, values: Mapping[str, object], *, status: int = 200) -> Response:
     """A page in the reader's language; what was chosen by `?lang=` is remembered."""
-    chosen = share_pages.language()
+    chosen = language()
     shown = spoken(chosen) | {
         "desk_style": STYLE,
         "home": HOME,
         "here": request.path,
-        "languages": [(one, share_texts.texts(one)["name"]) for one in LANGUAGES],
+        "languages": _languages(),
         "nav": (),
         "who": "",
         "csrf": "",
@@ -35,16 +36,24 @@ def page(template: str, values: Mapping[str, object], *, status: int = 200) -> R
     body = pages.templates().get_template(template).render(shown | dict(values))
     response = Response(body, status, content_type="text/html; charset=utf-8")
     pages.protect(response, more="img-src 'self'; ")
-    response.headers["Content-Language"] = chosen
-    if request.args.get("lang", "") == chosen:
-        response.set_cookie(_COOKIE, chosen, max_age=_YEAR, samesite="Lax", path=HOME)
+    remember(response)
     return response
 
 
-def _done(language: str) -> str:
+def _languages() -> list[tuple[str, str, str]]:
+    """Each language with its own name, and the address of this page in it; none after a form."""
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+    return [
+        (one, share_texts.texts(one)["name"], urlencode([*kept, ("lang", one)]))
+        for one in LANGUAGES
+        if request.method == "GET"
+    ]
+
+
+def _done(chosen: str) -> str:
     """What was done on the page before, where the address says so in one of our own words."""
     name = f"done.{request.args.get('done', '')}"
-    return text(language, name) if name in texts(language) else ""
+    return text(chosen, name) if name in texts(chosen) else ""
 
 
 def error(fault: Fault) -> Response:

@@ -20,6 +20,8 @@ def admit(house: House, route: Route, path: dict[str, str]) -> Grant | None:
         return _signed(house, route.access)
     if isinstance(route.access, Linked) or cookies.shows(house):
         grant = cookies.holder(house, address()).grant
+    elif (reader := browser.reader(house)) is not None:
+        grant = accounts.grant(reader.account, reader.id, address=address())
     else:
         grant = grants.authenticate(house, bearer(), address=address(), now=clock.now())
     resource_type = path["type"] if route.access.type == "*" else route.access.type
@@ -61,6 +63,7 @@ def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> No
         grant is not None and isinstance(error, Missing)
     ):
         return
+    grant = grant or _reader(house, route)
     house.auditor.note(
         Event(
             organisation=grant.organisation if grant else HOME,
@@ -68,9 +71,15 @@ def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> No
             action="refuse",
             outcome="4",
             grant=grant.id if grant else "",
-            client=grant.client if grant else "",
+            client=(grant.account or grant.client) if grant else "",
             purpose=grant.purpose if grant else "",
             address=address(),
             detail=f"{request.method} {route.rule}: {error}",
         )
     )
+
+
+def _reader(house: House, route: Route) -> Grant | None:
+    """Who was refused a page of staff for lack of the role."""
+    session = browser.visit(house).session if isinstance(route.access, Signed) else None
+    return accounts.grant(session.account, session.id, address=address()) if session else None

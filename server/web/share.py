@@ -11,7 +11,7 @@ from server import clock
 from server.errors import Busy, Denied, Invalid, Unauthenticated
 from server.flows import factors, opening
 from server.flows.opening import Handle
-from server.web import cookies, guard, share_pages
+from server.web import cookies, guard, pages, share_pages
 from server.web.routes import Call, Public, Route
 
 _FORM = "application/x-www-form-urlencoded"
@@ -52,7 +52,7 @@ def answer(call: Call) -> Response:
         response = _page(call, 429 if busy.retry > 60 else 503, "busy")
         response.headers["Retry-After"] = str(busy.retry)
         return response
-    response = share_pages.see("/s/open")
+    response = pages.see("/s/open")
     return cookies.give(call.house, response, secret)
 
 

@@ -16,7 +16,7 @@ from server.errors import Missing
 from server.flows import disc as disc_of
 from server.flows import holding, opening, passing
 from server.flows.opening import Opened
-from server.web import cookies, fhir_api, guard, rendered, share_pages, share_texts
+from server.web import cookies, fhir_api, guard, pages, rendered, share_pages, share_texts
 from server.web.replies import closing_on_error, covered
 from server.web.routes import Call, Linked, Public, Route
 
@@ -171,7 +171,7 @@ def end_passed(call: Call) -> Response:
     """End a link that was passed on."""
     link, fields = opened(call), cookies.form(call.house)
     passing.end(call.house, link, fields.get("link", ""), now=clock.now())
-    return share_pages.see("/s/link")
+    return pages.see("/s/link")
 
 
 def doubt(call: Call) -> Response:

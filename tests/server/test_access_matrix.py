@@ -14,12 +14,14 @@ from server.flows.resources import SEARCHED, TYPES
 from server.web.routes import Public, Route, Scoped
 from tests.support.hospital import (
     ACTORS,
+    BROWSERS,
     ENDED,
     HOLDERS,
     NOBODY,
     OTHERS,
     STRANGERS,
     UNFIT,
+    UNREAD,
     WILMAS,
     Hospital,
     hospital,
@@ -133,7 +135,7 @@ def expected(actor: str, method: str, rule: str, kind: str) -> set[int]:
     if actor in HOLDERS:
         named = rule.split("/")[2] if rule.startswith("/fhir/") and kind != "named" else ""
         return of_link(actor, method, named, kind)
-    if actor in (*NOBODY, *ENDED):
+    if actor in (*NOBODY, *ENDED, *UNREAD) or (actor in BROWSERS and method != "GET"):
         return {401}
     if actor in UNFIT:
         return {403}
@@ -145,7 +147,7 @@ def expected(actor: str, method: str, rule: str, kind: str) -> set[int]:
         return {200}
     if actor in OTHERS:
         return {200} if kind == "shared" else {403}
-    if actor in STRANGERS:
+    if actor in (*STRANGERS, BROWSERS[1]):
         return {200} if kind == "named" else {404}
     return {200}
 
@@ -177,6 +179,7 @@ def test_every_address_without_a_scope_says_why() -> None:
         *(f"/oauth/{name}" for name in OAUTH),
         *(f"/s/{name}" for name in ("", "<token>", "icon.svg", "link.css", "watch.js")),
         "/oauth/register/<client>",
+        "/setup/<secret>",
         "/apps/viewer/",
         "/apps/viewer/<path:file>",
     }
