@@ -84,9 +84,9 @@ def _shareable(connection: Connection, owner: int, row: Any) -> Shareable:
     )
 
 
-def fits(span: str, factor: str) -> bool:
-    """Whether a link that asks for a factor may live so long."""
-    return int(span[:-1]) * DAY <= FACTORS[factor].longest
+def fits(span: str, factor: str, age: int = 0) -> bool:
+    """Whether a link that asks for a factor, and has lived so long, may live on for a span."""
+    return int(span[:-1]) * DAY + age <= FACTORS[factor].longest
 
 
 def make(

@@ -27,6 +27,7 @@ from server.web.routes import Call, Signed
 BY_STAFF = Signed(STAFF)
 BY_OPERATOR = Signed((OPERATOR,))
 _LONGEST = 2000
+_HIGHEST = 1 << 63
 # What stands in the navigation: its word, its address, and who has it.
 _PLACES = (
     ("patients", HOME, (OPERATOR,)),
@@ -142,6 +143,7 @@ def _checked(text: str, name: str) -> str:
 
 def whole(text: str, name: str) -> int:
     """A whole number of ours, as it stands in an address; 0 for none. Raises Invalid."""
-    if text and not (text.isascii() and text.isdigit() and len(text) < 19):
+    plain = text.isascii() and text.isdigit() and len(text) < 20
+    if text and not (plain and int(text) < _HIGHEST):
         raise Invalid(f"{name} is a number")
     return int(text or 0)

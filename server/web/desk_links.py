@@ -126,7 +126,8 @@ def _links(here: Seat, found: Iterable[Link]) -> Table:
 def one(call: Call) -> Response:
     """One link: how it stands, who used it, and its end."""
     here, id_ = seat(call), call.path["id"]
-    link, told = handing.one(call.house, here.grant, id_, now=clock.now())
+    now = clock.now()
+    link, told = handing.one(call.house, here.grant, id_, now=now)
     heads = (here.t("time"), here.t("door"), here.t("what"), here.t("address"))
     rows = [
         (line["at"], here.said("door", line["door"]), _did(here, line), line.get("address", ""))
@@ -137,7 +138,7 @@ def one(call: Call) -> Response:
         "made": here.when(link.created),
         "until": here.when(link.expires),
         "log": table(here.t("log"), heads, rows, here.t("log.none")),
-        "spans": [one for one in handing.SPANS if handing.fits(one, link.factor)],
+        "spans": [s for s in handing.SPANS if handing.fits(s, link.factor, now - link.created)],
         "at": f"{AT}/{id_}",
     }
     return shown(here, "desk_link.html", values, what="link", patients=[link.who.id])

@@ -87,8 +87,13 @@ def _at(record: Record) -> str:
 def _names(here: Seat, found: Chart) -> dict[str, str]:
     """What the things of a chart are called, by reference."""
     names = {f"{chart.IMAGES}/{one.id}": _called(here, one) for one in found.studies}
-    names |= {f"{chart.REPORT}/{one.id}": one.title or here.t("report") for one in found.reports}
-    return names | {f"{chart.ORDER}/{one.id}": one.title or here.t("order") for one in found.orders}
+    names |= {
+        f"{chart.REPORT}/{one.id}": f"{here.t('report')} {one.title}".strip()
+        for one in found.reports
+    }
+    return names | {
+        f"{chart.ORDER}/{one.id}": f"{here.t('order')} {one.title}".strip() for one in found.orders
+    }
 
 
 def _called(here: Seat, one: Study) -> str:
