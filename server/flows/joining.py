@@ -16,11 +16,12 @@ from fhir import wire
 from fhir.imaging_study import Order
 from server import clock
 from server.flows import patients, placeholders, reunion
+from server.flows.nodes import Node
 from server.flows.patients import Site
 from server.flows.sites import House
 from server.store import identities, jobs, links, messages, resources, reviews
 from server.store.jobs import Job
-from server.store.links import ACCESSION, FILLER, PLACER, PROCEDURE, STUDY, Key
+from server.store.links import ACCESSION, FILLER, PLACER, PROCEDURE, STUDY
 from server.store.messages import Effect
 from server.store.resources import Change, Owner
 
@@ -36,25 +37,6 @@ _SEVERAL = frozenset({STUDY, ACCESSION})
 _TELLING = (STUDY, ACCESSION, FILLER)
 _WORDS = {STUDY: "Study Instance UID", ACCESSION: "accession number", FILLER: "filler number"}
 _WORDS |= {PLACER: "placer number", PROCEDURE: "requested procedure id"}
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A study, order or report with its patient and keys."""
-
-    type: str
-    id: str
-    patient: str
-    keys: frozenset[Key]
-
-    @property
-    def reference(self) -> str:
-        return f"{self.type}/{self.id}"
-
-    def shares(self, other: "Node", kind: str) -> bool:
-        """Whether both have an equal key of a kind."""
-        mine = [key for key in self.keys if key.kind == kind]
-        return any(key.fits(one) for key in mine for one in other.keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,25 +6,23 @@ family name do not contradict, both are one person. It is explained, can be refu
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection
 
 from server.flows import merging, patients
+from server.flows.nodes import Node
 from server.flows.patients import Site
 from server.store import identities, people, reviews
 from server.store.identities import Joining
 from server.store.links import ACCESSION, STUDY
 from server.store.resources import Change
 
-if TYPE_CHECKING:
-    from server.flows.joining import Node
-
 RULE = "uid+number"
 KIND = "identity-joined"
 
 
-def unite(connection: Connection, site: Site, nodes: "Sequence[Node]", change: Change) -> bool:
+def unite(connection: Connection, site: Site, nodes: Sequence[Node], change: Change) -> bool:
     """Join the unissued records among the patients of these nodes; true when one was joined."""
     done = False
     for study in nodes:
