@@ -23,6 +23,8 @@ from server.web.texts import language, remember, speaker, texts
 
 _HERE = Path(__file__).parent
 STYLE = "/oauth/pages.css"
+# What of a page's address another language of it keeps.
+_KEPT = ("request", "to", "find")
 
 
 @lru_cache(maxsize=1)
@@ -51,25 +53,30 @@ def page(
 
     `leads_to` is the app's address to which its form may lead in the end (CSP).
     """
-    response = _said_in(template, {"csrf": visit.token, **values}, status)
+    more = {"csrf": visit.token, "languages": _languages(), **values}
+    response = _said_in(template, more, status)
     protect(response, leads_to)
     return browser.remember(house, response, visit.secret) if visit.fresh else response
 
 
 def _said_in(template: str, values: Mapping[str, object], status: int) -> Response:
-    """A template in the reader's language, with the way to the others where the page is read."""
-    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
-    others = [
-        (one, share_texts.texts(one)["name"], urlencode([*kept, ("lang", one)]))
-        for one in LANGUAGES
-        if request.method == "GET"
-    ]
+    """A template in the reader's language."""
     chosen = language()
-    spoken = share_texts.spoken(chosen) | {"t": speaker(chosen), "languages": others}
+    spoken = share_texts.spoken(chosen) | {"t": speaker(chosen), "languages": ()}
     body = templates().get_template(template).render(spoken | dict(values))
     response = Response(body, status, content_type="text/html; charset=utf-8")
     remember(response)
     return response
+
+
+def _languages() -> Sequence[tuple[str, str, str]]:
+    """Each language with its name and the query that shows this page in it, where it was read."""
+    kept = {name: request.args[name] for name in _KEPT if name in request.args}
+    return [
+        (one, share_texts.texts(one)["name"], urlencode({**kept, "lang": one}))
+        for one in LANGUAGES
+        if request.method == "GET"
+    ]
 
 
 def protect(response: Response, leads_to: str = "", *, more: str = "") -> None:
