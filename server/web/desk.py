@@ -147,3 +147,10 @@ def whole(text: str, name: str) -> int:
     if text and not (plain and int(text) < _HIGHEST):
         raise Invalid(f"{name} is a number")
     return int(text or 0)
+
+
+def day(text: str) -> str:
+    """A DICOM date or a FHIR time as a day, with its time of day where it has one."""
+    if len(text) == 8 and text.isdigit():
+        return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    return text[:16].replace("T", " ")

@@ -11,7 +11,7 @@ from server.flows import handing, links, qr
 from server.flows.factors import FACTORS
 from server.flows.handing import Link, Shareable
 from server.web import pages, share_texts
-from server.web.desk import BY_OPERATOR, Seat, field, seat, shown, word
+from server.web.desk import BY_OPERATOR, Seat, day, field, seat, shown, word
 from server.web.desk_pages import HOME
 from server.web.desk_tables import Cell, Table, table
 from server.web.routes import Call, Route
@@ -37,7 +37,7 @@ def choose(call: Call) -> Response:
 
 def _called(here: Seat, one: Shareable) -> str:
     """A study in a line."""
-    words = (one.date, one.modalities, one.description, here.t("images", count=one.instances))
+    words = (day(one.date), one.modalities, one.description, here.t("images", count=one.instances))
     return ", ".join(filter(None, words))
 
 

@@ -59,7 +59,7 @@ def _done(chosen: str) -> str:
 def error(fault: Fault) -> Response:
     """A refusal: in words, and for whoever has to mend it the reason."""
     status = fault.answer.http
-    values = {"kind": status if status in _TOLD else 500, "reason": str(fault)}
+    values = {"kind": status if status in _TOLD else 500, "reason": str(fault), "languages": ()}
     return page("desk_error.html", values, status=status)
 
 

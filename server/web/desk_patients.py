@@ -17,6 +17,7 @@ from server.web.desk import (
     BY_STAFF,
     Seat,
     answered,
+    day,
     field,
     seat,
     shown,
@@ -97,14 +98,7 @@ def _names(here: Seat, found: Chart) -> dict[str, str]:
 
 
 def _called(here: Seat, one: Study) -> str:
-    return " ".join(filter(None, (_day(one.date), "/".join(one.modalities)))) or here.t("study")
-
-
-def _day(text: str) -> str:
-    """A DICOM date or a FHIR time as a day and a time of day."""
-    if len(text) == 8 and text.isdigit():
-        return f"{text[:4]}-{text[4:6]}-{text[6:]}"
-    return text[:16].replace("T", " ")
+    return " ".join(filter(None, (day(one.date), "/".join(one.modalities)))) or here.t("study")
 
 
 def _why(here: Seat, reasons: Iterable[Why], names: dict[str, str]) -> tuple[str, ...]:
@@ -160,7 +154,7 @@ def _studies(here: Seat, found: Chart, names: dict[str, str]) -> Table:
     t = here.t
     rows = [
         (
-            Cell(_day(one.date) or "-", mark=_mark(here, one)),
+            Cell(day(one.date) or "-", mark=_mark(here, one)),
             "/".join(one.modalities),
             one.description,
             t("images", count=one.instances),
@@ -197,7 +191,7 @@ def _reports(here: Seat, found: Chart, names: dict[str, str]) -> Table:
         (
             Cell(one.title or t("report"), mark=t("report.held") if one.held else ""),
             here.said("status", one.status),
-            _day(one.issued),
+            day(one.issued),
             Cell(lines=_why(here, one.why, names) or (t("why.none"),)),
             Cell(lines=_versions(here, one)),
         )
@@ -221,7 +215,7 @@ def _orders(here: Seat, found: Chart) -> Table:
         (
             one.title or t("order"),
             here.said("status", one.status),
-            _day(one.when),
+            day(one.when),
             Cell(lines=one.numbers),
         )
         for one in found.orders

@@ -10,7 +10,7 @@ from server.flows import queue, reviewing
 from server.flows.desk import OPERATOR
 from server.flows.queue import Asked
 from server.web import pages
-from server.web.desk import BY_OPERATOR, BY_STAFF, Seat, field, seat, shown, word
+from server.web.desk import BY_OPERATOR, BY_STAFF, Seat, day, field, seat, shown, word
 from server.web.desk_pages import HOME
 from server.web.desk_tables import Cell, Table, table
 from server.web.routes import Call, Route
@@ -64,7 +64,7 @@ def _studies(here: Seat, asked: Asked) -> Table:
     rows = [
         (
             names.get(subject, subject),
-            date,
+            day(date),
             modalities.replace(",", "/"),
             here.t("images", count=count),
         )

@@ -180,6 +180,7 @@ def test_every_address_without_a_scope_says_why() -> None:
         *(f"/s/{name}" for name in ("", "<token>", "icon.svg", "link.css", "watch.js")),
         "/oauth/register/<client>",
         "/setup/<secret>",
+        "/desk/desk.css",
         "/apps/viewer/",
         "/apps/viewer/<path:file>",
     }

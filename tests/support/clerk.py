@@ -8,7 +8,6 @@ from urllib.parse import urljoin
 import requests
 
 from tests.support.holder import words
-from tests.support.server import Server
 from tests.support.smart_app import Form, Person, forms
 
 
@@ -44,14 +43,6 @@ class Clerk:
         filled = self.form(path, action).filled(**given)
         there = self.person.server.base + action
         return self.person.http.post(there, data=filled, allow_redirects=False, timeout=60)
-
-
-def at_desk(server: Server, name: str) -> Clerk:
-    """Somebody who has come to the desk, signed in on the way, and was led back to it."""
-    person = Person(server, name)
-    page = person.log_in(person.open(f"{server.base}/desk/"))
-    assert page.status_code == 200, page.text
-    return Clerk(person)
 
 
 def links(answer: requests.Response, pattern: str) -> list[str]:
