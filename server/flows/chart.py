@@ -206,13 +206,18 @@ def _joins(connection: Connection, grant: Grant, records: Sequence[str]) -> list
             row.heir,
             row.rule,
             row.message,
-            str(json.loads(row.evidence).get("reason", "")),
+            _told(json.loads(row.evidence)),
             row.created,
             row.ended,
             _item(row),
         )
         for row in rows
     ]
+
+
+def _told(evidence: Mapping[str, Any]) -> str:
+    """The evidence of a join in a line: an operator's reason, else what the rule went by."""
+    return evidence.get("reason") or ", ".join(f"{name} {said}" for name, said in evidence.items())
 
 
 def _item(row: Any) -> str:

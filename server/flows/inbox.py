@@ -111,7 +111,7 @@ def _found(
         return search.about(connection, owner, records, span, PAGE)
     if wanted.control_id:
         names = [wanted.feed] if wanted.feed else [one.name for one in feeds.of(house, owner)]
-        return search.with_control_id(connection, owner, names, wanted.control_id, PAGE)
+        return search.with_control_id(connection, owner, names, wanted.control_id, span, PAGE)
     equal = {"feed": wanted.feed, "kind": wanted.kind, "state": wanted.state}
     return search.newest(connection, owner, equal, span, PAGE)
 
@@ -187,12 +187,19 @@ def count(house: House, grant: Grant, since: int, before: int) -> int:
         return search.count(connection, grant.organisation, span, MOST_REPLAYED + 1)
 
 
-def traffic(house: House, grant: Grant, now: int) -> list[tuple[feeds.Feed, Traffic]]:
-    """Each feed of the organisation with what it sent in the last day."""
+def traffic(
+    house: House, grant: Grant, now: int
+) -> list[tuple[feeds.Feed, Traffic, dict[str, int]]]:
+    """Each feed of the organisation, what it sent in the last day, and what of it waits, by state."""
     access.in_role(grant, "operator")
-    known = feeds.of(house, grant.organisation)
+    owner, known = grant.organisation, feeds.of(house, grant.organisation)
     with house.database.read() as connection:
+        waits = search.faults(connection, owner)
         return [
-            (one, search.traffic(connection, grant.organisation, one.name, now - DAY))
+            (
+                one,
+                search.traffic(connection, owner, one.name, now - DAY),
+                {state: count for (feed, state), count in waits.items() if feed == one.name},
+            )
             for one in known
         ]

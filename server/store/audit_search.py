@@ -32,14 +32,18 @@ def newest(
     query = select(audit).where(audit.c.organisation == organisation, audit.c.at >= span[0])
     query = query.where(audit.c.at < span[1]) if span[1] else query
     query = query.where(tuple_(*_PLACE) < tuple_(*before)) if before else query
-    query = query.order_by(*(one.desc() for one in _PLACE)).limit(SCANNED)
+    query = query.order_by(*(one.desc() for one in _PLACE))
+    if not where:
+        told = query.where(audit.c.action.not_in(_COUNTS)).limit(limit + 1)
+        return _cut(connection.execute(told).fetchall(), limit)
+    query = query.limit(SCANNED)
     looked = query.subquery()
     fitting = [one(looked.c) for one in where]
     found = select(looked).where(looked.c.action.not_in(_COUNTS), *fitting)
     found = found.order_by(looked.c.at.desc(), looked.c.writer.desc(), looked.c.seq.desc())
     rows = connection.execute(found.limit(limit + 1)).fetchall()
     if len(rows) > limit:
-        return rows[:limit], _place(rows[limit - 1])
+        return _cut(rows, limit)
     last = connection.execute(query.offset(SCANNED - 1).limit(1)).first()
     return rows, _place(last) if last is not None else None
 
@@ -66,6 +70,11 @@ def of_person(
     rows = connection.execute(
         query.order_by(*(one.desc() for one in _PLACE)).limit(limit + 1)
     ).fetchall()
+    return _cut(rows, limit)
+
+
+def _cut(rows: Sequence[Any], limit: int) -> tuple[Sequence[Any], Place | None]:
+    """A page of rows, and where the next one begins if there is one more row."""
     return rows[:limit], _place(rows[limit - 1]) if len(rows) > limit else None
 
 

@@ -267,4 +267,4 @@ def numbers_of(connection: Connection, organisation: int, ids: Sequence[str]) ->
     query = select(patient_number).where(
         patient_number.c.organisation == organisation, patient_number.c.patient.in_(list(ids))
     )
-    return connection.execute(query.order_by(patient_number.c.created)).fetchall()
+    return sorted(connection.execute(query), key=lambda row: row.created)

@@ -1,6 +1,6 @@
 """Looking for messages in the log: by time, state, feed, kind, control id or patient; feeds' traffic."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from server.store.messages import PARKED, PENDING, REVIEW, Effect
 
 # Conditions without an index are looked for among so many messages at a time.
 SCANNED = 20_000
+_AT_ONCE = 500
 _SHOWN = ("id", "feed", "control_id", "kind", "received", "state", "outcome", "attempts")
 
 
@@ -44,13 +45,20 @@ def newest(
 def _whole(
     connection: Connection, organisation: int, ids: Any, limit: int
 ) -> tuple[Sequence[Any], int]:
-    """The messages of these ids, without their bytes."""
+    """The messages of a query for their ids, without their bytes."""
     (id_,) = ids.selected_columns
-    found = list(connection.execute(ids.order_by(id_.desc()).limit(limit + 1)).scalars())
+    found = connection.execute(ids.order_by(id_.desc()).limit(limit + 1)).scalars()
+    return _these(connection, organisation, list(found), limit)
+
+
+def _these(
+    connection: Connection, organisation: int, found: Sequence[int], limit: int
+) -> tuple[Sequence[Any], int]:
+    """The first messages of these ids, the newest first, and where to go on."""
     query = select(*(message.c[name] for name in _SHOWN)).where(
         message.c.organisation == organisation, message.c.id.in_(found[:limit])
     )
-    rows = connection.execute(query.order_by(message.c.id.desc())).fetchall()
+    rows = sorted(connection.execute(query), key=lambda row: row.id, reverse=True)
     return rows, found[limit - 1] if len(found) > limit else 0
 
 
@@ -61,28 +69,35 @@ def about(
     span: tuple[int, int],
     limit: int,
 ) -> tuple[Sequence[Any], int]:
-    """Messages that wrote something of these patients, as `newest` gives them."""
-    wrote = (
-        select(message_effect.c.message.label("id"))
-        .join(
-            resource,
-            (resource.c.organisation == message_effect.c.organisation)
-            & (resource.c.type == message_effect.c.type)
-            & (resource.c.id == message_effect.c.id),
-        )
-        .where(
-            resource.c.organisation == organisation,
-            resource.c.filed_under.in_(list(patients)),
-            message_effect.c.message >= span[0],
-        )
-        .distinct()
+    """Messages that wrote something of these patients, as `newest` gives them.
+
+    In steps, each by a whole key: asked for at once and in order, SQLite walks the log.
+    """
+    filed = select(resource.c.type, resource.c.id).where(
+        resource.c.organisation == organisation, resource.c.filed_under.in_(list(patients))
     )
-    wrote = wrote.where(message_effect.c.message < span[1]) if span[1] else wrote
-    return _whole(connection, organisation, wrote, limit)
+    by_type: dict[str, list[str]] = {}
+    for type_, id_ in connection.execute(filed):
+        by_type.setdefault(type_, []).append(id_)
+    found: set[int] = set()
+    for type_, ids in by_type.items():
+        for at in range(0, len(ids), _AT_ONCE):
+            wrote = select(message_effect.c.message).where(
+                message_effect.c.organisation == organisation,
+                message_effect.c.type == type_,
+                message_effect.c.id.in_(ids[at : at + _AT_ONCE]),
+            )
+            found |= set(connection.execute(wrote).scalars())
+    return _these(connection, organisation, _within(found, span), limit)
 
 
 def with_control_id(
-    connection: Connection, organisation: int, feeds: Sequence[str], control_id: str, limit: int
+    connection: Connection,
+    organisation: int,
+    feeds: Sequence[str],
+    control_id: str,
+    span: tuple[int, int],
+    limit: int,
 ) -> tuple[Sequence[Any], int]:
     """Messages of these feeds that have a control id, as `newest` gives them."""
     ids = select(message.c.id).where(
@@ -90,7 +105,13 @@ def with_control_id(
         message.c.feed.in_(list(feeds)),
         message.c.control_id == control_id,
     )
-    return _whole(connection, organisation, ids, limit)
+    found = set(connection.execute(ids).scalars())
+    return _these(connection, organisation, _within(found, span), limit)
+
+
+def _within(ids: Iterable[int], span: tuple[int, int]) -> list[int]:
+    """Those of a span, the newest first."""
+    return sorted((one for one in ids if span[0] <= one < (span[1] or one + 1)), reverse=True)
 
 
 def owners(
@@ -110,11 +131,10 @@ def owners(
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What a feed sent: its last message, how many since a moment, how many stand in which state."""
+    """What a feed sent: its last message, and how many since a moment."""
 
     last: int
     lately: int
-    states: Mapping[str, int]
 
 
 def traffic(connection: Connection, organisation: int, feed: str, since: int) -> Traffic:
@@ -122,20 +142,20 @@ def traffic(connection: Connection, organisation: int, feed: str, since: int) ->
     mine = (message.c.organisation == organisation) & (message.c.feed == feed)
     last = select(message.c.id).where(mine).order_by(message.c.id.desc()).limit(1)
     lately = select(func.count()).where(mine, message.c.id >= since)
-    states = (
-        select(message.c.state, func.count())
-        .where(
-            message.c.organisation == organisation,
-            message.c.state.in_([PENDING, REVIEW, PARKED]),
-            message.c.feed == feed,
-        )
-        .group_by(message.c.state)
-    )
     return Traffic(
         int(connection.execute(last).scalar() or 0),
         int(connection.execute(lately).scalar() or 0),
-        {row[0]: row[1] for row in connection.execute(states)},
     )
+
+
+def faults(connection: Connection, organisation: int) -> dict[tuple[str, str], int]:
+    """How many messages wait, are held or are parked, by feed and state."""
+    query = select(message.c.feed, message.c.state, func.count()).where(
+        message.c.organisation == organisation,
+        message.c.state.in_([PENDING, REVIEW, PARKED]),
+    )
+    rows = connection.execute(query.group_by(message.c.feed, message.c.state))
+    return {(feed, state): number for feed, state, number in rows}
 
 
 def count(connection: Connection, organisation: int, span: tuple[int, int], most: int) -> int:

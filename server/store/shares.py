@@ -47,8 +47,10 @@ def page(
     """Links of an organisation, or of these of its patients, behind a place; the newest first."""
     place = tuple_(share.c.created, share.c.id)
     query = select(share).where(share.c.organisation == owner)
-    query = query.where(share.c.patient.in_(list(patients))) if patients else query
     query = query.where(place < tuple_(*before)) if before else query
+    if patients:  # put in order here: for an ORDER BY, SQLite walks all links of the organisation
+        rows = connection.execute(query.where(share.c.patient.in_(list(patients))))
+        return sorted(rows, key=lambda row: (row.created, row.id), reverse=True)[:limit]
     newest = query.order_by(share.c.created.desc(), share.c.id.desc())
     return connection.execute(newest.limit(limit)).fetchall()
 

@@ -101,7 +101,7 @@ def listing(call: Call) -> Response:
         "more": f"{AT}?{urlencode(words)}" if next_ else "",
         "patient": patient,
     }
-    about = [patient] if patient else [one.who.id for one in found]
+    about = [patient] if patient else []
     return shown(here, "desk_links.html", values, what="links", patients=about)
 
 

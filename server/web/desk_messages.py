@@ -152,12 +152,12 @@ def feeds(call: Call) -> Response:
             Cell(feed.name, f"{AT}?{urlencode({'feed': feed.name})}"),
             Cell(here.when(told.last) or here.t("never")),
             str(told.lately),
-            _faults(here, feed.name, told.states, "pending"),
-            _faults(here, feed.name, told.states, "review"),
-            _faults(here, feed.name, told.states, "parked"),
+            _faults(here, feed.name, waits, "pending"),
+            _faults(here, feed.name, waits, "review"),
+            _faults(here, feed.name, waits, "parked"),
             Cell(lines=tuple(sorted(feed.owns))),
         )
-        for feed, told in inbox.traffic(call.house, here.grant, now)
+        for feed, told, waits in inbox.traffic(call.house, here.grant, now)
     ]
     t = here.t
     heads = (
