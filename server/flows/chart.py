@@ -120,6 +120,11 @@ class Chart:
     reports: tuple[Report, ...]
     orders: tuple[Order, ...]
 
+    @property
+    def cut(self) -> bool:
+        """Whether there may be more than is shown."""
+        return MOST in (len(self.studies), len(self.reports), len(self.orders))
+
 
 def record(house: House, grant: Grant, id_: str) -> Record:
     """Who a record is of. Raises Missing."""

@@ -118,6 +118,7 @@ def page(
     house: House, grant: Grant, *, patient: str, before: str, now: int
 ) -> tuple[list[Link], str]:
     """Links of the organisation, or of one patient's records, the newest first; the next place."""
+    access.in_role(grant, "operator")
     owner = grant.organisation
     with house.database.read() as connection:
         ids = []
@@ -141,6 +142,7 @@ def _place(text: str) -> tuple[int, str] | None:
 
 def one(house: House, grant: Grant, id_: str, *, now: int) -> tuple[Link, list[dict[str, Any]]]:
     """A link and what was done with it, the newest first. Raises Missing."""
+    access.in_role(grant, "operator")
     told = links.log(house, id_, owner=grant.organisation)
     with house.database.read() as connection:
         row = shares.by_id(connection, id_)

@@ -121,6 +121,7 @@ def record_of(house: House, grant: Grant, text: str) -> str:
 
     Empty when it names none, or several.
     """
+    access.in_role(grant, "operator", "privacy")
     owner = grant.organisation
     with house.database.read() as connection:
         system, bar, value = text.rpartition("|")

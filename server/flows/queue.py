@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, tuple_
 
 from server.errors import Invalid, Missing
-from server.flows import chart, reviewing
+from server.flows import access, chart, reviewing
 from server.flows.access import Grant
 from server.flows.chart import Record
 from server.flows.reviewing import Kind
@@ -70,6 +70,7 @@ class Waiting:
 
 def waiting(house: House, grant: Grant) -> Waiting:
     """What waits for somebody of the organisation."""
+    access.in_role(grant, "operator")
     owner = grant.organisation
     open_ = (review.c.organisation == owner) & (review.c.state == OPEN)
     with house.database.read() as connection:
@@ -97,6 +98,7 @@ def page(
     house: House, grant: Grant, *, state: str, kind: str, after: str
 ) -> tuple[list[Item], str]:
     """Items of a state, the oldest first, and the place at which the next page begins."""
+    access.in_role(grant, "operator", "privacy")
     if state not in STATES:
         raise Invalid(f"state is one of {', '.join(STATES)}")
     query = select(review).where(
@@ -126,6 +128,7 @@ def kinds() -> list[str]:
 
 def item(house: House, grant: Grant, id_: str) -> Asked:
     """An item with its evidence. Raises Missing."""
+    access.in_role(grant, "operator", "privacy")
     with house.database.read() as connection:
         row = reviews.get(connection, grant.organisation, id_)
         if row is None:

@@ -81,6 +81,8 @@ class Seat:
             local = datetime.fromisoformat(text)
         except ValueError as bad:
             raise Invalid(f"{name}: give a time as 2026-01-31T12:00") from bad
+        if not 1970 < local.year < 9999:
+            raise Invalid(f"{name}: there is nothing of that year")
         return int(local.replace(tzinfo=local.tzinfo or self.zone).timestamp()) * 1_000_000
 
 

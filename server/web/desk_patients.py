@@ -77,6 +77,7 @@ def patient(call: Call) -> Response:
         "studies": _studies(here, found, names),
         "reports": _reports(here, found, names),
         "orders": _orders(here, found),
+        "cut": here.t("cut", count=chart.MOST) if found.cut else "",
     }
     return shown(here, "desk_patient.html", values, what="chart", patients=[found.record.who.id])
 
@@ -243,10 +244,10 @@ def merge(call: Call) -> Response:
     here, id_, into = seat(call), call.path["id"], field("into")
     if not into:
         raise Invalid("name the record that stays")
-    curating.merge(
+    done = curating.merge(
         call.house, here.organisation, id_, into, field("reason"), now=clock.now(), by=here.by
     )
-    return pages.see(f"{_AT}{into}?done=merged")
+    return pages.see(f"{_AT}{done['replaced_by']}?done=merged")
 
 
 def ask_part(call: Call) -> Response:
@@ -262,10 +263,10 @@ def ask_part(call: Call) -> Response:
 def part(call: Call) -> Response:
     """Take a record out of what it is part of."""
     here, id_ = seat(call), call.path["id"]
-    curating.unmerge(
+    done = curating.unmerge(
         call.house, here.organisation, id_, field("reason"), now=clock.now(), by=here.by
     )
-    return pages.see(f"{_AT}{id_}?done=parted")
+    return pages.see(f"{_AT}{done['patient']}?done=parted")
 
 
 _ID = f"{_AT}<id>"

@@ -193,6 +193,7 @@ def test_the_health_page_draws_what_it_tells_and_holds_no_secret(
         "/desk/messages?after=-1",
         "/desk/audit?door=none",
         "/desk/jobs?state=none",
+        "/desk/audit?since=0001-01-01T00:00",
         "/desk/jobs?after=x",
         "/desk/?find=a&after=nonsense",
         f"/desk/?find={'x' * 300}",
