@@ -14,6 +14,7 @@ from server import errors
 from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
 from server.web import (
+    account,
     apps,
     authorize,
     cors,
@@ -35,6 +36,7 @@ from server.web import (
     oauth,
     registration,
     replies,
+    second_step,
     setup,
     share,
     shared,
@@ -42,6 +44,7 @@ from server.web import (
     stow,
     viewer,
 )
+from server.web.proxies import Forwarded
 from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
@@ -51,7 +54,9 @@ ROUTES: tuple[Route, ...] = (
     *oauth.ROUTES,
     *authorize.ROUTES,
     *login.ROUTES,
+    *second_step.ROUTES,
     *setup.ROUTES,
+    *account.ROUTES,
     *apps.ROUTES,
     *launching.ROUTES,
     *registration.ROUTES,
@@ -92,6 +97,8 @@ def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     app.after_request(replies.secure)
     cors.install(app, house)
     app.wsgi_app = egress.Counter(app.wsgi_app, house.auditor)  # type: ignore[method-assign]
+    if house.config.proxies:
+        app.wsgi_app = Forwarded(app.wsgi_app, house.config.proxies)  # type: ignore[method-assign]
     return app
 
 

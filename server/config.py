@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 PREFIX = "TRIPTYCH_"
@@ -116,6 +117,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "Telephone number that the pages of Magic Links give for questions.",
     ),
+    Setting(
+        "SECOND_FACTOR",
+        "choice:auto|on|off",
+        "auto",
+        "Whether operators and privacy officers must sign in with a second factor. auto: unless "
+        "HOST and BASE_URL are loopback. All others may.",
+    ),
     Setting("HTTP_WORKERS", "int", "2", "Processes that answer HTTP."),
     Setting("HTTP_THREADS", "int", "32", "Requests that each HTTP process answers at once."),
     Setting(
@@ -219,6 +227,7 @@ class Config:
     trusted_proxies: str
     link_factor: str
     link_phone: str
+    second_factor: str
     http_workers: int
     http_threads: int
     http_stall_seconds: int
@@ -248,6 +257,13 @@ class Config:
     def doors_open(self) -> bool:
         """True when unknown senders from loopback are served."""
         return self.open_doors == "loopback" or (self.open_doors == "auto" and self.loopback)
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """True when a password alone is not enough for operators and privacy officers."""
+        host = urlsplit(self.base).hostname or ""
+        here = self.loopback and (host == "localhost" or _is_loopback(host))
+        return self.second_factor == "on" or (self.second_factor == "auto" and not here)
 
     @property
     def plain_hl7(self) -> bool:

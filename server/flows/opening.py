@@ -8,15 +8,14 @@ many at once are no more than five; both handles of a link share one counter.
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from sqlalchemy import Connection
 
 from fhir import scopes
 from fhir.scopes import Scope
-from server.errors import Busy, Denied, Unauthenticated
-from server.flows import factors
+from server.errors import Denied, Unauthenticated
+from server.flows import factors, throttle
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.grants import digest, draw
@@ -30,7 +29,6 @@ SCOPE = "patient/ImagingStudy.rs patient/DiagnosticReport.rs patient/Binary.r pa
 REFUSED = "this link and this answer do not fit, or the link has ended"
 # Wrong answers in a quarter of an hour: from one block of addresses, and by codes from anywhere.
 # A link's own address cannot be guessed, so that guessers elsewhere never close it to its holder.
-WINDOW = 15 * 60 * 1_000_000
 MOST_FROM_BLOCK = 100
 MOST_BY_CODE = 600
 _BY_CODE = "code"
@@ -74,21 +72,8 @@ def open_link(house: House, handle: Handle, answer: str, *, address: str, now: i
 
 
 def _throttle(house: House, handle: Handle, address: str, now: int) -> None:
-    keys = [block(address), _BY_CODE]
-    with house.database.read() as connection:
-        lately = shares.failures(connection, keys, now=now)
-    closed = lately.get(keys[0], 0) >= MOST_FROM_BLOCK
-    if closed or (handle.code and lately.get(_BY_CODE, 0) >= MOST_BY_CODE):
-        raise Busy("too many wrong answers: try again in a quarter of an hour", retry=900)
-
-
-def block(address: str) -> str:
-    """The neighbourhood of an address: what one guesser commonly commands."""
-    try:
-        known = ip_address(address)
-    except ValueError:
-        return "nowhere"
-    return str(ip_network(f"{known}/{24 if known.version == 4 else 56}", strict=False))
+    by_code = {_BY_CODE: MOST_BY_CODE} if handle.code else {}
+    throttle.check(house, {throttle.block(address): MOST_FROM_BLOCK, **by_code}, now=now)
 
 
 def _find(house: House, handle: Handle) -> tuple[Any, str]:
@@ -138,9 +123,8 @@ def _refuse(house: House, handle: Handle, row: Any, tries: int, address: str, no
     event = _event(row, "login", "4", detail, address)
 
     def work(connection: Connection) -> None:
-        keys = [block(address), *([_BY_CODE] if handle.code else [])]
-        for key in keys:
-            shares.count_failure(connection, key, now=now, until=now + WINDOW)
+        keys = [throttle.block(address), *([_BY_CODE] if handle.code else [])]
+        throttle.count(connection, *keys, now=now)
         house.auditor.append(connection, event)
 
     house.database.apply(work)

@@ -23,7 +23,13 @@ def apps(call: Call) -> Response:
 def _list(call: Call, visit: Visit, *, ended: bool) -> Response:
     account = session_of(visit).account
     found = [
-        {"id": one.id, "app": one.app, "day": one.day, "words": pages.described(one.scope)}
+        {
+            "id": one.id,
+            "app": one.app,
+            "day": one.day,
+            "words": pages.described(one.scope),
+            "remembered": one.remembered,
+        }
         for one in allowed.of(call.house, account, now=clock.now())
     ]
     return pages.page(call.house, "apps.html", visit, {"apps": found, "ended": ended})

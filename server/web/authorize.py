@@ -5,14 +5,14 @@ that a POST from another site becomes a GET that carries our cookie, and no page
 in its address.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from flask import Response, request
 
 from server import clock
 from server.errors import Invalid
-from server.flows import accounts, asking, clients, deciding, picking
+from server.flows import accounts, asking, clients, deciding, picking, remembering
 from server.flows.access import Grant
 from server.flows.asking import Pending, Turned
 from server.flows.sessions import Session
@@ -127,7 +127,11 @@ def _page(house: House, name: str, visit: Visit, pending: Pending) -> Response:
         template = "encounter.html" if visits else template
         values |= {"choices": visits}
     if template == "consent.html":
+        known = remembering.given(house, pending, session.account, now=now)
+        if known:
+            return _allow(house, pending, session, known.split(), remember=False)
         values |= _question(house, session, grant, pending)
+    asking.may_show(pending)
     return pages.page(house, template, visit, values, leads_to=pending.ask.redirect_uri)
 
 
@@ -156,6 +160,7 @@ def _question(house: House, session: Session, grant: Grant, pending: Pending) ->
         "groups": pages.groups(offered),
         "offline": offline,
         "online": "online_access" in offered.words and not offline,
+        "may_remember": remembering.may(pending),
     }
 
 
@@ -196,6 +201,7 @@ def decide(call: Call) -> Response:
         if asking.must_login(pending, session, now=now):
             return pages.see(f"{CONTINUE}?{urlencode({'request': name})}")
         pending = asking.admit(house, pending, session, now=now)
+        asking.may_show(pending)
         ask, address = pending.ask, guard.address()
         if decision == "deny":
             deciding.deny(house, pending, session, address=address, now=now)
@@ -203,11 +209,26 @@ def decide(call: Call) -> Response:
             return _back(ask.redirect_uri, words, ask.state, house)
         if decision != "allow":
             raise Invalid("decision is allow or deny")
-        chosen = fields.get("scope", [])
-        code = deciding.allow(house, pending, session, chosen, address=address, now=now)
-        return _back(ask.redirect_uri, {"code": code}, ask.state, house)
+        chosen, remember = fields.get("scope", []), "remember" in fields
+        return _allow(house, pending, session, chosen, remember=remember)
 
     return _with(house, name, visit, decided)
+
+
+def _allow(
+    house: House, pending: Pending, session: Session, chosen: Sequence[str], *, remember: bool
+) -> Response:
+    """Take a code to the app, for what the user chose now, or once and for all."""
+    code = deciding.allow(
+        house,
+        pending,
+        session,
+        chosen,
+        remember=remember,
+        address=guard.address(),
+        now=clock.now(),
+    )
+    return _back(pending.ask.redirect_uri, {"code": code}, pending.ask.state, house)
 
 
 def style(call: Call) -> Response:

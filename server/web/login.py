@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 from flask import Response, current_app, request
 
 from server import clock
-from server.errors import Fault, Unauthenticated
-from server.flows import accounts, asking, sessions
+from server.errors import Busy, Fault, Unauthenticated
+from server.flows import accounts, asking, second_factor, sessions
 from server.flows.accounts import Account
 from server.flows.asking import Pending
 from server.flows.sites import House
@@ -16,8 +16,10 @@ from server.web.browser import Visit
 from server.web.routes import Call, Public, Route
 
 LOGIN = "/oauth/login"
+CODE = "/oauth/code"
 CONTINUE = "/oauth/continue"
 APPS = "/oauth/apps"
+ACCOUNT = "/oauth/account"
 DESK = "/desk/"
 # Where somebody may be sent on to: a page of staff, and no other site.
 _OURS = re.compile(r"/desk/[A-Za-z0-9/._~%?=&+-]*", re.ASCII)
@@ -66,21 +68,50 @@ def login(call: Call) -> Response:
     except Unauthenticated:
         pending = waiting(house, name)
         return login_page(house, visit, name, pending, to=to, wrong="login.wrong")
-    return begin(house, visit, account, name, to)
+    except Busy as busy:
+        pending = waiting(house, name)
+        response = login_page(house, visit, name, pending, to=to, wrong="login.busy")
+        return later(response, busy)
+    return proceed(house, visit, account, name, to)
 
 
-def begin(house: House, visit: Visit, account: Account, name: str = "", to: str = "") -> Response:
-    """Sign somebody in who has proved to be it, and lead on to where they wanted to go.
+def later(response: Response, busy: Busy) -> Response:
+    """Say on a page that asks again that it may be answered later (RFC 6585 4)."""
+    response.status_code = 429 if busy.retry > 60 else 503
+    response.headers["Retry-After"] = str(busy.retry)
+    return response
+
+
+def proceed(house: House, visit: Visit, account: Account, name: str = "", to: str = "") -> Response:
+    """Lead somebody on whose password was right: in, or to the second step."""
+    if not second_factor.next_step(house, account):
+        there = onward(account, name, to)
+        return begin(house, visit, account, pages.see(there))
+    _forget(house, visit)
+    secret = second_factor.halfway(house, account, now=clock.now())
+    words = {field: value for field, value in (("request", name), ("to", to)) if value}
+    there = f"{CODE}?{urlencode(words)}" if words else CODE
+    return browser.remember(house, pages.see(there), secret)
+
+
+def begin(house: House, visit: Visit, account: Account, response: Response) -> Response:
+    """Sign somebody in who has proved to be it; the answer gets the cookie.
 
     What this browser was before, another's session or the holder of a link, it is no more.
     """
-    now = clock.now()
+    _forget(house, visit)
+    secret = sessions.begin(house, account, address=guard.address(), now=clock.now())
+    return cookies.take(house, browser.remember(house, response, secret))
+
+
+def _forget(house: House, visit: Visit) -> None:
     if visit.session is not None:
-        sessions.end(house, visit.session, address=guard.address(), now=now)
-    secret = sessions.begin(house, account, address=guard.address(), now=now)
-    there = f"{CONTINUE}?{urlencode({'request': name})}" if name else to or _home(account)
-    response = browser.remember(house, pages.see(there), secret)
-    return cookies.take(house, response)
+        sessions.end(house, visit.session, address=guard.address(), now=clock.now())
+
+
+def onward(account: Account, name: str, to: str) -> str:
+    """Where somebody goes on who is signed in: to the request that waits, or a page of ours."""
+    return f"{CONTINUE}?{urlencode({'request': name})}" if name else to or _home(account)
 
 
 def _home(account: Account) -> str:
@@ -91,7 +122,7 @@ def _home(account: Account) -> str:
 
 def safe(to: str) -> str:
     """A page of staff that somebody may be sent on to; nothing for any other address."""
-    return to if _OURS.fullmatch(to) else ""
+    return to if to == ACCOUNT or _OURS.fullmatch(to) else ""
 
 
 def sign_in_first() -> Response:

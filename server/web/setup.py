@@ -41,7 +41,7 @@ def make(call: Call) -> Response:
         return _ended(call, visit)
     except (Invalid, Conflict):
         return _page(call, visit, name, "new.name")
-    return login.begin(call.house, visit, made)
+    return login.proceed(call.house, visit, made)
 
 
 def new_password(fields: dict[str, list[str]]) -> str:

@@ -34,13 +34,15 @@ def pages() -> list[Path]:
 
 
 def test_no_page_says_what_no_catalogue_holds() -> None:
-    said = {name for path in pages() for name in re.findall(r'\bt\("([^"]+[^".])"', path.read_text())}
+    said = {
+        name for path in pages() for name in re.findall(r'\bt\("([^"]+[^".])"', path.read_text())
+    }
     assert said - set(texts("en")) == set()
     assert len(said) > 40
 
 
 def test_the_pages_say_of_an_error_what_the_table_of_errors_says() -> None:
-    kinds = [Fault, *Fault.__subclasses__()]
+    kinds: list[type[Fault]] = [Fault, *Fault.__subclasses__()]
     told = {f"plain.{one.answer.http}": one.answer.patient for one in kinds}
     english = {name: said for name, said in texts("en").items() if name.startswith("plain.")}
     assert {name: told[name] for name in english} == english

@@ -66,6 +66,7 @@ STORES = {"/dicomweb/studies", "/dicomweb/studies/<study>"}
 OAUTH = (
     *("token", "introspect", "revoke", "launch", "share", "register", "jwks"),
     *("authorize", "continue", "login", "pick", "decide", "apps", "logout", "pages.css"),
+    *("code", "account", "account/password", "account/session", "account/second"),
 )
 SCOPED = [route for route in ROUTES if isinstance(route.access, Scoped)]
 

@@ -19,6 +19,9 @@ def upgrade() -> None:
     sa.Column('patients', sa.Text(), server_default='', nullable=False),
     sa.Column('fhir_users', sa.Text(), server_default='', nullable=False),
     sa.Column('password_hash', sa.Text(), server_default='', nullable=False),
+    sa.Column('totp', sa.Text(), server_default='', nullable=False),
+    sa.Column('totp_since', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('totp_step', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('retired', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_account')),
@@ -183,6 +186,13 @@ def upgrade() -> None:
     sa.Column('traits', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'name', name=op.f('pk_feed'))
+    )
+    op.create_table('half_way',
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('account', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('hash', name=op.f('pk_half_way'))
     )
     op.create_table('identity_join',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -371,6 +381,20 @@ def upgrade() -> None:
     with op.batch_alter_table('link_key', schema=None) as batch_op:
         batch_op.create_index('ix_link_key_resource', ['organisation', 'type', 'id'], unique=False)
 
+    op.create_table('memory',
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('account', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('client', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('patient', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('asked', sa.Text(), server_default='', nullable=False),
+    sa.Column('scope', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_memory'))
+    )
+    with op.batch_alter_table('memory', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_memory_account_client'), ['account', 'client'], unique=False)
+
     op.create_table('message',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -491,6 +515,12 @@ def upgrade() -> None:
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('ae', 'host', name=op.f('pk_peer'))
     )
+    op.create_table('recovery_code',
+    sa.Column('account', sa.String(length=64), nullable=False),
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('account', 'hash', name=op.f('pk_recovery_code'))
+    )
     op.create_table('resource',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('rid', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -570,8 +600,12 @@ def upgrade() -> None:
     sa.Column('seen', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('address', sa.String(length=64), server_default='', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_session'))
     )
+    with op.batch_alter_table('session', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_session_account'), ['account'], unique=False)
+
     op.create_table('share',
     sa.Column('id', sa.String(length=64), nullable=False),
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
