@@ -8,7 +8,7 @@ from flask import Response
 from server import clock
 from server.errors import Invalid
 from server.flows import chart, curating, queue, roster
-from server.flows.chart import Chart, Record, Report, Study, Why
+from server.flows.chart import Chart, Record, Report, Study, Why, Written
 from server.flows.desk import OPERATOR
 from server.flows.roster import Line
 from server.web import pages
@@ -202,12 +202,17 @@ def _reports(here: Seat, found: Chart, names: dict[str, str]) -> Table:
     return table(t("reports"), heads, rows, t("reports.none"))
 
 
-def _versions(here: Seat, one: Report) -> tuple[str, ...]:
-    return tuple(
-        here.t("version", number=each.version, at=here.when(each.at), why=each.why)
-        + (here.t("version.message", message=each.message) if each.message else "")
-        for each in one.versions
-    )
+def _versions(here: Seat, one: Report) -> tuple[str | tuple[str, str], ...]:
+    """Each version of a report; one that a message brought leads to it."""
+    return tuple(_version(here, each) for each in one.versions)
+
+
+def _version(here: Seat, one: Written) -> str | tuple[str, str]:
+    said = here.t("version", number=one.version, at=here.when(one.at), why=one.why)
+    if not one.message:
+        return said
+    brought = here.t("version.message", message=one.message)
+    return said + brought, f"{HOME}messages/{one.message}"
 
 
 def _orders(here: Seat, found: Chart) -> Table:

@@ -16,11 +16,13 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: a text that may lead somewhere, lines below it, a mark, a button."""
+    """One cell: a text that may lead somewhere, lines below it (texts and where they lead, "" for
+    nowhere), a mark, a button.
+    """
 
     text: str = ""
     href: str = ""
-    lines: tuple[str, ...] = ()
+    lines: tuple[str | tuple[str, str], ...] = ()
     mark: str = ""
     act: Act | None = None
 
