@@ -40,10 +40,7 @@ def allow(
     address: str,
     now: int,
 ) -> str:
-    """Give the code for what the user ticked, or ticked before where that is remembered.
-
-    `remember`: ask no more for the same. Raises Turned when that is nothing, or came late.
-    """
+    """The code for what the user ticked, to `remember` or not. Raises Turned: nothing, or late."""
     given = consent.granted(pending.offer(session.account), chosen)
     if not given.scopes and not given.words:
         raise pending.ask.turned("access_denied", "the user allowed nothing")
@@ -62,7 +59,7 @@ def allow(
             return "invalid_request"
         approvals.add(connection, made.values)
         approvals.add_code(connection, _code_row(pending, made, now))
-        if remember and remembering.may(pending):
+        if remember:
             remembering.keep(connection, pending, session.account, given, now=now)
         house.auditor.append(connection, made.event)
         return ""

@@ -27,7 +27,9 @@ def may(pending: Pending) -> bool:
 def keep(
     connection: Connection, pending: Pending, account: Account, given: Offer, *, now: int
 ) -> None:
-    """Remember what was asked and what was given, in place of what was remembered before."""
+    """Remember what was asked and given, in place of what was before; nothing, where it may not."""
+    if not may(pending):
+        return
     values = {
         "id": authored_id(),
         "account": account.id,
