@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from docs import dicom_page, fhir_page, hl7_page, mapping_page, seen, smart_page
+from docs import agreement_page, dicom_page, fhir_page, hl7_page, mapping_page, seen, smart_page
 from docs.tables import NOTE, table
 from server.app import ROUTES
 from server.config import PREFIX, SETTINGS, Setting
@@ -26,6 +26,7 @@ def pages() -> dict[str, str]:
         "errors.md": errors_page(),
         "fhir.md": fhir_page.page(),
         "hl7.md": hl7_page.page(),
+        "hl7-agreement.md": agreement_page.page(),
         "mapping.md": mapping_page.page(),
         "settings.md": settings_page(),
         "smart.md": smart_page.page(),

@@ -30,6 +30,7 @@ COMMANDS = {
     "hl7": ("server.commands.hl7", "hl7"),
     "merge": ("server.commands.identity", "merge"),
     "unmerge": ("server.commands.identity", "unmerge"),
+    "recall": ("server.commands.identity", "recall"),
 }
 
 

@@ -183,10 +183,18 @@ def keep(
     count = len(json.loads(fixed["studies"]))
     detail = f"link for {count} studies until {instant(expires)}, {factor}"
     with house.database.write() as connection:
+        _check_parts(connection, row)
         shares.add(connection, row)
         house.auditor.append(connection, _event(row, "create", detail, maker))
     url = f"{sites.address(house)}/s/{token}"
     return Made(id_, token, url, factors.spoken(code), answer, expires)
+
+
+def _check_parts(connection: Connection, row: dict[str, Any]) -> None:
+    """Refuse a link whose patient was taken apart while it was made."""
+    parts = identities.parts_of(connection, row["organisation"], row["patient"])
+    if not set(json.loads(row["parts"])) <= set(parts):
+        raise Conflict("a merge of this patient was undone just now: try again")
 
 
 def _event(row: dict[str, Any], action: str, detail: str, maker: Actor = CLI) -> Event:

@@ -134,6 +134,13 @@ def mark(connection: Connection, id_: str, name: str, *, now: int) -> bool:
     return connection.execute(fresh.values({name: now})).rowcount == 1
 
 
+def end_for(connection: Connection, owner: int, patient_id: str, *, now: int) -> list[str]:
+    """End every link that shows a patient by name or as a part of another; gives their ids."""
+    named = (share.c.patient == patient_id) | share.c.parts.like(f'%"{patient_id}"%')
+    ended = update(share).where(share.c.organisation == owner, share.c.revoked == 0, named)
+    return list(connection.execute(ended.values(revoked=now).returning(share.c.id)).scalars())
+
+
 def change(connection: Connection, id_: str, values: Mapping[str, Any]) -> None:
     """Change columns of a link."""
     connection.execute(update(share).where(share.c.id == id_).values(**values))

@@ -15,11 +15,12 @@ from fhir.scopes import Scope
 from server.errors import Fault
 from server.flows import consent
 from server.flows.consent import Offer
+from server.flows.resources import TYPES
 from server.flows.sites import House
 from server.web import browser, share_texts
 from server.web.browser import Visit
 from server.web.share_texts import LANGUAGES
-from server.web.texts import language, remember, speaker, texts
+from server.web.texts import language, remember, speaker, text, texts
 
 _HERE = Path(__file__).parent
 STYLE = "/oauth/pages.css"
@@ -174,9 +175,11 @@ def _said(kind: str, name: str) -> str:
 
 
 def describe(scope: Scope) -> str:
-    """A scope of resources in words; what only reads goes without saying."""
+    """A scope of resources in words; what only reads goes without saying, what is not here does not."""
     known, which = _said("type", scope.type), _categories(scope)
     what = f"{known} ({which})" if which else known
+    if scope.type not in ("*", *TYPES):
+        return text(language(), "type.none", what=what)
     deeds = list(dict.fromkeys(_said("letters", letter) for letter in scope.letters))
     return what if deeds == [_said("letters", "r")] else f"{what}: {', '.join(deeds)}"
 

@@ -213,6 +213,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_identity_join_organisation_heir'), ['organisation', 'heir'], unique=False)
         batch_op.create_index(batch_op.f('ix_identity_join_organisation_patient'), ['organisation', 'patient'], unique=False)
 
+    op.create_table('identity_link',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('one', sa.String(length=64), nullable=False),
+    sa.Column('other', sa.String(length=64), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('message', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('ended_by', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('evidence', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_identity_link'))
+    )
+    with op.batch_alter_table('identity_link', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_identity_link_organisation_one_other'), ['organisation', 'one', 'other'], unique=False)
+
     op.create_table('index_date',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
     sa.Column('param', sa.Integer(), nullable=False),
@@ -224,6 +240,24 @@ def upgrade() -> None:
         batch_op.create_index('ix_index_date_high', ['organisation', 'param', 'high', 'rid', 'low'], unique=False)
         batch_op.create_index('ix_index_date_low', ['organisation', 'param', 'low', 'rid', 'high'], unique=False)
         batch_op.create_index('ix_index_date_rid', ['organisation', 'rid', 'param', 'low', 'high'], unique=False)
+
+    op.create_table('index_pair',
+    sa.Column('organisation', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
+    sa.Column('rid', sa.BigInteger(), nullable=False),
+    sa.Column('code', sa.Text().with_variant(sa.Text(collation='C'), 'postgresql'), server_default='', nullable=False),
+    sa.Column('system', sa.Text(), server_default='', nullable=False),
+    sa.Column('low', sa.Double(), server_default='0', nullable=False),
+    sa.Column('high', sa.Double(), server_default='0', nullable=False),
+    sa.Column('value', sa.Text().with_variant(sa.Text(collation='C'), 'postgresql'), server_default='', nullable=False),
+    sa.Column('value_system', sa.Text(), server_default='', nullable=False),
+    sa.Column('text', sa.Text(), server_default='', nullable=False)
+    )
+    with op.batch_alter_table('index_pair', schema=None) as batch_op:
+        batch_op.create_index('ix_index_pair_high', ['organisation', 'param', 'code', 'high', 'rid', 'system', 'low', 'value', 'value_system'], unique=False)
+        batch_op.create_index('ix_index_pair_low', ['organisation', 'param', 'code', 'low', 'rid', 'system', 'high', 'value', 'value_system'], unique=False)
+        batch_op.create_index('ix_index_pair_rid', ['organisation', 'rid', 'param', 'code', 'system', 'low', 'high', 'value', 'value_system'], unique=False)
+        batch_op.create_index('ix_index_pair_value', ['organisation', 'param', 'code', 'value', 'rid', 'system', 'low', 'high', 'value_system'], unique=False)
 
     op.create_table('index_reference',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
@@ -515,6 +549,21 @@ def upgrade() -> None:
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('ae', 'host', name=op.f('pk_peer'))
     )
+    op.create_table('recall',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('act', sa.String(length=16), nullable=False),
+    sa.Column('patient', sa.String(length=64), nullable=False),
+    sa.Column('shown_as', sa.String(length=64), nullable=False),
+    sa.Column('message', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('grants', sa.Text(), server_default='', nullable=False),
+    sa.Column('since', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_recall'))
+    )
+    with op.batch_alter_table('recall', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_recall_organisation_patient'), ['organisation', 'patient'], unique=False)
+
     op.create_table('recovery_code',
     sa.Column('account', sa.String(length=64), nullable=False),
     sa.Column('hash', sa.String(length=64), nullable=False),
