@@ -89,12 +89,14 @@ def test_a_keyboard_alone_finds_a_patient_and_hands_over_a_link(
     sign_in(page)
     expect(page.locator("#find")).to_be_focused()
     page.keyboard.type("liddell")
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     go(page, "Alice Liddell")
     expect(page.get_by_role("heading", name="Alice Liddell")).to_be_visible()
     go(page, "Make a link")
     page.get_by_role("button", name="Next").focus()
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     page.get_by_role("radio", name="PIN Tell").focus()
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
@@ -112,8 +114,8 @@ def go(page: Page, name: str) -> None:
     for _ in range(60):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.innerText") == name:
-            page.keyboard.press("Enter")
-            page.wait_for_load_state()
+            with page.expect_navigation():
+                page.keyboard.press("Enter")
             return
     pytest.fail(f"the Tab key never came to {name}")
 

@@ -7,6 +7,8 @@ from string import Formatter
 
 import pytest
 
+from server.app import ROUTES
+from server.flows import factors, handing, inbox, operate, oversight, queue, reviewing, worker
 from server.web.share_texts import LANGUAGES
 from tests.support.tree import ROOT
 
@@ -51,6 +53,30 @@ def test_every_sentence_is_used_and_every_one_used_is_there() -> None:
     assert {name for name in used if not name.startswith("sheet.")} - set(ENGLISH) == set()
     unused = {name for name in ENGLISH if name not in used and name.split(".")[0] not in families}
     assert unused == set()
+
+
+def test_there_is_a_word_for_every_kind_and_state_that_there_may_be() -> None:
+    doors = {route.door for route in ROUTES} - {"ops", "apps"} | {
+        "dimse",
+        "mllp",
+        "command",
+        "import",
+    }
+    assert set(oversight.DOORS) == doors
+    families = {
+        "review": reviewing.KINDS,
+        "accept": {kind.name for kind in reviewing.KINDS.values()},
+        "state": queue.STATES,
+        "message": inbox.STATES,
+        "door": oversight.DOORS,
+        "factor": factors.FACTORS,
+        "factor.hint": factors.FACTORS,
+        "span": handing.SPANS,
+        "job": {*worker.HANDLERS, *worker.OUTBOX},
+        "jobs-state": operate.JOB_STATES,
+    }
+    said = {f"{family}.{name}" for family, names in families.items() for name in names}
+    assert said - set(ENGLISH) == set()
 
 
 def test_every_page_of_the_desk_has_a_frame() -> None:
