@@ -17,6 +17,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from fhir.scopes import Scope, matching
 from server.errors import Denied, Missing
 from server.flows import questions
+from server.store import veil
 from server.store.fhir_tables import index_reference, index_shown, resource, resource_version
 from server.store.tables import study
 
@@ -232,6 +233,7 @@ def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[boo
         link.c.organisation == grant.organisation,
         link.c.target_type == resource_type,
         link.c.rid.in_(owned),
+        true() if grant.sees_held else veil.told(link),
     )
     return and_(table.c.id.in_(named))
 

@@ -11,7 +11,7 @@ from typing import Any
 from zipfile import ZIP64_LIMIT, ZIP_STORED, ZipFile, ZipInfo
 
 from dicom.directory import Directory, File
-from server.errors import Missing
+from server.errors import Gone, Missing
 from server.flows import current, holding, pixels
 from server.flows.access import Grant
 from server.flows.audit import Reading
@@ -71,7 +71,10 @@ def _places(house: House, grant: Grant) -> Sequence[_Placed]:
     """Every instance of the link with its path: eight characters for each part (PS3.10 8.2)."""
     placed, series = list[_Placed](), dict[str, int]()
     for number, study in enumerate(holding.studies(house, grant), 1):
-        found = pixels.select(house, grant, study.uid)
+        try:
+            found = pixels.select(house, grant, study.uid)
+        except (Missing, Gone):  # nothing of it is released, or it has gone meanwhile
+            continue
         for count, row in enumerate(found.rows, 1):
             nth = series.setdefault(row.series, len(series) + 1)
             path = ("DICOM", f"ST{number:06d}", f"SE{nth:06d}", f"IM{count:06d}")

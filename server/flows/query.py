@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.sql.elements import ColumnElement
+
 from dicom.json_model import attribute, keyword_of, subset, tag_of
 from dicom.query import KEYS, LEVELS, BadQuery, Match, at_level, attributes, match, person_name
 from server.errors import Invalid
-from server.flows import access, current, reach
+from server.flows import access, current, reach, release
 from server.flows.access import Grant
 from server.flows.audit import Reading
 from server.flows.sites import House
@@ -127,7 +129,7 @@ def search(
     asked = Search(
         organisation=grant.organisation,
         level=level,
-        allowed=access.studies(grant),
+        allowed=_allowed(grant, level),
         few=not grant.everyone or grant.studies is not None,
         study=study,
         series=series,
@@ -148,6 +150,12 @@ def search(
     seen = reach.event(grant, "search", study=study, detail=f"{level}: {keys or 'all'}")
     reading = house.auditor.single(seen)
     return Answer(items, len(rows) > len(items), question.fuzzy, reading)
+
+
+def _allowed(grant: Grant, level: str) -> ColumnElement[bool]:
+    """The gate's condition on the rows of a level."""
+    reached = access.studies(grant)
+    return reached & release.instances(grant) if level == "instance" else reached
 
 
 class _Writer:

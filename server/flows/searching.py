@@ -72,7 +72,7 @@ def search(house: House, grant: Grant, query: q.Query, *, count: int) -> tuple[P
     after = cursors.read(query)
     with house.database.read() as connection:
         query = _whole(connection, grant.organisation, query)
-        store = Search(connection, grant.organisation, *_gate(grant))
+        store = Search(connection, grant.organisation, *_gate(grant), veiled=not grant.sees_held)
         total = store.total(query) if query.total in _COUNTED or not count else None
         found = store.page(query, count=count, after=after) if count else []
         page, more = found[:count], len(found) > count
@@ -183,7 +183,8 @@ def _include(
     """
     allowed, _ = _gate(grant, "r")
     types = access.includable(grant, TABLE)
-    follow = Includes(connection, grant.organisation, allowed, types).follow
+    veiled = not grant.sees_held
+    follow = Includes(connection, grant.organisation, allowed, types, veiled).follow
     seen = {row.rid for row in page}
     added: list[Any] = []
     for number, includes in enumerate(_rounds(query.includes)):

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, exists, func, not_, select, tuple_
 
 from fhir import query as q
-from server.store import search_order
+from server.store import search_order, veil
 from server.store.fhir_tables import resource
 from server.store.resources import param_id
 from server.store.search_conditions import Allowed, Conditions, rank
@@ -35,17 +35,19 @@ class Found:
 class Search:
     """What compiles and runs searches within an organisation, for one caller.
 
-    `few` says that the caller reaches so few resources that all of them may be looked at.
+    `few` says that the caller reaches so few resources that all of them may be looked at, `veiled`
+    that of what was withdrawn only the tombstones are told.
     """
 
     connection: Connection
     organisation: int
     allowed: Allowed
     few: bool = False
+    veiled: bool = False
 
     @property
     def _conditions(self) -> Conditions:
-        return Conditions(self.connection, self.organisation, self.allowed)
+        return Conditions(self.connection, self.organisation, self.allowed, self.veiled)
 
     def total(self, query: q.Query) -> int:
         """How many resources match."""
@@ -61,7 +63,7 @@ class Search:
         clauses, few = self._where(query)
         if not query.sort:
             return self._newest(clauses, few, count + 1, after)
-        if few or len(query.sort) > 1:
+        if few or len(query.sort) > 1 or self._veils(query):
             return self._sorted(query, clauses, count + 1, after)
         if search_order.is_own(query.sort[0]):
             return self._walk_own(query.sort[0], clauses, count + 1, after)
@@ -79,7 +81,13 @@ class Search:
                 clauses.append(driver.holds(resource))
             else:
                 clauses.append(compiler.test(query.type, condition, resource))
+            clauses += compiler.told(query.type, condition, resource)
         return clauses, few
+
+    def _veils(self, query: q.Query) -> bool:
+        """Whether the order tells of values that are not in tombstones."""
+        codes = (sort.param.code for sort in query.sort)
+        return self.veiled and any(veil.covers(query.type, code) for code in codes)
 
     def _newest(
         self, clauses: list[Clause], few: bool, limit: int, after: Place | None
@@ -96,7 +104,7 @@ class Search:
         self, query: q.Query, clauses: list[Clause], limit: int, after: Place | None
     ) -> list[Found]:
         """Everything that matches, by its keys."""
-        made = search_order.keys(query.type, self.organisation, query.sort)
+        made = search_order.keys(query.type, self.organisation, query.sort, veiled=self.veiled)
         names = [f"key{number}" for number in range(len(made))]
         columns = [key.column.label(name) for key, name in zip(made, names, strict=True)]
         rows: Any = select(*_COLUMNS, *columns).where(*clauses).subquery()

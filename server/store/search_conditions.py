@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Select, and_, exists, false, func, not_, or_,
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import query as q
+from server.store import veil
 from server.store.fhir_tables import index_reference, resource
 from server.store.resources import param_id
 from server.store.search_terms import (
@@ -60,11 +61,15 @@ def _numbered(table: Any, _number: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Compiles conditions within one organisation, for one caller."""
+    """Compiles conditions within one organisation, for one caller.
+
+    `veiled` says that the caller is told the tombstones alone of what was withdrawn.
+    """
 
     connection: Connection
     organisation: int
     allowed: Allowed
+    veiled: bool = False
     _numbers: Iterator[int] = field(default_factory=count)
 
     def _alias(self, table: Any) -> Any:
@@ -79,6 +84,16 @@ class Conditions:
             table.c.deleted == false(),
             self.allowed(kind, table),
         ]
+
+    def told(self, kind: str, condition: q.Condition, table: Any) -> list[Clause]:
+        """What a row must be besides, so that the caller may know whether it meets a condition."""
+        if isinstance(condition, q.Reverse):
+            return []
+        return self._told(kind, condition.param.code, table)
+
+    def _told(self, kind: str, code: str, table: Any) -> list[Clause]:
+        hidden = self.veiled and veil.covers(kind, code)
+        return [not_(veil.withdrawn(table))] if hidden else []
 
     # Drivers
 
@@ -140,6 +155,7 @@ class Conditions:
                 return None
             target = self._alias(resource)
             rows = [*self.rows(target_type, target), inner.holds(target)]
+            rows += self.told(target_type, condition, target)
             branches.append(
                 (link.c.target_type == target_type)
                 & link.c.target.in_(select(target.c.id).where(*rows))
@@ -154,11 +170,16 @@ class Conditions:
             return None
         link, source = self._alias(index_reference), self._alias(resource)
         rows = [*self.rows(reverse.type, source), inner.holds(source)]
+        rows += self._told_reverse(reverse, source)
         here = self._rows_of(link, reverse.type, reverse.param.code)
         pointing = link.c.rid.in_(select(source.c.rid).where(*rows))
         return Driver(
             select(link.c.target).where(*here, link.c.target_type == kind, pointing), "id"
         )
+
+    def _told_reverse(self, reverse: q.Reverse, source: Any) -> list[Clause]:
+        found = self.told(reverse.type, reverse.condition, source)
+        return found + self._told(reverse.type, reverse.param.code, source)
 
     # Tests
 
@@ -212,6 +233,7 @@ class Conditions:
                         link.c.target_type == target_type,
                         target.c.id == link.c.target,
                         *self.rows(target_type, target),
+                        *self.told(target_type, condition, target),
                         self.test(target_type, condition, target),
                     )
                     .correlate(link)
@@ -228,6 +250,7 @@ class Conditions:
             .where(
                 source.c.rid == link.c.rid + 0,
                 *self.rows(reverse.type, source),
+                *self._told_reverse(reverse, source),
                 self.test(reverse.type, reverse.condition, source),
             )
             .correlate(link)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, desc, false, or_, select, union_all
 
 from fhir import query as q
+from server.store import veil
 from server.store.fhir_tables import index_reference, resource
 from server.store.resources import param_id
 from server.store.search_conditions import Allowed
@@ -15,12 +16,16 @@ from server.store.search_terms import Clause
 
 @dataclass(frozen=True, slots=True)
 class Includes:
-    """Follows references within an organisation, for one caller, to resources of some types."""
+    """Follows references within an organisation, for one caller, to resources of some types.
+
+    Of what was withdrawn a `veiled` caller is told no reference but that to its owner.
+    """
 
     connection: Connection
     organisation: int
     allowed: Allowed
     types: Collection[str]
+    veiled: bool = False
 
     def follow(self, include: q.Include, rows: Sequence[Any], most: int) -> Sequence[Any]:
         """The resources that an include adds for these rows, at most so many, the newest first."""
@@ -81,4 +86,4 @@ class Includes:
         if include.param is not None:
             which = param_id(include.source, include.param.code)
             statement = statement.where(link.c.param == which)
-        return statement
+        return statement.where(veil.told(link)) if self.veiled else statement

@@ -3,7 +3,7 @@
 from flask import request
 
 from server import clock
-from server.errors import Denied, Fault, Missing, Unauthenticated
+from server.errors import Denied, Fault, Gone, Missing, Unauthenticated
 from server.flows import access, accounts, grants
 from server.flows.access import Grant
 from server.flows.audit import Event
@@ -60,7 +60,7 @@ def address() -> str:
 def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> None:
     """Record a refusal. Who could not even be recognised belongs to the organisation `home`."""
     if not isinstance(error, Denied | Unauthenticated) and not (
-        grant is not None and isinstance(error, Missing)
+        grant is not None and isinstance(error, Gone | Missing)
     ):
         return
     house.auditor.note(
