@@ -97,7 +97,9 @@ RESULTS = {
 SERVICES = {
     "Verification": "test_a_verification_is_answered",
     "Storage": "test_every_storage_class_of_the_standard_is_accepted",
-    "Query, retrieve, worklist, commitment and all others": NEGOTIATED,
+    "Query": "test_findscu_finds_patients_studies_series_and_images",
+    "Retrieve": "test_movescu_moves_a_study_to_a_peer_byte_for_byte",
+    "Worklist, commitment, procedure steps and all others": NEGOTIATED,
     "QIDO-RS": "test_dicomweb_client_searches_as_it_does_elsewhere",
     "WADO-RS": "test_dicomweb_client_retrieves_as_it_does_elsewhere",
     "STOW-RS": "test_dicomweb_client_stores_as_it_does_elsewhere",

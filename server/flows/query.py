@@ -16,7 +16,7 @@ from server.store import dicom_search
 from server.store.dicom_search import Search, Whole
 
 # Most results of one answer; the rest is asked for with `offset`.
-MOST = {"study": 1000, "series": 5000, "instance": 5000}
+MOST = {"patient": 1000, "study": 1000, "series": 5000, "instance": 5000}
 _LARGEST = 1 << 31
 _NOT_KEYS = frozenset({"accept", "charset"})
 
@@ -138,13 +138,16 @@ def search(
     with house.database.read() as connection:
         if study:
             reach.claims(connection, grant, study)
-        rows = dicom_search.find(connection, asked)
-        page = rows[: question.limit]
-        items = _Writer(house, connection, asked, question).items(page)
+        if level == "patient":
+            rows = dicom_search.patients(connection, asked)
+            items = [_patient_attributes(row) for row in rows[: question.limit]]
+        else:
+            rows = dicom_search.find(connection, asked)
+            items = _Writer(house, connection, asked, question).items(rows[: question.limit])
     keys = ", ".join(keyword_of(tag) for tag in question.matches)
     seen = reach.event(grant, "search", study=study, detail=f"{level}: {keys or 'all'}")
     reading = house.auditor.single(seen)
-    return Answer(items, len(rows) > len(page), question.fuzzy, reading)
+    return Answer(items, len(rows) > len(items), question.fuzzy, reading)
 
 
 class _Writer:
@@ -230,26 +233,29 @@ def absolute(model: str, address: str) -> str:
     return model.replace('"BulkDataURI":"', f'"BulkDataURI":"{address}/')
 
 
-def _study_attributes(row: Any, whole: Whole) -> dict[str, Any]:
+def _patient_attributes(row: Any) -> dict[str, Any]:
     issuer = json.loads(row.patient_issuer)[0] if row.patient_issuer else ""
     found = {
+        "00100010": attribute("PN", [person_name(row.patient_name)] if row.patient_name else []),
+        "00100020": attribute("LO", [row.patient_number]),
+        "00100030": attribute("DA", [row.patient_birth_date]),
+        "00100040": attribute("CS", [row.patient_sex]),
+    }
+    return found | ({"00100021": attribute("LO", [issuer])} if issuer else {})
+
+
+def _study_attributes(row: Any, whole: Whole) -> dict[str, Any]:
+    return _patient_attributes(row) | {
         "00080020": attribute("DA", [row.date]),
         "00080030": attribute("TM", [row.time]),
         "00080050": attribute("SH", [row.accession]),
         "00080061": attribute("CS", whole.modalities),
         "00080090": attribute("PN", [person_name(row.referrer)] if row.referrer else []),
         "00081030": attribute("LO", [row.description]),
-        "00100010": attribute("PN", [person_name(row.patient_name)] if row.patient_name else []),
-        "00100020": attribute("LO", [row.patient_number]),
-        "00100030": attribute("DA", [row.patient_birth_date]),
-        "00100040": attribute("CS", [row.patient_sex]),
         "00200010": attribute("SH", [row.number]),
         "00201206": attribute("IS", [whole.series]),
         "00201208": attribute("IS", [whole.instances]),
     }
-    if issuer:
-        found["00100021"] = attribute("LO", [issuer])
-    return found
 
 
 def _series_attributes(row: Any) -> dict[str, Any]:

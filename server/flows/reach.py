@@ -36,12 +36,12 @@ def claims(connection: Connection, grant: Grant, uid: str) -> Sequence[Any]:
 
 
 def event(grant: Grant, action: str, **more: Any) -> Event:
-    """An audit event of the DICOMweb door. What a patient's grant does is about that patient."""
+    """An audit event of a DICOM door. What a patient's grant does is about that patient."""
     if len(grant.patients) == 1 and not grant.everyone:
         more.setdefault("patient", next(iter(grant.patients)))
     return Event(
         organisation=grant.organisation,
-        door="dicomweb",
+        door="dimse" if grant.context == "peer" else "dicomweb",
         action=action,
         grant=grant.id,
         client=grant.client,

@@ -1,7 +1,7 @@
 """Searches over the DICOM index: every filter, the order and the page are in the SQL."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -50,6 +50,7 @@ _COLUMNS: Mapping[str, Any] = {
 _UIDS = frozenset({"0020000D", "0020000E", "00080018"})
 _PROBED = frozenset({"00080050", "00080061", "00080090", "00100010", "00100020", "00100030"})
 FEW = 1000
+ALL = -1  # a limit that is none
 _STUDY = (
     "coerced",
     "patient_number",
@@ -99,6 +100,17 @@ class Search:
     offset: int = 0
 
 
+_PATIENT = ("patient_number", "patient_issuer", "patient_name", "patient_birth_date", "patient_sex")
+
+
+def patients(connection: Connection, search: Search) -> Sequence[Row[Any]]:
+    """Whom the studies of a search are of, each once, and one more if there are more."""
+    found = statement(connection, replace(search, level="study", limit=ALL)).subquery()
+    columns = [found.c[name] for name in _PATIENT]
+    query = select(*columns).distinct().order_by(*columns[2::-1])
+    return connection.execute(query.limit(search.limit + 1).offset(search.offset)).fetchall()
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """What the series of a study add up to."""
@@ -129,6 +141,8 @@ def statement(connection: Connection, search: Search) -> Select[Any]:
             query = query.where(tuple_(study.c.uid, study.c.claim).in_(keys))
         else:
             query = query.where(_condition(connection, tag, match))
+    if search.limit == ALL:
+        return query.order_by(None)
     return query.limit(search.limit + 1).offset(search.offset)
 
 

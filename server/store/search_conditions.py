@@ -243,7 +243,9 @@ def rank(condition: q.Condition) -> int:
         return 4
     if condition.param.flavour in ("identifier", "exact") or _is_dicom(condition):
         return 0
-    return {"reference": 1, "string": 2, "date": 3}.get(condition.param.kind, 5)
+    return {"reference": 1, "string": 2, "composite": 2, "date": 3, "quantity": 3}.get(
+        condition.param.kind, 5
+    )
 
 
 def _is_narrow(condition: q.Condition) -> bool:

@@ -15,6 +15,7 @@ from fhir.scopes import Scope
 from server.errors import Fault
 from server.flows import consent
 from server.flows.consent import Offer
+from server.flows.resources import TYPES
 from server.flows.sites import House
 from server.web import browser
 from server.web.browser import Visit
@@ -143,9 +144,11 @@ def _said(kind: str, name: str) -> str:
 
 
 def describe(scope: Scope) -> str:
-    """A scope of resources in words; what only reads goes without saying."""
+    """A scope of resources in words; what only reads goes without saying, what is not here does not."""
     known, which = _said("type", scope.type), _categories(scope)
     what = f"{known} ({which})" if which else known
+    if scope.type not in ("*", *TYPES):
+        return text("type.none", what=what)
     deeds = list(dict.fromkeys(text(f"letters.{letter}") for letter in scope.letters))
     return what if deeds == [text("letters.r")] else f"{what}: {', '.join(deeds)}"
 

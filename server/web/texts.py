@@ -90,6 +90,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "type.Binary": "Documents",
         "type.Condition": "Health problems",
         "type.DocumentReference": "Notes and documents",
+        "type.Organization": "Hospitals and practices",
+        "type.RelatedPerson": "Relatives and others who act for the patient",
+        "type.none": "{what}: none are kept here",
     }
 }
 

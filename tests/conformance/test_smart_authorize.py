@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
+from server.flows.resources import TYPES
 from tests.support.clinic import Clinic
 from tests.support.smart_app import REDIRECT, challenge, forms, ticked, told
 
@@ -215,6 +216,13 @@ def test_a2_of_a_wildcard_single_types_can_be_allowed(smart: Clinic) -> None:
     assert smart.get("/fhir/ImagingStudy", body["access_token"]).status_code == 403
 
 
+def test_a2_every_type_that_is_served_can_be_allowed_alone(smart: Clinic) -> None:
+    alice = smart.person("alice")
+    page = alice.reach_consent(smart.public.ask(alice, scope="launch/patient patient/*.rs"))
+    offered = forms(page)[-1].values("scope")
+    assert {f"patient/{type_}.rs" for type_ in TYPES} <= set(offered)
+
+
 def test_a2_the_page_says_that_an_app_wants_to_go_on_offline(smart: Clinic) -> None:
     alice = smart.person("alice")
     page = alice.reach_consent(smart.public.ask(alice))
@@ -228,6 +236,8 @@ def test_a2_categories_are_offered_and_the_token_carries_only_those(smart: Clini
     scope = "launch/patient patient/Condition.rs patient/Observation.rs"
     page = alice.reach_consent(smart.public.ask(alice, scope=scope))
     offered = forms(page)[-1].values("scope")
+    assert "Health problems: none are kept here" in page.text
+    assert "Measurements and results: none" not in page.text
     for type_ in ("Condition", "Observation"):
         assert any(one.startswith(f"patient/{type_}.rs?category=http") for one in offered)
     kept = [one for one in offered if one.endswith(("|laboratory", "|problem-list-item"))]

@@ -231,6 +231,24 @@ def upgrade() -> None:
         batch_op.create_index('ix_index_date_low', ['organisation', 'param', 'low', 'rid', 'high'], unique=False)
         batch_op.create_index('ix_index_date_rid', ['organisation', 'rid', 'param', 'low', 'high'], unique=False)
 
+    op.create_table('index_pair',
+    sa.Column('organisation', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
+    sa.Column('rid', sa.BigInteger(), nullable=False),
+    sa.Column('code', sa.Text().with_variant(sa.Text(collation='C'), 'postgresql'), server_default='', nullable=False),
+    sa.Column('system', sa.Text(), server_default='', nullable=False),
+    sa.Column('low', sa.Double(), server_default='0', nullable=False),
+    sa.Column('high', sa.Double(), server_default='0', nullable=False),
+    sa.Column('value', sa.Text().with_variant(sa.Text(collation='C'), 'postgresql'), server_default='', nullable=False),
+    sa.Column('value_system', sa.Text(), server_default='', nullable=False),
+    sa.Column('text', sa.Text(), server_default='', nullable=False)
+    )
+    with op.batch_alter_table('index_pair', schema=None) as batch_op:
+        batch_op.create_index('ix_index_pair_high', ['organisation', 'param', 'code', 'high', 'rid', 'system', 'low', 'value', 'value_system'], unique=False)
+        batch_op.create_index('ix_index_pair_low', ['organisation', 'param', 'code', 'low', 'rid', 'system', 'high', 'value', 'value_system'], unique=False)
+        batch_op.create_index('ix_index_pair_rid', ['organisation', 'rid', 'param', 'code', 'system', 'low', 'high', 'value', 'value_system'], unique=False)
+        batch_op.create_index('ix_index_pair_value', ['organisation', 'param', 'code', 'value', 'rid', 'system', 'low', 'high', 'value_system'], unique=False)
+
     op.create_table('index_reference',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
     sa.Column('param', sa.Integer(), nullable=False),
