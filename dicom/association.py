@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from threading import BoundedSemaphore
 
 from dicom import negotiation, pdu
+from dicom.asking import Services
 from dicom.engine import Engine
 from dicom.exchange import Exchange
 from dicom.pdu import AssociateRequest, ProtocolError
@@ -118,19 +119,30 @@ class Reception:
         return self._rules.identify(request.calling) or CALLING_AE
 
     def _serve(self, wire: Wire, request: Request, peer: Peer) -> Event:
-        contexts = negotiation.negotiate(request.parsed, peer.may)
+        rules, parsed = self._rules, request.parsed
+        ours = rules.own_receiver and negotiation.is_plain(parsed)
+        asks = ours and rules.archive is not None
+        may = peer.may if asks else peer.may - negotiation.QUERYING
+        contexts = negotiation.negotiate(parsed, may, roles=asks)
         accepted = {c.id: c for c in contexts if c.result == negotiation.ACCEPTED}
-        exchange = Exchange(accepted, self._rules.open_sink, peer, request.parsed.calling)
+        services = self._services(request.calling, peer)
+        exchange = Exchange(accepted, rules.open_sink, peer, parsed.calling, services)
         try:
-            if self._rules.own_receiver and negotiation.is_plain(request.parsed):
-                ending = self._receive(wire, request.parsed, contexts, exchange)
+            if ours:
+                ending = self._receive(wire, parsed, contexts, exchange)
             else:
                 serve = self._engine.serve
                 ending = serve(wire, request.first, contexts, exchange, self._stopping)
         finally:
             exchange.close()
-        counts = (exchange.stored, exchange.refused, exchange.received)
+        counts = (exchange.stored, exchange.refused, exchange.received, *exchange.asked)
         return Event(request.calling, peer, ending, *counts)
+
+    def _services(self, calling: Calling, peer: Peer) -> Services | None:
+        archive = self._rules.archive
+        if archive is None:
+            return None
+        return Services(archive, peer, calling.address, calling.calling_ae, self._rules.ae_title)
 
     def _receive(
         self,
@@ -154,5 +166,5 @@ def _log(event: Event) -> None:
     calling, ending = event.calling, event.ending
     who = f"{calling.calling_ae or 'nobody'} at {calling.address}"
     how = f"{ending.kind} ({ending.reason})" if ending.reason else ending.kind
-    counts = f"{event.stored} stored, {event.refused} refused"
+    counts = f"{event.stored} stored, {event.refused} refused, {event.asked} asked"
     log.info("Association with %s %s: %s", who, how, counts)

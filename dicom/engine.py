@@ -17,6 +17,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from dicom import pdu
+from dicom.asking import Message
 from dicom.exchange import Exchange
 from dicom.pdu import Context, ProtocolError
 from dicom.rules import Ending, Limits
@@ -106,21 +107,21 @@ class Messages(DIMSEServiceProvider):
         try:
             if not values or not all(value for _, value in values):
                 raise ProtocolError(pdu.INVALID_PARAMETER, "a P-DATA-TF lacks its values")
-            responses = [
-                (context_id, self._exchange.feed(context_id, value[0], memoryview(value)[1:]))
+            messages = [
+                message
                 for context_id, value in values
+                for message in self._exchange.feed(context_id, value[0], memoryview(value)[1:])
             ]
         except ProtocolError:
             self.dul.event_queue.put("Evt19")  # invalid PDU: A-ABORT (PS3.8 9.2.3)
             return
-        for context_id, response in responses:
-            if response:
-                self._respond(context_id, response)
+        for message in messages:
+            self._respond(message)
 
-    def _respond(self, context_id: int, response: bytes) -> None:
-        for value in pdu.command_values(response, self.maximum_pdu_size):
+    def _respond(self, message: Message) -> None:
+        for value in pdu.command_values(message.command, self.maximum_pdu_size):
             primitive = P_DATA()
-            primitive.presentation_data_value_list.append((context_id, value))
+            primitive.presentation_data_value_list.append((message.context, value))
             self.dul.send_pdu(primitive)
 
 

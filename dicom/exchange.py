@@ -1,28 +1,38 @@
 """The DIMSE side of one association: C-ECHO answered, C-STORE written to a Sink (PS3.7 9.1).
 
-Knows no socket: an engine feeds it the values of P-DATA-TFs and sends what it returns.
+Knows no socket: an engine feeds it the values of P-DATA-TFs and sends the messages that it returns.
+Those of a query or retrieval are made one at a time, while the engine asks for the next one.
 """
 
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
+from dicom.archive import MODELS
+from dicom.asking import Asking, Message, Operation, Services
 from dicom.command import (
     C_CANCEL_RQ,
     C_ECHO_RQ,
+    C_FIND_RQ,
+    C_GET_RQ,
+    C_MOVE_RQ,
     C_STORE_RQ,
     CANNOT_UNDERSTAND,
     DOES_NOT_MATCH_SOP_CLASS,
     INVALID_SOP_INSTANCE,
+    NOT_AUTHORISED,
     PROCESSING_FAILURE,
     SOP_CLASS_NOT_SUPPORTED,
     SUCCESS,
     UNRECOGNISED_OPERATION,
     Answer,
     Command,
+    Response,
+    is_response,
     pack_response,
     parse_command,
+    parse_response,
 )
 from dicom.errors import Refused
 from dicom.negotiation import VERIFICATION, is_uid
@@ -112,6 +122,7 @@ class Exchange:
         open_sink: SinkFactory,
         peer: Peer,
         calling_ae: str,
+        services: Services | None = None,
     ) -> None:
         self.stored = 0
         self.refused = 0
@@ -120,17 +131,34 @@ class Exchange:
         self._open_sink = open_sink
         self._peer = peer
         self._calling_ae = calling_ae
+        self._services = services
         self._context: Context | None = None
         self._command = bytearray()
-        self._incoming: Incoming | None = None
+        self._incoming: Incoming | Asking | None = None
+        self._operation: Operation | None = None
 
     @property
     def idle(self) -> bool:
         """Between messages: nothing is lost if the association ends here."""
-        return self._context is None
+        return self._context is None and self._operation is None
 
-    def feed(self, context_id: int, control: int, fragment: memoryview) -> bytes:
-        """Take one value of a P-DATA-TF and return the response it completes, or nothing."""
+    @property
+    def awaits(self) -> bool:
+        """Whether a request of ours has no response yet."""
+        return self._operation is not None and self._operation.awaited != 0
+
+    @property
+    def asked(self) -> tuple[int, int]:
+        """How many queries and retrievals came, and how many bytes of objects left for them."""
+        return (self._services.asked, self._services.given) if self._services else (0, 0)
+
+    def left(self, size: int) -> None:
+        """Count bytes of objects as they leave."""
+        if self._services is not None:
+            self._services.given += size
+
+    def feed(self, context_id: int, control: int, fragment: memoryview) -> Iterable[Message]:
+        """Take one value of a P-DATA-TF and return the messages that answer what it completes."""
         context = self._contexts.get(context_id)
         if context is None:
             raise ProtocolError(INVALID_PARAMETER, "a value for a context that was not accepted")
@@ -140,7 +168,7 @@ class Exchange:
         last = bool(control & LAST_FRAGMENT)
         if control & COMMAND_FRAGMENT:
             return self._take_command(context, fragment, last)
-        return self._take_data(fragment, last)
+        return self._take_data(context, fragment, last)
 
     def close(self) -> None:
         """End: an object that has not arrived whole is forgotten."""
@@ -148,36 +176,62 @@ class Exchange:
             self._incoming.abort()
             self._incoming = None
 
-    def _take_command(self, context: Context, fragment: memoryview, last: bool) -> bytes:
+    def _take_command(
+        self, context: Context, fragment: memoryview, last: bool
+    ) -> Iterable[Message]:
         if self._incoming is not None:
             raise ProtocolError(UNEXPECTED_PARAMETER, "a command before the data set has ended")
         if len(self._command) + len(fragment) > COMMAND_LIMIT:
             raise ProtocolError(INVALID_PARAMETER, "a command set is too long")
         self._command += fragment
         if not last:
-            return b""
-        command = parse_command(bytes(self._command))
+            return ()
+        data = bytes(self._command)
         self._command.clear()
+        if is_response(data):
+            return self._take_response(parse_response(data))
+        return self._take_request(context, parse_command(data))
+
+    def _take_request(self, context: Context, command: Command) -> Iterable[Message]:
+        if self._operation is not None:
+            return self._interrupt(self._operation, command)
         incoming = self._open(context, command)
         if not command.has_data:
-            return self._conclude(incoming)
+            return self._conclude(context, incoming)
         self._incoming = incoming
-        return b""
+        return ()
 
-    def _take_data(self, fragment: memoryview, last: bool) -> bytes:
+    def _interrupt(self, operation: Operation, command: Command) -> Iterable[Message]:
+        """While an answer is given only its cancellation is heard (PS3.7 9.3.2.3)."""
+        if command.field != C_CANCEL_RQ or command.has_data:
+            raise ProtocolError(UNEXPECTED_PARAMETER, "a request while another is answered")
+        operation.cancelled = True
+        self._context = None
+        return ()
+
+    def _take_response(self, response: Response) -> Iterable[Message]:
+        if self._operation is None or response.message_id != self._operation.awaited:
+            raise ProtocolError(INVALID_PARAMETER, "a response to a request that was never made")
+        self._operation.hear(response.status)
+        self._context = None
+        return ()
+
+    def _take_data(self, context: Context, fragment: memoryview, last: bool) -> Iterable[Message]:
         if self._incoming is None:
             raise ProtocolError(UNEXPECTED_PARAMETER, "a data set without a command")
         self.received += len(fragment)
         self._incoming.write(fragment)
         if not last:
-            return b""
+            return ()
         incoming, self._incoming = self._incoming, None
-        return self._conclude(incoming)
+        return self._conclude(context, incoming)
 
-    def _open(self, context: Context, command: Command) -> Incoming:
+    def _open(self, context: Context, command: Command) -> "Incoming | Asking":
         refusal = _refusal(context, command)
         if refusal is not None:
             return Incoming(command, refusal)
+        if self._services is not None and command.field in _QUERIES:
+            return Asking(command, context, self._services)
         if command.field != C_STORE_RQ:
             return Incoming(command, Answer(SUCCESS))
         request = StoreRequest(
@@ -190,32 +244,61 @@ class Exchange:
         )
         return Storing(command, request, self._open_sink)
 
-    def _conclude(self, incoming: Incoming) -> bytes:
-        command, answer = incoming.command, incoming.finish()
+    def _conclude(self, context: Context, incoming: "Incoming | Asking") -> Iterable[Message]:
         self._context = None
+        if isinstance(incoming, Asking):
+            return self._answer(incoming)
+        command, answer = incoming.command, incoming.finish()
         if command.field == C_CANCEL_RQ:
-            return b""  # nothing here runs long enough to be cancelled, and it has no response
+            return ()  # what it is to cancel was answered already, and it has no response
         if command.field == C_STORE_RQ:
             self.stored += answer.kept
             self.refused += not answer.kept
-        return pack_response(command, answer)
+        return (Message(context.id, pack_response(command, answer)),)
+
+    def _answer(self, asking: Asking) -> Iterable[Message]:
+        """The messages of a query or retrieval; until the last one it is the only one at work."""
+        self._operation = asking.operation
+        try:
+            yield from asking.messages(self._contexts)
+        finally:
+            self._operation = None
+
+
+_QUERIES = {C_FIND_RQ: "find", C_MOVE_RQ: "move", C_GET_RQ: "get"}
 
 
 def _refusal(context: Context, command: Command) -> Answer | None:
     """Say why a request cannot be served on its context, if it cannot."""
-    verifying = context.abstract_syntax == VERIFICATION
     if command.field == C_CANCEL_RQ:
         return None
+    service = _QUERIES.get(command.field, "")
+    if service:
+        return _query_refusal(context, command, service)
     if command.field not in (C_STORE_RQ, C_ECHO_RQ):
         return Answer(UNRECOGNISED_OPERATION, "Operation not recognised on this association")
-    if verifying != (command.field == C_ECHO_RQ):
+    verifying = context.abstract_syntax == VERIFICATION
+    if verifying != (command.field == C_ECHO_RQ) or context.abstract_syntax in MODELS:
         return Answer(SOP_CLASS_NOT_SUPPORTED, "Operation does not belong to the context")
     return None if verifying else _store_refusal(context, command)
+
+
+def _query_refusal(context: Context, command: Command, service: str) -> Answer | None:
+    model = MODELS.get(context.abstract_syntax)
+    if model is None:
+        return Answer(UNRECOGNISED_OPERATION, "Operation not recognised on this association")
+    if model.service != service:
+        return Answer(SOP_CLASS_NOT_SUPPORTED, "Operation does not belong to the context")
+    if not command.has_data:
+        return Answer(CANNOT_UNDERSTAND, "there is no identifier")
+    return None
 
 
 def _store_refusal(context: Context, command: Command) -> Answer | None:
     if not command.has_data:
         return Answer(CANNOT_UNDERSTAND, "C-STORE without a data set")
+    if not context.takes:
+        return Answer(NOT_AUTHORISED, "the context was granted for objects from here alone")
     if command.sop_class != context.abstract_syntax:
         return Answer(DOES_NOT_MATCH_SOP_CLASS, "SOP class is not that of the context")
     if not is_uid(command.sop_instance):

@@ -5,9 +5,12 @@ import re
 from pydicom.config import IGNORE
 from pydicom.uid import UID
 
-from dicom.pdu import AssociateRequest, Context, Proposal
+from dicom.archive import MODELS
+from dicom.part10 import EXPLICIT_LITTLE
+from dicom.pdu import AssociateRequest, Context, Proposal, Role
 
 VERIFICATION = "1.2.840.10008.1.1"
+QUERYING = frozenset({"find", "move", "get"})
 DICOM_ROOT = "1.2.840.10008."
 STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
 # Their names say storage, their services are others (DICOMDIR, storage commitment).
@@ -46,34 +49,49 @@ def is_storage(abstract_syntax: str) -> bool:
     return uid.type == "SOP Class" and ("Storage" in uid.keyword or not uid.keyword)
 
 
-def negotiate(request: AssociateRequest, may: frozenset[str]) -> tuple[Context, ...]:
+def negotiate(
+    request: AssociateRequest, may: frozenset[str], *, roles: bool = False
+) -> tuple[Context, ...]:
     """Accept each context of a service that the peer may use, with its first transfer syntax.
 
-    The first one is the requestor's own choice, so the bytes are kept as they came.
+    The first one is the requestor's own choice, so the bytes are kept as they came. With `roles`
+    a requestor that may get objects is granted the provider's role that it needs for that.
     """
-    return tuple(_decide(proposal, may) for proposal in request.proposals)
+    granted = request.roles if roles else {}
+    return tuple(_decide(one, may, granted.get(one.abstract_syntax)) for one in request.proposals)
 
 
-def _decide(proposal: Proposal, may: frozenset[str]) -> Context:
-    first = proposal.transfer_syntaxes[0]
-    syntax = next((uid for uid in proposal.transfer_syntaxes if is_uid(uid)), None)
-    if not is_uid(proposal.abstract_syntax) or _service(proposal.abstract_syntax) not in may:
+def _decide(proposal: Proposal, may: frozenset[str], role: Role | None) -> Context:
+    uids = [uid for uid in proposal.transfer_syntaxes if is_uid(uid)]
+    service = _service(proposal.abstract_syntax) if is_uid(proposal.abstract_syntax) else ""
+    takes = service in may and (role is None or role.user or service != "store")
+    gives = service == "store" and "get" in may and role is not None and role.provider
+    if not takes and not gives:
         result = ABSTRACT_SYNTAX_NOT_SUPPORTED
-    elif syntax is None:
+    elif not uids:
         result = TRANSFER_SYNTAXES_NOT_SUPPORTED
     else:
         result = ACCEPTED
-    return Context(proposal.id, proposal.abstract_syntax, syntax or first, result)
+    chosen = uids[0] if uids else proposal.transfer_syntaxes[0]
+    if not takes and EXPLICIT_LITTLE in uids:
+        chosen = EXPLICIT_LITTLE  # as most objects are kept that we may be asked for
+    return Context(proposal.id, proposal.abstract_syntax, chosen, result, takes, gives)
 
 
 def _service(abstract_syntax: str) -> str:
     if abstract_syntax == VERIFICATION:
         return "echo"
+    if abstract_syntax in MODELS:
+        return MODELS[abstract_syntax].service
     return "store" if is_storage(abstract_syntax) else ""
 
 
 def is_plain(request: AssociateRequest) -> bool:
-    """Tell whether an association asks for nothing beyond storage and verification."""
-    return not request.user_items & NEGOTIATIONS and all(
-        _service(proposal.abstract_syntax) for proposal in request.proposals
-    )
+    """Tell whether our own engine serves an association: storage, verification, query, retrieve.
+
+    Where neither query nor retrieve is asked for, other negotiations go to the other engine.
+    """
+    services = {_service(proposal.abstract_syntax) for proposal in request.proposals}
+    if services & QUERYING:
+        return True
+    return "" not in services and not request.user_items & NEGOTIATIONS

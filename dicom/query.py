@@ -9,6 +9,8 @@ from dicom.errors import DicomError
 from dicom.json_model import tag_of
 
 LEVELS = ("study", "series", "instance")
+# Most UIDs of one retrieval.
+MOST_UIDS = 1000
 
 # A pattern costs more with every * in it; nobody types more than this.
 MOST_WILDCARDS = 5
@@ -87,7 +89,11 @@ KEYS = {key.tag: key for key in _TABLE}
 
 
 def at_level(level: str) -> tuple[Key, ...]:
-    """The keys that a search at this level may match: its own and those above it."""
+    """The keys that a search at this level may match: its own and those above it.
+
+    A search for patients is one for the studies that they are known by.
+    """
+    level = "study" if level == "patient" else level
     return tuple(key for key in _TABLE if LEVELS.index(key.level) <= LEVELS.index(level))
 
 

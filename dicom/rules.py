@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dicom.archive import Archive
 from dicom.sink import Peer, SinkFactory
 
 
@@ -51,8 +52,8 @@ class Ending:
 class Event:
     """The end of a connection, for the audit trail. `peer` is None if no association was granted.
 
-    `stored` and `refused` count C-STORE requests that were answered, `received` bytes of data
-    sets.
+    `stored` and `refused` count C-STORE requests that were answered, `asked` queries and
+    retrievals, `received` and `given` bytes of data sets.
     """
 
     calling: Calling
@@ -61,6 +62,8 @@ class Event:
     stored: int = 0
     refused: int = 0
     received: int = 0
+    asked: int = 0
+    given: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Rules:
 
     `identify` names the peer or None; a caller without a name is rejected. `any_called_ae` takes
     associations meant for another AE title than ours. Without `own_receiver` pynetdicom serves
-    every association. The callbacks are called from the threads of the connections.
+    every association, and without `archive` nobody searches or retrieves. The callbacks are called from the threads of the connections.
     """
 
     ae_title: str
@@ -79,4 +82,5 @@ class Rules:
     limits: Limits
     any_called_ae: bool = False
     own_receiver: bool = True
+    archive: Archive | None = None
     tls: ssl.SSLContext | None = None

@@ -96,6 +96,14 @@ class Wire:
         """Send all of it; a peer that leaves its window shut for a whole tick counts as gone."""
         self.socket.sendall(data)
 
+    def send_within(self, data: bytes, seconds: float) -> None:
+        """Send all of it within `seconds`: for what a slow line needs longer for."""
+        self.socket.settimeout(seconds)
+        try:
+            self.socket.sendall(data)
+        finally:
+            self.socket.settimeout(TICK)
+
     def send_last(self, data: bytes) -> None:
         """Send what may come too late."""
         with suppress(OSError):

@@ -16,6 +16,7 @@ from docs import seen
 from docs.tables import NOTE, code, codes, table
 from server.config import PREFIX, SETTINGS
 from server.errors import LOWER
+from server.flows.archive import MOST
 
 _INTRO = f"""
 What Triptych does on the DICOM network, over the web and from media. How to connect:
@@ -32,7 +33,19 @@ _SERVICES = (
         f"C-STORE of every storage class of the standard, of those below {STORAGE_ROOT} that it will have, "
         "and of private ones",
     ),
-    ("Query, retrieve, worklist, commitment and all others", "none", "the context is rejected (3)"),
+    (
+        "Query",
+        "SCP",
+        "C-FIND of Patient Root and Study Root, with the matching keys below and any attribute to be returned; "
+        f"at most {MOST} matches, then A700",
+    ),
+    (
+        "Retrieve",
+        "SCP",
+        "C-GET and C-MOVE of Patient Root and Study Root, at every level; to a peer of the same organisation. Objects "
+        "leave as they are stored, or in the other uncompressed little endian syntax for who takes no other",
+    ),
+    ("Worklist, commitment, procedure steps and all others", "none", "the context is rejected (3)"),
     ("QIDO-RS", "origin server", "PS3.18 10.6"),
     ("WADO-RS", "origin server", "PS3.18 10.4"),
     ("STOW-RS", "origin server", "PS3.18 10.5"),
@@ -123,7 +136,7 @@ def _keys() -> str:
                     tag = f"({key.tag[:4]},{key.tag[4:]})"
                     yield level, key.keyword, tag, key.vr, code(seen.KEYS)
 
-    return "## Matching keys of QIDO-RS\n\n" + table(
+    return "## Matching keys of QIDO-RS and C-FIND\n\n" + table(
         ("Level", "Keyword", "Tag", "VR", "Seen by"), rows()
     )
 

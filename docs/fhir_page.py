@@ -49,6 +49,7 @@ def _results() -> str:
         + table(("Parameter", "Meaning", "Seen by"), rows)
         + "\nPages are left by their `next` link. It leads on from the last resource shown, so that what comes or\n"
         "goes meanwhile neither repeats nor hides anything. `POST [type]/_search` takes the same as a form.\n"
+        "`Patient/[id]/[type]` searches within a patient's record, for every type that has the parameter `patient`.\n"
         "`Prefer: handling=strict` makes unknown parameters errors; else they are ignored and named in the answer.\n"
     )
 
@@ -56,7 +57,7 @@ def _results() -> str:
 def _type(name: str) -> str:
     head = ("Parameter", "Kind", "Modifiers", "Looks at", "Seen by")
     rows = [
-        (code(one.code), one.kind, _modifiers(one), code(one.path), code(seen.PARAMETERS))
+        (code(one.code), one.kind, _modifiers(one), code(_path(one)), code(seen.PARAMETERS))
         for one in TABLE[name].values()
     ]
     ways = "".join(
@@ -68,6 +69,12 @@ def _type(name: str) -> str:
         if found
     )
     return f"## {name}\n\n{table(head, rows)}{ways}"
+
+
+def _path(param: Param) -> str:
+    """What a parameter looks at; of a composite also its two parts."""
+    parts = " $ ".join(part.path for part in param.parts)
+    return f"{param.path}: {parts}" if parts else param.path
 
 
 def _modifiers(param: Param) -> str:
@@ -90,6 +97,10 @@ def _limits() -> str:
         "  without `urn:oid:`.\n"
         "- String: starts with, without case and accents; each part of a name or address counts.\n"
         f"- Date: {prefixes}; a value is the whole time that it names, and so is what it is compared with.\n"
+        "- Quantity: `120`, `gt5.4|http://unitsofmeasure.org|mg`, `5.4||mg` for a unit by its code or its word, and\n"
+        "  the same prefixes. `100` is 99.5 to 100.5, `100.0` is 99.95 to 100.05; other prefixes than `eq`, `ne` and\n"
+        "  `ap` mean exactly the number. A result of `<5` is anything below 5. No unit is converted.\n"
+        "- Composite: two values of one and the same element, `8480-6$gt120`; each as of its own kind.\n"
         "- Reference: id, `Type/id`, or an address below our own; `:Type`, chains (`patient.name`) and `_has`.\n"
         "- A comma means or, a repeated parameter and. `\\\\,` `\\\\|` `\\\\$` stand for themselves.\n".replace(
             "\\\\", "\\"

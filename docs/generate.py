@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from docs import dicom_page, fhir_page, hl7_page, mapping_page, seen, smart_page
+from docs import agreement_page, dicom_page, fhir_page, hl7_page, mapping_page, seen, smart_page
 from docs.tables import NOTE, table
 from server.app import ROUTES
 from server.config import PREFIX, SETTINGS, Setting
 from server.errors import Fault
-from server.web.routes import Linked, Public, Route, Scoped
+from server.web.routes import Linked, Public, Route, Scoped, Signed
 
 REFERENCE = Path(__file__).parent / "reference"
 HEAD = ("Address", "Methods", "Who may", "What it does", "Seen by")
@@ -26,6 +26,7 @@ def pages() -> dict[str, str]:
         "errors.md": errors_page(),
         "fhir.md": fhir_page.page(),
         "hl7.md": hl7_page.page(),
+        "hl7-agreement.md": agreement_page.page(),
         "mapping.md": mapping_page.page(),
         "settings.md": settings_page(),
         "smart.md": smart_page.page(),
@@ -63,6 +64,8 @@ def who(route: Route) -> str:
             return f"`{type_}.{letter}`"
         case Linked(type_, letter):
             return f"the holder of a Magic Link, for `{type_}.{letter}` of what it shows"
+        case Signed(roles):
+            return f"who is signed in as {' or '.join(roles)}"
 
 
 def settings_page() -> str:

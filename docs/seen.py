@@ -26,6 +26,14 @@ ADDRESSES = {
     "/oauth/authorize": "test_a2_a_request_by_get_or_post_ends_with_a_code_and_the_same_state",
     "/oauth/continue": "test_a2_the_request_itself_answers_with_a_303_to_a_page_of_our_own",
     "/oauth/login": "test_wrong_unknown_and_locked_answer_alike_and_five_wrong_answers_lock",
+    "/oauth/code": "test_an_operator_sets_codes_up_and_signs_in_with_one_of_them",
+    "/oauth/account": ("test_a_person_sees_where_they_are_signed_in_and_ends_one_of_them"),
+    "/oauth/account/password": ("test_a_person_changes_their_password_and_is_signed_out_elsewhere"),
+    "/oauth/account/session": ("test_a_person_sees_where_they_are_signed_in_and_ends_one_of_them"),
+    "/oauth/account/second": (
+        "test_who_need_not_have_a_second_step_may_set_one_up_with_the_password"
+    ),
+    "/setup/<secret>": ("test_the_printed_address_makes_one_operator_who_is_signed_in_then"),
     "/oauth/pick": "test_a2_a_proxy_and_a_clinician_pick_the_patient",
     "/oauth/decide": (
         "test_a2_the_page_has_a_ticked_box_for_each_scope_and_denies_what_is_unticked"
@@ -97,7 +105,9 @@ RESULTS = {
 SERVICES = {
     "Verification": "test_a_verification_is_answered",
     "Storage": "test_every_storage_class_of_the_standard_is_accepted",
-    "Query, retrieve, worklist, commitment and all others": NEGOTIATED,
+    "Query": "test_findscu_finds_patients_studies_series_and_images",
+    "Retrieve": "test_movescu_moves_a_study_to_a_peer_byte_for_byte",
+    "Worklist, commitment, procedure steps and all others": NEGOTIATED,
     "QIDO-RS": "test_dicomweb_client_searches_as_it_does_elsewhere",
     "WADO-RS": "test_dicomweb_client_retrieves_as_it_does_elsewhere",
     "STOW-RS": "test_dicomweb_client_stores_as_it_does_elsewhere",

@@ -3,6 +3,7 @@
 FhirError
 ├── Malformed      the text is not a FHIR resource in JSON
 ├── BadDate        a date or time that the calendar or the R4 formats do not know
+├── BadNumber      a number that is none, or longer than anybody needs
 ├── BadScope       an OAuth scope that is not a SMART scope
 └── BadSearch      a search parameter, modifier, prefix or value that cannot be answered
 """
@@ -23,6 +24,10 @@ class Malformed(FhirError):
 
 class BadDate(FhirError):
     """Not a date, dateTime or instant of R4 2.24.0.1, or a day that does not exist."""
+
+
+class BadNumber(FhirError):
+    """Not a decimal of R4 2.24.0.1."""
 
 
 class BadScope(FhirError):

@@ -6,20 +6,24 @@ Rows of two extra names serve modifiers: `identifier:of-type` (type system, "typ
 
 import re
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
+from itertools import islice, product
 from typing import Any
 
 from fhir.datetimes import BEGINNING, FOREVER, search_range
 from fhir.errors import BadDate
 from fhir.identifiers import bare_uid
 from fhir.match_keys import local_reference, string_key, token_key
+from fhir.numbers import range_of
 from fhir.search_params import TABLE, Param, Table
 from fhir.text import fold
 
 Json = dict[str, Any]
 EVERYWHERE = frozenset({"index", "column", "instance", "series"})
 _STEP = re.compile(r"([A-Za-z]+)(\[x\])?(?:\(([a-z]+)=([a-z]+)\))?", re.ASCII)
+# Nobody codes a result twenty times; a body that does is not to fill the index with its squares.
+_MOST_PAIRS = 400
 _NAME_PARTS = ("text", "family", "given", "prefix", "suffix")
 _ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "country")
 
@@ -63,6 +67,25 @@ class ReferenceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PairRow:
+    """What a composite sees in one element: its first part as `code` and `system`, then its second.
+
+    Of a quantity that is a number from low to high, with its unit as `value`, `value_system` and
+    `text`; of a date low and high; of a code `value` and `value_system`; of a text `value`. A
+    quantity that stands alone is a pair without a first part.
+    """
+
+    param: str
+    code: str = ""
+    system: str = ""
+    low: float = 0
+    high: float = 0
+    value: str = ""
+    value_system: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UriRow:
     """A URI, compared as it stands."""
 
@@ -70,7 +93,7 @@ class UriRow:
     value: str
 
 
-Row = TokenRow | StringRow | DateRow | ReferenceRow | UriRow
+Row = TokenRow | StringRow | DateRow | ReferenceRow | UriRow | PairRow
 
 
 def rows(
@@ -100,7 +123,7 @@ def values(resource: Json, path: str) -> Iterator[Any]:
     for alternative in path.split("|"):
         found: Iterable[Any] = [resource]
         for step in alternative.strip().split("."):
-            found = _members(found, step)
+            found = found if step == "$this" else _members(found, step)
         yield from found
 
 
@@ -146,6 +169,8 @@ class _Maker:
             "date": self._dates,
             "reference": self._references,
             "uri": _uris,
+            "quantity": _quantities,
+            "composite": self._pairs,
         }
         for value in found:
             yield from makers[param.kind](param, value)
@@ -179,6 +204,39 @@ class _Maker:
         if number := value.get("identifier", {}).get("value"):
             system = value["identifier"].get("system", "")
             yield TokenRow(f"{param.code}:identifier", system, bare_uid(number))
+
+    def _pairs(self, param: Param, element: Any) -> Iterator[Row]:
+        """Each value of the first part beside each of the second, within one element."""
+        first, second = (
+            [
+                row
+                for row in self.rows(part, list(values(element, part.path)))
+                if row.param == part.code
+            ]
+            for part in param.parts
+        )
+        for one, other in islice(product(first, second), _MOST_PAIRS):
+            yield _pair(param, one, other)
+
+
+def _pair(param: Param, first: Row, second: Row) -> PairRow:
+    match first:
+        case TokenRow():
+            pair = PairRow(param.code, first.code, first.system)
+        case ReferenceRow():
+            pair = PairRow(param.code, first.target_id or first.url, first.target_type)
+        case _:
+            raise TypeError("the first part of a composite is a code or a reference")
+    match second:
+        case TokenRow():
+            return replace(pair, value=second.code, value_system=second.system)
+        case StringRow():
+            return replace(pair, value=second.norm)
+        case DateRow():
+            return replace(pair, low=float(second.low), high=float(second.high))
+        case PairRow():
+            return replace(second, param=pair.param, code=pair.code, system=pair.system)
+    raise TypeError("the second part of a composite is a code, a text, a date or a quantity")
 
 
 def _tokens(param: Param, value: Any) -> Iterator[Row]:
@@ -238,3 +296,11 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _uris(param: Param, value: Any) -> Iterator[Row]:
     yield UriRow(param.code, value)
+
+
+def _quantities(param: Param, value: Any) -> Iterator[Row]:
+    """A number with its comparator, in its unit as code and as word; none without a number."""
+    if "value" in value:
+        low, high = range_of(value["value"], value.get("comparator", ""))
+        unit = {"value": value.get("code", ""), "value_system": value.get("system", "")}
+        yield PairRow(param.code, low=low, high=high, text=value.get("unit", ""), **unit)

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from fhir.hl7_times import NO_ZONES, Zones
 from fhir.identifiers import Site
+from fhir.languages import shortest
 from fhir.references import Directory
 from hl7.facts import Header
 from hl7.types import Authority
@@ -67,7 +68,7 @@ def language_tag(text: str) -> str:
     if match is None:
         return ""
     language, region = match.groups(default="")
-    return language.lower() + (f"-{region.upper()}" if region else "")
+    return shortest(language) + (f"-{region.upper()}" if region else "")
 
 
 def _part(authority: Authority) -> str:

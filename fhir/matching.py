@@ -6,7 +6,7 @@ The gate needs it for scopes that name a condition, and what the database answer
 from collections.abc import Iterable
 
 from fhir import query as q
-from fhir.extract import DateRow, ReferenceRow, Row, StringRow, TokenRow, UriRow
+from fhir.extract import DateRow, PairRow, ReferenceRow, Row, StringRow, TokenRow, UriRow
 
 
 def matches(criterion: q.Criterion, rows: Iterable[Row]) -> bool:
@@ -30,6 +30,10 @@ def _same(modifier: str, row: Row, value: q.Value) -> bool:
             return _same_reference(row, value)
         case UriRow(), q.UriValue():
             return _same_uri(modifier, row.value, value.value)
+        case PairRow(), q.QuantityValue():
+            return _same_quantity(row, value)
+        case PairRow(), q.PairValue():
+            return _same_first(row, value.first) and _same_second(row, value.second)
     return False
 
 
@@ -46,7 +50,7 @@ def _same_string(modifier: str, row: StringRow, value: q.StringValue) -> bool:
     return value.norm in row.norm if modifier == "contains" else row.norm.startswith(value.norm)
 
 
-def _same_date(row: DateRow, value: q.DateValue) -> bool:
+def _same_date(row: DateRow | PairRow, value: q.DateValue) -> bool:
     equal = value.low <= row.low and row.high <= value.high
     return {
         "eq": equal,
@@ -73,3 +77,45 @@ def _same_uri(modifier: str, row: str, value: str) -> bool:
     if modifier == "above":
         return row == value or value.startswith(f"{row.rstrip('/')}/")
     return row == value
+
+
+def _same_quantity(row: PairRow, value: q.QuantityValue) -> bool:
+    if value.system is None:
+        same_unit = value.code in ("", row.value, row.text)
+    else:
+        same_unit = value.system == row.value_system and value.code in ("", row.value)
+    equal = value.low <= row.low and row.high < value.high
+    return (
+        same_unit
+        and {
+            "eq": equal,
+            "ne": not equal,
+            "gt": row.high > value.low,
+            "ge": row.high >= value.low,
+            "lt": row.low < value.low,
+            "le": row.low <= value.low,
+            "sa": row.low > value.low,
+            "eb": row.high < value.low,
+            "ap": row.low < value.high and row.high >= value.low,
+        }[value.prefix]
+    )
+
+
+def _same_first(row: PairRow, value: q.TokenValue | q.ReferenceValue) -> bool:
+    if isinstance(value, q.TokenValue):
+        return _same_token("", TokenRow("", row.system, row.code), value)
+    return row.code == (value.url or value.id) and value.type in ("", row.system)
+
+
+def _same_second(
+    row: PairRow, value: q.TokenValue | q.StringValue | q.DateValue | q.QuantityValue
+) -> bool:
+    match value:
+        case q.TokenValue():
+            return _same_token("", TokenRow("", row.value_system, row.value), value)
+        case q.StringValue():
+            return row.value.startswith(value.norm)
+        case q.DateValue():
+            return _same_date(row, value)
+        case q.QuantityValue():
+            return _same_quantity(row, value)

@@ -74,6 +74,21 @@ def revived(patient: Json, active: bool | None) -> Json:
     return body | ({"link": links} if links else {})
 
 
+def linked(patient: Json, other: str, *, linked: bool) -> Json:
+    """A Patient that is told to be the same person as another, or is not any more (A24, A37)."""
+    link = _link(other, "seealso")
+    rest = [one for one in patient.get("link", []) if one != link]
+    body = {name: value for name, value in patient.items() if name != "link"}
+    links = [*rest, link] if linked else rest
+    return body | ({"link": links} if links else {})
+
+
+def in_use(patient: Json) -> Json:
+    """A Patient of whom somebody tells again: active, unless another has replaced it."""
+    replaced = any(one.get("type") == "replaced-by" for one in patient.get("link", []))
+    return patient if replaced else patient | {"active": True}
+
+
 def renumbered(patient: Json, old: Container[Key]) -> Json:
     """A Patient some of whose numbers are no longer in use (A47)."""
     numbers = [_old(one) if key_of(one) in old else one for one in patient.get("identifier", [])]

@@ -1,5 +1,6 @@
-"""Provenance (R4): which message changed what, who spoke in it and who sent it (mapping 2.1)."""
+"""Provenance (R4): which message or DICOM object changed what, and who spoke in it (mapping 2.1)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from fhir.hl7_codes import one_line, table
 from fhir.hl7_context import Context, sender_of
 from fhir.hl7_people import practitioner
 from fhir.hl7_times import datetime_of
+from fhir.identifiers import DICOM_UID, uid_urn
 from hl7.facts import Header
 from hl7.moments import NEVER, Moment
 from hl7.types import NO_PERSON, Authority, Person
@@ -16,6 +18,7 @@ Json = dict[str, Any]
 ROLES = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 US_CORE_ROLES = "http://hl7.org/fhir/us/core/CodeSystem/us-core-provenance-participant-type"
 AUTHOR = {"coding": [coded(ROLES, "author", "Author")]}
+ASSEMBLER = {"coding": [coded(ROLES, "assembler", "Assembler")]}
 TRANSMITTER = {"coding": [coded(US_CORE_ROLES, "transmitter", "Transmitter")]}
 
 
@@ -60,6 +63,19 @@ def by(who: str, why: str, view: ProvenanceView) -> Json:
         "recorded": view.recorded,
         "activity": {"text": why},
         "agent": [{"type": AUTHOR, "who": {"display": who}}],
+    }
+
+
+def derived(institution: str, uids: Iterable[str], why: str, view: ProvenanceView) -> Json:
+    """The Provenance of what was derived from DICOM objects: whose they are, and which."""
+    author = {"type": "Organization", "display": institution or "unnamed institution"}
+    named = [{"system": DICOM_UID, "value": uid_urn(uid)} for uid in uids]
+    return by("Triptych", why, view) | {
+        "agent": [
+            {"type": AUTHOR, "who": author},
+            {"type": ASSEMBLER, "who": {"display": "Triptych"}},
+        ],
+        "entity": [{"role": "source", "what": {"identifier": one}} for one in named],
     }
 
 

@@ -61,7 +61,31 @@ class UriValue:
     value: str
 
 
-Value = TokenValue | StringValue | DateValue | ReferenceValue | UriValue
+@dataclass(frozen=True, slots=True)
+class QuantityValue:
+    """A prefix, the number and its unit: `system` None means any, `code` "" too.
+
+    With [l, h) of this value, as wide as its precision, and [L, H] of a row: eq l<=L and H<h, ne
+    not eq, ap L<h and H>=l (the range is already widened). Any other prefix compares with exactly
+    the number, so that l is h: gt H>l, lt L<l, ge H>=l, le L<=l, sa L>l, eb H<l.
+    """
+
+    prefix: Prefix
+    low: float
+    high: float
+    system: str | None = None
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairValue:
+    """Two values that one element must meet together."""
+
+    first: TokenValue | ReferenceValue
+    second: TokenValue | StringValue | DateValue | QuantityValue
+
+
+Value = TokenValue | StringValue | DateValue | ReferenceValue | UriValue | QuantityValue | PairValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ MODIFIERS = {
     "date": frozenset({"missing"}),
     "reference": frozenset({"identifier", "missing"}),
     "uri": frozenset({"above", "below", "missing"}),
+    "quantity": frozenset({"missing"}),
+    "composite": frozenset({"missing"}),
 }
 _HINTS = get_type_hints(q.Query)
 

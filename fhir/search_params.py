@@ -1,7 +1,8 @@
 """The search parameters that are answered, one row each: grammar, index and CapabilityStatement.
 
 A path is what R4 writes as FHIRPath, in the little that these need: member names, `|` between
-alternatives, `[x]` for any form of a choice, and `(system=phone)` after a name to pick members.
+alternatives, `[x]` for any form of a choice, `(system=phone)` after a name to pick members, and
+`$this` for the resource itself.
 A reference parameter only sees references to its targets, which is R4's `where(resolve() is …)`.
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["token", "string", "date", "reference", "uri"]
+Kind = Literal["token", "string", "date", "reference", "uri", "quantity", "composite"]
 Answer = Literal["index", "column", "instance", "series"]
 
 
@@ -19,7 +20,8 @@ class Param:
 
     `answer` says where its matches are looked up: in the index rows made by `fhir.extract`, in a
     column of the resource row, or by a join with the DICOM instance or series table. `flavour`
-    tells how a token or string is made into what is compared.
+    tells how a token or string is made into what is compared. `parts` are the two of a composite:
+    what they look at stands within one and the same element that `path` leads to.
     """
 
     code: str
@@ -28,12 +30,18 @@ class Param:
     targets: tuple[str, ...] = ()
     answer: Answer = "index"
     flavour: Literal["", "identifier", "contact", "exists", "phonetic", "exact"] = ""
+    parts: tuple["Param", ...] = ()
 
     @property
     def sortable(self) -> bool:
         """Whether `_sort` by this parameter has an order to go by."""
         looked_up = self.answer in ("index", "column") and not self.flavour
         return (looked_up and self.kind in ("date", "string", "token")) or self.code == "_id"
+
+
+def _pair(code: str, path: str, first: Param, second: Param) -> Param:
+    """A composite: two values of one element, spelled `first$second` (R4 3.1.1.4.17)."""
+    return Param(code, "composite", path, parts=(first, second))
 
 
 _PEOPLE = ("Practitioner", "PractitionerRole")
@@ -123,6 +131,7 @@ ENCOUNTER = (
     Param("diagnosis", "reference", "diagnosis.condition", ("Condition", "Procedure")),
     Param("episode-of-care", "reference", "episodeOfCare", ("EpisodeOfCare",)),
     Param("identifier", "token", "identifier", flavour="identifier"),
+    Param("length", "quantity", "length"),
     Param("location", "reference", "location.location", ("Location",)),
     Param("location-period", "date", "location.period"),
     Param("part-of", "reference", "partOf", ("Encounter",)),
@@ -198,7 +207,10 @@ DIAGNOSTIC_REPORT = (
     Param("subject", "reference", "subject", _SUBJECTS),
 )
 
-# Without the parameters of kind quantity and composite.
+_CODE = Param("code", "token", "code")
+_CODED = _CODE, Param("value-concept", "token", "valueCodeableConcept")
+_MEASURED = _CODE, Param("value-quantity", "quantity", "valueQuantity")
+
 OBSERVATION = (
     Param(
         "based-on",
@@ -207,13 +219,23 @@ OBSERVATION = (
         ("DeviceRequest", "ImmunizationRecommendation", "NutritionOrder", *_REQUESTS),
     ),
     Param("category", "token", "category"),
-    Param("code", "token", "code"),
+    _CODE,
+    _pair("code-value-concept", "$this", *_CODED),
+    _pair("code-value-date", "$this", _CODE, Param("", "date", "valueDateTime | valuePeriod")),
+    _pair("code-value-quantity", "$this", *_MEASURED),
+    _pair("code-value-string", "$this", _CODE, Param("", "string", "valueString")),
     Param("combo-code", "token", "code | component.code"),
+    _pair("combo-code-value-concept", "$this | component", *_CODED),
+    _pair("combo-code-value-quantity", "$this | component", *_MEASURED),
     Param("combo-data-absent-reason", "token", "dataAbsentReason | component.dataAbsentReason"),
     Param("combo-value-concept", "token", "valueCodeableConcept | component.valueCodeableConcept"),
+    Param("combo-value-quantity", "quantity", "valueQuantity | component.valueQuantity"),
     Param("component-code", "token", "component.code"),
+    _pair("component-code-value-concept", "component", *_CODED),
+    _pair("component-code-value-quantity", "component", *_MEASURED),
     Param("component-data-absent-reason", "token", "component.dataAbsentReason"),
     Param("component-value-concept", "token", "component.valueCodeableConcept"),
+    Param("component-value-quantity", "quantity", "component.valueQuantity"),
     Param("data-absent-reason", "token", "dataAbsentReason"),
     Param("date", "date", "effective[x]"),
     Param(
@@ -244,10 +266,10 @@ OBSERVATION = (
     Param("subject", "reference", "subject", _SUBJECTS),
     Param("value-concept", "token", "valueCodeableConcept"),
     Param("value-date", "date", "valueDateTime | valuePeriod"),
+    Param("value-quantity", "quantity", "valueQuantity"),
     Param("value-string", "string", "valueString | valueCodeableConcept.text"),
 )
 
-# Without the parameter of kind composite.
 DOCUMENT_REFERENCE = (
     Param("authenticator", "reference", "authenticator", ("Organization", *_PEOPLE)),
     Param("author", "reference", "author", _AGENTS),
@@ -268,6 +290,13 @@ DOCUMENT_REFERENCE = (
     Param("related", "reference", "context.related"),
     Param("relatesto", "reference", "relatesTo.target", ("DocumentReference",)),
     Param("relation", "token", "relatesTo.code"),
+    # R4 gives the two their expressions the wrong way round; their order is that of its definitions.
+    _pair(
+        "relationship",
+        "relatesTo",
+        Param("relatesto", "reference", "target", ("DocumentReference",)),
+        Param("relation", "token", "code"),
+    ),
     Param("security-label", "token", "securityLabel"),
     Param("setting", "token", "context.practiceSetting"),
     Param("status", "token", "status"),

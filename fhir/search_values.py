@@ -1,18 +1,21 @@
 """Values of a search: from the text of one parameter to what index rows are compared with."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 from fhir.datetimes import search_range
 from fhir.definitions import resource_types
-from fhir.errors import BadDate, BadSearch
+from fhir.errors import BadDate, BadNumber, BadSearch
 from fhir.identifiers import bare_uid
 from fhir.match_keys import local_reference, string_key, token_key
+from fhir.numbers import asked
 from fhir.query import (
     DateValue,
+    PairValue,
     Prefix,
+    QuantityValue,
     ReferenceValue,
     StringValue,
     TokenValue,
@@ -68,6 +71,10 @@ def value(param: Param, modifier: str, text: str, reading: Reading) -> Value:
         return _date(param, text, reading)
     if param.kind == "reference":
         return _reference(param, modifier, unescape(text), reading.base)
+    if param.kind == "quantity":
+        return _quantity(param, text)
+    if param.kind == "composite":
+        return _pair(param, text, reading)
     return UriValue(unescape(text))
 
 
@@ -93,8 +100,38 @@ def _token(param: Param, text: str) -> Value:
     return TokenValue(parts[0] if len(parts) == 2 else None, code)
 
 
+def _prefixed(text: str) -> tuple[Prefix, str]:
+    if text[:2] not in PREFIXES:
+        return "eq", text
+    return cast(Prefix, text[:2]), text[2:]
+
+
+def _quantity(param: Param, text: str) -> Value:
+    """[prefix]number, number|system|code, or number||code for a unit by its code or its word."""
+    prefix, rest = _prefixed(text)
+    number, *unit = (unescape(part) for part in split(rest, "|"))
+    if len(unit) not in (0, 2) or (unit and not any(unit)):
+        raise _bad(param, "expected number, number|system|code or number||code")
+    system, code = unit or ("", "")
+    try:
+        low, high = asked(number, prefix)
+    except BadNumber as error:
+        raise _bad(param, str(error)) from error
+    return QuantityValue(prefix, low, high, system or None, code)
+
+
+def _pair(param: Param, text: str, reading: Reading) -> Value:
+    """The values of a composite's two parts, with a dollar sign between them (R4 3.1.1.4.17)."""
+    texts = split(text, "$")
+    if len(texts) != len(param.parts) or not all(texts):
+        raise _bad(param, "expected two values with a $ between them")
+    parts = zip(param.parts, texts, strict=True)
+    found = [value(replace(part, code=param.code), "", one, reading) for part, one in parts]
+    return PairValue(*cast(Any, found))
+
+
 def _date(param: Param, text: str, reading: Reading) -> Value:
-    prefix, rest = ("eq", text) if text[:2] not in PREFIXES else (text[:2], text[2:])
+    prefix, rest = _prefixed(text)
     try:
         low, high = search_range(rest, zone=reading.zone)
     except BadDate as error:
@@ -103,7 +140,7 @@ def _date(param: Param, text: str, reading: Reading) -> Value:
         now = (reading.now - _EPOCH) // timedelta(microseconds=1)
         margin = abs(now - (low + high) // 2) // 10
         low, high = low - margin, high + margin
-    return DateValue(cast(Prefix, prefix), low, high)
+    return DateValue(prefix, low, high)
 
 
 def _reference(param: Param, modifier: str, text: str, base: str) -> Value:

@@ -36,7 +36,7 @@ def check(message: Message, event: Event, limit: int, *, lenient: bool) -> Itera
             yield Fault(REQUIRED, at(pid, 3), "a patient has a number")
     if event.family == "merge":
         yield from _check_merges(message)
-    elif event.family == "unlink" and sum(1 for _ in message.all("PID")) != 2:
+    elif event.family == "link" and sum(1 for _ in message.all("PID")) != 2:
         yield Fault(SEQUENCE, Where("PID", 2), "this event is about two patients")
     elif event.family == "order":
         yield from _check_orders(group(message)[0])

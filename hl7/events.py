@@ -16,7 +16,7 @@ from hl7.orders import read_orders
 from hl7.oru import ATTACHMENT_LIMIT, read_reports
 from hl7.report_facts import ReportMessage
 
-Family = Literal["person", "visit", "merge", "unlink", "order", "report"]
+Family = Literal["person", "visit", "deletion", "merge", "link", "order", "report"]
 Facts = AdtFacts | OrderMessage | ReportMessage
 
 
@@ -34,18 +34,25 @@ _PATIENT = ("PID",)
 _PAIR = ("PID", "MRG")
 _TABLE = (
     Event("ADT^A01", "admit", "visit", _PATIENT),
+    Event("ADT^A02", "transfer", "visit", _PATIENT),
     Event("ADT^A03", "discharge", "visit", _PATIENT),
     Event("ADT^A04", "register", "visit", _PATIENT),
     Event("ADT^A05", "pre-admit", "visit", _PATIENT),
+    Event("ADT^A06", "outpatient becomes inpatient", "visit", _PATIENT),
+    Event("ADT^A07", "inpatient becomes outpatient", "visit", _PATIENT),
     Event("ADT^A08", "update patient", "visit", _PATIENT),
     Event("ADT^A11", "cancel admit", "visit", _PATIENT),
     Event("ADT^A12", "cancel transfer", "visit", _PATIENT),
     Event("ADT^A13", "cancel discharge", "visit", _PATIENT),
     Event("ADT^A18", "merge patient information", "merge", _PAIR),
+    Event("ADT^A23", "delete visit", "deletion", _PATIENT),
+    Event("ADT^A24", "link patients", "link", _PATIENT),
     Event("ADT^A28", "add person", "person", _PATIENT),
+    Event("ADT^A29", "delete person", "deletion", _PATIENT),
     Event("ADT^A31", "update person", "person", _PATIENT),
     Event("ADT^A34", "merge patients by their numbers", "merge", _PAIR),
-    Event("ADT^A37", "unlink patients", "unlink", _PATIENT),
+    Event("ADT^A37", "unlink patients", "link", _PATIENT),
+    Event("ADT^A38", "cancel pre-admit", "visit", _PATIENT),
     Event("ADT^A39", "merge persons", "merge", _PAIR),
     Event("ADT^A40", "merge patients", "merge", _PAIR),
     Event("ADT^A47", "change patient identifier", "merge", _PAIR),

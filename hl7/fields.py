@@ -197,8 +197,9 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "person": _PERSON | _EVENT,
         "visit": _PERSON | _EVENT,
+        "deletion": _PERSON | _EVENT,
         "merge": _PERSON | _EVENT | _PRIOR,
-        "unlink": _PERSON | _EVENT,
+        "link": _PERSON | _EVENT,
         "order": _PERSON | _ORDER | _RESULT,
         "report": _PERSON | _ORDER | _RESULT | _REPORT,
     }

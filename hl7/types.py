@@ -305,10 +305,16 @@ class Address:
     @classmethod
     def read(cls, value: Value) -> "Address":
         """Read XAD; a street split into name and number is put together."""
-        street = value.part(1)
-        parts = (text_of(street, 3), text_of(street, 2))
-        line = text_of(street, 1) or " ".join(part for part in parts if part)
-        return cls(line, *(text_of(value, number) for number in (2, 3, 4, 5, 6, 7, 9)))
+        return cls(
+            _street(value.part(1)), *(text_of(value, number) for number in (2, 3, 4, 5, 6, 7, 9))
+        )
+
+
+def _street(value: Value) -> str:
+    """SAD: the mailing address, and what it leaves out of the dwelling number and street name."""
+    line, name, number = (text_of(value, each) for each in (1, 2, 3))
+    left_out = (part for part in (number, name) if part and part not in line)
+    return " ".join(part for part in (line, *left_out) if part)
 
 
 @dataclass(frozen=True, slots=True)

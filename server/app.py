@@ -1,12 +1,13 @@
 """Wires the route table to Flask: guard, handler, errors, audit, in one place."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
 
 from dicom.errors import DicomError
 from fhir.errors import FhirError
@@ -14,6 +15,7 @@ from server import errors
 from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
 from server.web import (
+    account,
     apps,
     authorize,
     cors,
@@ -23,16 +25,21 @@ from server.web import (
     fhir_api,
     guard,
     health,
+    health_link,
     launching,
+    login,
     oauth,
     registration,
     replies,
+    second_step,
+    setup,
     share,
     shared,
     sharing,
     stow,
     viewer,
 )
+from server.web.proxies import Forwarded
 from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
@@ -41,11 +48,16 @@ ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *oauth.ROUTES,
     *authorize.ROUTES,
+    *login.ROUTES,
+    *second_step.ROUTES,
+    *setup.ROUTES,
+    *account.ROUTES,
     *apps.ROUTES,
     *launching.ROUTES,
     *registration.ROUTES,
     *sharing.ROUTES,
     *share.ROUTES,
+    *health_link.ROUTES,
     *shared.ROUTES,
     *discovery.ROUTES,
     *fhir_api.ROUTES,
@@ -56,10 +68,22 @@ ROUTES: tuple[Route, ...] = (
 
 
 class _App(Flask):
-    """Flask, but for its log: an address may hold the secret of a link, and is not written down."""
+    """Flask, but for its log: an address may hold the secret of a link, and is not written down.
+
+    Nor is it asked with each request what never changes: no view is a coroutine, and no route
+    depends on a host.
+    """
 
     def log_exception(self, exc_info: Any) -> None:
         log.error("%s %s failed", request.method, request.url_rule, exc_info=exc_info)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        if request is None:
+            return None
+        return self.url_map.bind("", default_method=request.method, path_info=request.path)
 
 
 def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
@@ -74,6 +98,8 @@ def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     app.after_request(replies.secure)
     cors.install(app, house)
     app.wsgi_app = egress.Counter(app.wsgi_app, house.auditor)  # type: ignore[method-assign]
+    if house.config.proxies:
+        app.wsgi_app = Forwarded(app.wsgi_app, house.config.proxies)  # type: ignore[method-assign]
     return app
 
 

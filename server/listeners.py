@@ -14,6 +14,7 @@ from server import errors
 from server.config import PREFIX, BadSetting, Config
 from server.errors import Fault
 from server.flows import answers, audit, ingest, messages, parties
+from server.flows.archive import PeerArchive
 from server.flows.feeds import PLAIN, SECURE, Connecting
 from server.flows.sites import HOME, House
 
@@ -45,6 +46,7 @@ def dicom_door(house: House) -> Door:
         on_event=on_event,
         limits=limits,
         any_called_ae=config.doors_open,
+        archive=PeerArchive(house),
     )
     return Door(config.host, config.dimse_port, rules)
 
@@ -53,6 +55,8 @@ def _record(house: House, event: Event) -> None:
     """One audit row for the end of an association; objects have rows of their own."""
     turned_away = event.peer is None
     words = f"{event.ending.kind} {event.ending.reason}".strip()
+    if event.peer is not None and event.given:
+        house.auditor.left(event.peer.organisation, "dimse", event.given)
     house.auditor.note(
         audit.Event(
             organisation=event.peer.organisation if event.peer else HOME,
@@ -62,7 +66,7 @@ def _record(house: House, event: Event) -> None:
             grant=event.peer.name if event.peer else "",
             client=event.calling.calling_ae,
             address=event.calling.address,
-            detail=f"association {words}; {event.stored} stored, {event.refused} refused",
+            detail=f"association {words}; {event.stored} stored, {event.refused} refused, {event.asked} asked",
             count=event.stored,
             bytes=event.received,
         )

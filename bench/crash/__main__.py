@@ -21,6 +21,7 @@ from pathlib import Path
 from bench.crash import aim, check
 from bench.crash.doors import Refused, Unanswered
 from bench.crash.journal import Memory
+from bench.crash.objects import PAPER
 from bench.crash.victim import VICTIMS, Trouble, Victim, until
 
 _DOORS = {"dimse": ("dimse",), "stow": ("stow",), "both": ("dimse", "stow")}
@@ -125,14 +126,17 @@ class Run:
         self._summary(seen, {entry.uid for entry in stray})
 
     def _await_settled(self) -> None:
-        """Wait until as many studies have settled as are there, or until time is over."""
+        """Wait until all studies that are there have settled and all documents been read, or too long."""
 
         def all_settled() -> bool:
-            studies = sum(1 for _ in self.victim.web.pages("/studies"))
-            return self.victim.web.total("ImagingStudy?_tag=settled") == studies
+            web = self.victim.web
+            studies = sum(1 for _ in web.pages("/studies"))
+            papers = sum(1 for _ in web.pages(f"/instances?SOPClassUID={PAPER}"))
+            settled = web.total("ImagingStudy?_tag=settled") == studies
+            return settled and web.total("DiagnosticReport?status=final") == papers
 
         with suppress(Trouble):  # whichever has not is a fault of its own
-            until(all_settled, "every study settled", 60)
+            until(all_settled, "every study settled and every document read", 60)
 
     def _summary(self, studies: list[check.Study], stray: set[str]) -> None:
         """What there was, and how often each window was hit."""

@@ -45,6 +45,8 @@ class Study:
         self.rows = list(web.pages(f"/studies/{uid}/instances"))
         self.studies = list(web.pages(f"/studies?StudyInstanceUID={uid}"))
         self.records = web.resources(f"ImagingStudy?identifier=urn:dicom:uid|urn:oid:{uid}")
+        papers = [one.uid for one in sent if one.document and one.uid in self.found]
+        self.reports = {one: _reports(web, one) for one in papers}
 
     @property
     def found(self) -> Counter[str]:
@@ -66,7 +68,7 @@ class Study:
         """What is wrong with the study, as searches and its ImagingStudy tell it."""
         if not self.promised and not self.found:
             return []
-        wrong = [*self._index(), *self._counts()]
+        wrong = [*self._index(), *self._counts(), *self._papers()]
         if len(self.records) != 1:
             return [*wrong, self._say(f"has {len(self.records)} ImagingStudies")]
         return wrong + self._record(self.records[0])
@@ -88,6 +90,20 @@ class Study:
         told = (_value(self.studies[0], "00201206"), _value(self.studies[0], "00201208"))
         return self._differ("QIDO-RS", told, (len(series), len(self.found)))
 
+    def _papers(self) -> list[str]:
+        """Each document is one report, and comes back byte for byte."""
+        many = [
+            self._say(f"has {len(documents)} reports of document {uid}")
+            for uid, documents in self.reports.items()
+            if len(documents) != 1
+        ]
+        changed = [
+            f"CHANGED: the document of {uid} has other bytes"
+            for uid, documents in self.reports.items()
+            if any(digest != self.sent[uid].document for digest in documents)
+        ]
+        return many + changed
+
     def _record(self, record: dict[str, Any]) -> list[str]:
         uids = {one["uid"] for series in record["series"] for one in series["instance"]}
         told = (record["numberOfSeries"], record["numberOfInstances"])
@@ -105,6 +121,13 @@ class Study:
 
     def _say(self, words: str) -> str:
         return f"WRONG: study {self.uid} {words}"
+
+
+def _reports(web: Web, uid: str) -> list[str]:
+    """The digest of the document of each report that a SOP instance has become."""
+    found = web.resources(f"DiagnosticReport?identifier=urn:dicom:uid|urn:oid:{uid}")
+    addresses = [one["presentedForm"][0]["url"] for one in found]
+    return [hashlib.sha256(web.document(address)).hexdigest() for address in addresses]
 
 
 def _value(row: dict[str, Any], tag: str) -> Any:

@@ -12,7 +12,7 @@ from pydicom.filereader import dcmread
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 
-from bench.crash.objects import SOP_CLASS, TRANSFER_SYNTAX, Made
+from bench.crash.objects import PAPER, SOP_CLASS, TRANSFER_SYNTAX, Made
 
 HOST = "127.0.0.1"
 PATIENCE = 30.0
@@ -39,7 +39,8 @@ class Scu:
     def __init__(self, port: int, name: str) -> None:
         self._port = port
         self._entity = ApplicationEntity(name)
-        self._entity.add_requested_context(SOP_CLASS, TRANSFER_SYNTAX)
+        for sop_class in (SOP_CLASS, PAPER):
+            self._entity.add_requested_context(sop_class, TRANSFER_SYNTAX)
         self._entity.connection_timeout = PATIENCE
         self._entity.dimse_timeout = PATIENCE
         self._association: Association | None = None
@@ -115,6 +116,10 @@ class Web:
         """The resources of a FHIR search."""
         answer = self._get(f"/fhir/{query}")
         return [entry["resource"] for entry in answer.json().get("entry", [])]
+
+    def document(self, address: str) -> bytes:
+        """The bytes of a Binary, by its relative address."""
+        return self._get(f"/fhir/{address}", "application/pdf").content
 
     def total(self, query: str) -> int:
         """How many resources a FHIR search finds."""

@@ -1,5 +1,6 @@
 """What the senders remember: each object before it is sent, and again, synced, when acknowledged."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -18,8 +19,9 @@ class Journal:
 
     def sending(self, made: Made) -> None:
         """Remember an object that may arrive from now on."""
+        document = hashlib.sha256(made.document).hexdigest() if made.document else ""
         line = {"study": made.study, "series": made.series, "uid": made.uid, "sha": made.sha256}
-        self._write("sending", **line)
+        self._write("sending", **line, document=document)
 
     def acknowledged(self, uids: Iterable[str]) -> None:
         """Remember, on disk, what the server has promised to keep."""
@@ -41,13 +43,14 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An object that was sent."""
+    """An object that was sent, with the digest of the document in it."""
 
     study: str
     series: str
     uid: str
     sha256: str
     sender: str
+    document: str = ""
 
 
 @dataclass(slots=True)
@@ -71,7 +74,8 @@ class Memory:
 
     def _take(self, line: dict[str, Any], sender: str) -> None:
         if line["event"] == "sending":
-            entry = Entry(line["study"], line["series"], line["uid"], line["sha"], sender)
+            study, series, uid, sha256 = (line[name] for name in ("study", "series", "uid", "sha"))
+            entry = Entry(study, series, uid, sha256, sender, line["document"])
             self.sent[entry.uid] = entry
         elif line["event"] == "acknowledged":
             self.acknowledged.append(line["uid"])

@@ -20,6 +20,7 @@ _PACE = 0.02
 # Some give up on an object that was not acknowledged, as a person would; the others send it again.
 _STUBBORN = 0.7
 _MOST_AT_ONCE = 4
+_PAPERS = 5  # every fifth object is a signed report
 
 
 class Sender:
@@ -80,7 +81,7 @@ class Sender:
         for number in itertools.count(1):
             shared = number % 4 == 0
             study = f"all-{number // 80}" if shared else f"{self._name}-{number // 16}"
-            yield make(study, self._name, number)
+            yield make(study, self._name, number, paper=number % _PAPERS == 0)
 
 
 def main(words: list[str]) -> None:

@@ -139,7 +139,7 @@ class Victim:
 
     def _renew_token(self) -> None:
         if time.monotonic() - self._tokened > _FRESH or not self._tokened:
-            scope = "system/ImagingStudy.crs system/Patient.rs"
+            scope = "system/ImagingStudy.crs system/Patient.rs system/DiagnosticReport.rs system/Binary.r"
             answer = self.run("token", "--scope", scope)
             fresh = self.folder / "token.new"
             fresh.write_text(answer["access_token"])

@@ -1,4 +1,4 @@
-"""`merge`, `unmerge` and `review`: who is who, where a person has to say so."""
+"""`merge`, `unmerge`, `recall` and `review`: who is who, where a person has to say so."""
 
 import json
 
@@ -6,10 +6,10 @@ import click
 
 from server import clock
 from server.commands.access import opened, show
-from server.flows import curating, reviewing
+from server.flows import curating, recalls, reviewing
 
 _organisation = click.option(
-    "--organisation", default="home", show_default=True, help="The organisation of both."
+    "--organisation", default="home", show_default=True, help="The organisation of both records."
 )
 _reason = click.option("--reason", required=True, help="Why; it is kept in the audit.")
 
@@ -43,7 +43,8 @@ def unmerge(patient: str, organisation: str, reason: str) -> None:
     """Take the merged record PATIENT out of the one that replaced it.
 
     Numbers, links and data are as if the two had never been merged; what came in for its numbers
-    since stays with it. Tokens that ended do not come back.
+    since stays with it. Tokens and Magic Links that reached it end and do not come back; `recall
+    list` says which, and who has read what meanwhile.
 
     \b
     Example:
@@ -52,6 +53,25 @@ def unmerge(patient: str, organisation: str, reason: str) -> None:
     with opened() as house:
         done = curating.unmerge(house, organisation, patient, reason, now=clock.now())
     show(done)
+
+
+@click.group(short_help="What was shown as somebody else's.")
+def recall() -> None:
+    """What was shown as another patient's, until a merge was undone.
+
+    \b
+    Example:
+      recall list
+    """
+
+
+@recall.command("list")
+@_organisation
+def recall_list(organisation: str) -> None:
+    """Print one JSON object for each: since when, which grants ended, and what was read."""
+    with opened() as house:
+        for one in recalls.listing(house, organisation):
+            click.echo(json.dumps(one, ensure_ascii=False))
 
 
 @click.group(short_help="What waits for a person to decide.")

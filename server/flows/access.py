@@ -7,7 +7,7 @@ patient's row is 403 when it is asked for by name, silence in a list; what a gra
 of (another organisation, a held study) is 404.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from fhir.scopes import Scope, matching
 from server.errors import Denied, Missing
 from server.flows import questions
+from server.store import veil
 from server.store.fhir_tables import index_reference, index_shown, resource, resource_version
 from server.store.tables import study
 
@@ -41,6 +42,9 @@ class Grant:
     A user's grant may have scopes of both contexts: `wide` says that in the context `user` it
     reaches everyone. `staff` see what is held back from patients. `person` is the resource that
     stands for the user, which the grant may read whatever its scopes.
+
+    `account` and `role` are those of somebody who is signed in in the browser itself; a token has
+    neither.
     """
 
     id: str
@@ -56,11 +60,32 @@ class Grant:
     wide: bool = False
     staff: bool = False
     person: str = ""
+    role: str = ""
+    account: str = ""
 
     @property
     def sees_held(self) -> bool:
         """Whether it sees what is held back from patients."""
         return self.everyone or self.staff
+
+
+def shape(grant: Grant, slots: Callable[[Iterable[str]], Iterable[str]]) -> Grant:
+    """What the conditions below are made of, with slots for the patients and studies it names.
+
+    Grants of one shape get the same conditions, but for what fills the slots.
+    """
+    named = None if grant.studies is None else frozenset(slots(sorted(grant.studies)))
+    return Grant(
+        id="",
+        organisation=grant.organisation,
+        client="",
+        context=grant.context,
+        scopes=grant.scopes,
+        patients=frozenset(slots(sorted(grant.patients))),
+        everyone=grant.everyone,
+        studies=named,
+        staff=grant.staff,
+    )
 
 
 def facing(grant: Grant, resource_type: str, letter: str) -> Grant:
@@ -92,6 +117,12 @@ def may(grant: Grant, resource_type: str, letter: str) -> None:
     """Raise Denied unless a scope of the grant allows the interaction."""
     if not has_scope(grant, resource_type, letter):
         raise Denied(f"this token has no scope for {resource_type}.{letter}")
+
+
+def in_role(grant: Grant, *roles: str) -> None:
+    """Raise Denied unless the grant is that of somebody signed in who has one of these roles."""
+    if grant.role not in roles or not grant.role:
+        raise Denied(f"this is for the role {' or '.join(roles)}")
 
 
 def includable(grant: Grant, types: Iterable[str]) -> list[str]:
@@ -221,6 +252,7 @@ def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[boo
         link.c.organisation == grant.organisation,
         link.c.target_type == resource_type,
         link.c.rid.in_(owned),
+        true() if grant.sees_held else veil.told(link),
     )
     return and_(table.c.id.in_(named))
 

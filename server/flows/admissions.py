@@ -2,7 +2,7 @@
 
 from fhir import v2_patient
 from fhir.imaging_study import UNIDENTIFIED
-from fhir.patient_links import says_nothing
+from fhir.patient_links import in_use, says_nothing
 from fhir.v2_patient import PatientView
 from hl7.facts import AdtFacts, PatientFacts
 from server.flows import encounters, merging, persons
@@ -50,6 +50,8 @@ def _tell(work: Work, named: persons.Named, person: PatientFacts, *, authoritati
     main = v2_patient.main_number(person, work.feed.owns, work.context)
     view = PatientView(id_, main, provisional, _tags(named))
     body = v2_patient.merge(current, person, view, work.context)
+    if authoritative:
+        body = in_use(body)
     body = merging.shown(work.connection, work.organisation, id_, body)
     why = f"the patient of {work.header.kind}"
     work.write(body, id_, why, first=authoritative and provisional)

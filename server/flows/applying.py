@@ -14,6 +14,7 @@ from hl7.report_facts import ReportMessage
 from server.flows import (
     admissions,
     contents,
+    deletions,
     feeds,
     lanes,
     mergers,
@@ -34,8 +35,9 @@ Apply = Callable[[Work, Any], None]
 _BY_FAMILY: Mapping[str, Apply] = {
     "person": admissions.apply,
     "visit": admissions.apply,
+    "deletion": deletions.apply,
     "merge": mergers.apply,
-    "unlink": mergers.apply,
+    "link": mergers.apply,
     "order": orders.apply,
     "report": reports.apply,
 }
@@ -66,7 +68,7 @@ def read(house: House, row: Any) -> Application:
         work.blobs = blobs
         staff.settle(work, facts)
         write(work, facts)
-        provenances.record(work)
+        provenances.record(work, facts)
         return work.outcome
 
     return application

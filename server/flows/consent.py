@@ -24,13 +24,15 @@ WORDS = (
 # Types that a wildcard may be narrowed to on the page, the commonest first.
 TYPES = (
     *("Patient", "ImagingStudy", "DiagnosticReport", "Observation", "ServiceRequest"),
-    *("Encounter", "Endpoint", "Practitioner", "Provenance", "Binary"),
+    *("DocumentReference", "Encounter", "Endpoint", "Practitioner", "Organization"),
+    *("RelatedPerson", "Provenance", "Binary"),
 )
 _OBSERVATION = "http://terminology.hl7.org/CodeSystem/observation-category"
 _CONDITION = "http://terminology.hl7.org/CodeSystem/condition-category"
 _US_CORE = "http://hl7.org/fhir/us/core/CodeSystem/condition-category"
 _SERVICES = "http://terminology.hl7.org/CodeSystem/v2-0074"
-# Categories by which a type may be narrowed: those of US Core, and those of our own results.
+# Categories by which a type may be narrowed: those of US Core, and those of our own results. Suites
+# of US Core ask for Condition and want it granted in parts; the page says that there are none here.
 CATEGORIES = {
     "Observation": tuple(
         f"{_OBSERVATION}|{code}"

@@ -1,4 +1,4 @@
-"""Merges and renamings that a feed tells: A18, A34, A37, A39, A40, A47 (HL7 2.5.1 ch. 3.3; mapping 2.8).
+"""Merges, links and renamings that a feed tells: A18, A24, A34, A37, A39, A40, A47 (HL7 2.5.1 ch. 3.3).
 
 A feed merges only what it owns, within its organisation. What it may not do, and what is at odds with
 what was done before, is put before a person with the message; it is never a reason to refuse it.
@@ -13,7 +13,7 @@ from fhir.patient_links import renumbered, with_numbers
 from fhir.v2_patient import PatientView
 from hl7.facts import AdtFacts, Merge, PatientFacts, PriorFacts
 from hl7.types import Identifier
-from server.flows import admissions, feeds, merging, patients, persons
+from server.flows import admissions, feeds, linking, merging, patients, persons
 from server.flows.writing import Json, Work
 from server.store import identities
 from server.store.identities import Joining
@@ -37,7 +37,7 @@ class Pair:
 
 def apply(work: Work, facts: AdtFacts) -> None:
     """Apply each pair of PID and MRG on its own."""
-    act = {"A37": _undo, "A47": _renumber}.get(work.header.event, _merge)
+    act = {"A24": _link, "A37": _undo, "A47": _renumber}.get(work.header.event, _merge)
     for place, told in enumerate(facts.merges):
         pair = _pair(work, told, place)
         if not (pair.mine and pair.others):
@@ -102,9 +102,25 @@ def _merge(work: Work, pair: Pair) -> None:
     return None
 
 
+def _link(work: Work, pair: Pair) -> None:
+    """Link the records of two PIDs, which stay two; either is made if it is not known (A24)."""
+    others = _bearers(work, pair.others)
+    if len(others) > 1:
+        return _hold(work, pair, "the numbers of the second PID belong to several patients", others)
+    heir = admissions.settle_patient(work, pair.patient, authoritative=False)
+    if not heir:
+        return None  # put before a person already
+    other = others[0] if others else _stub(work, pair)
+    if not others:
+        _number(work, pair, other)
+    return linking.link(work, work.filed_under(heir), other)
+
+
 def _undo(work: Work, pair: Pair) -> None:
-    """Undo a merge that was told before: A37 as the correction of a wrong A40, whichever survived."""
+    """Take back what was told before: a link, else a merge that was wrong, whichever survived (A37)."""
     sides = (_bearers(work, pair.mine), _bearers(work, pair.others))
+    if linking.unlink(work, *sides):
+        return None
     for gone, stays in (sides, sides[::-1]):
         row = identities.current_join(work.connection, work.organisation, gone[0]) if gone else None
         if row is None or row.heir not in stays:
@@ -116,7 +132,7 @@ def _undo(work: Work, pair: Pair) -> None:
         work.outcome.effects += merging.unmerge(work.connection, work.site, gone[0], change)
         work.audit(gone[0], f"unmerge of {gone[0]}: message {work.message}")
         return None
-    if _was_undone(work, *sides):
+    if _was_undone(work, *sides) or linking.were_linked(work, *sides):
         work.outcome.notes.append("these patients are parted already")
         return None
     rule = "these patients are not merged here: there is nothing to undo"

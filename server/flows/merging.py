@@ -2,7 +2,7 @@
 
 Reads go by that row at once. What belongs to the retired record is moved by a job (`moving`), in steps
 and to wherever the row says: so a merge may be undone at any time, also half-way. `filed_under` never
-changes, so no grant gains; tokens that name a retired record end, and do not come back.
+changes, so no grant gains; tokens and links that name a retired record end, and do not come back.
 """
 
 import json
@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from fhir import patient_links, wire
 from server.errors import Conflict
+from server.flows import recalls
 from server.flows.patients import Site
-from server.store import identities, jobs, resources, tokens
+from server.store import identities, jobs, resources
 from server.store.identities import JOINED, RETIRED, Joining
 from server.store.messages import Effect
 from server.store.resources import Change, Owner
@@ -61,7 +62,7 @@ def unmerge(connection: Connection, site: Site, id_: str, change: Change) -> lis
     ended = identities.part(connection, organisation, id_, now=change.now)
     if ended is None:
         raise Conflict("this patient is not part of another")
-    tokens.end_for(connection, organisation, id_, now=change.now)
+    recalls.parted(connection, organisation, ended, change.now)
     row = resources.current(connection, organisation, _TYPE, id_)
     effects = list[Effect]()
     if row is not None:
@@ -125,7 +126,7 @@ def _flip(
 ) -> None:
     before = {"active": gone["active"]} if "active" in gone else {}
     identities.join(connection, organisation, replace(told, before=before), state, now=now)
-    tokens.end_for(connection, organisation, told.patient, now=now)
+    recalls.end_grants(connection, organisation, told.patient, now)
 
 
 def ask_to_move(connection: Connection, organisation: int, id_: str, now: int) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from fhir import binary, wire
 from fhir.identifiers import distinct, in_order
-from server.flows import contents, layers, release, withdrawing
+from server.flows import contents, layers, provenances, release, withdrawing
 from server.flows.joining import ORDER, REPORT
 from server.flows.paper_plan import Group, Paper, Requested
 from server.flows.patients import Site
@@ -17,6 +17,7 @@ from server.flows.seeing import Snapshot
 from server.store import contents as store_contents
 from server.store import derived, identities, links, resources
 from server.store.links import ACCESSION, FILLER, PLACER, Key
+from server.store.messages import Effect
 from server.store.resources import Change, Owner
 
 Json = dict[str, Any]
@@ -26,7 +27,9 @@ Json = dict[str, Any]
 class Writer:
     """The steps of one run. `rows` are the instances that enclose documents, by SOP Instance UID.
 
-    `done` is what was written, `reports` the status of each report by its source.
+    `done` is what was written, `reports` the status of each report by its source, `changed` what
+    has changed since it was last told in a Provenance, by whether it is held back, `held` the
+    sources of reports that are not for patients.
     """
 
     site: Site
@@ -34,6 +37,8 @@ class Writer:
     rows: dict[str, Any]
     done: set[tuple[str, str, str]] = field(default_factory=set)
     reports: dict[str, str] = field(default_factory=dict)
+    changed: dict[Owner, list[Effect]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
 
     @property
     def organisation(self) -> int:
@@ -48,6 +53,28 @@ class Writer:
                 self._paper(connection, one, change)
             case Requested():
                 self._order(connection, one, change)
+
+    def explain(
+        self, connection: Connection, step: Iterable[Group | Paper | Requested], change: Change
+    ) -> None:
+        """Tell in a Provenance what a step has changed and by which objects; nothing if nothing."""
+        uids = tuple(dict.fromkeys(uid for one in step for uid in self._objects(one)))
+        known = {one.uid: one.series.institution for one in self.seen.instances}
+        made_by = {known[uid] for uid in uids if uid in known} or {*known.values()}
+        sources = next(iter(sorted(made_by - {""})), ""), uids
+        for owner, effects in self.changed.items():
+            provenances.of_objects(connection, self.site, owner, effects, sources, change)
+        self.changed.clear()
+
+    def _objects(self, one: Group | Paper | Requested) -> tuple[str, ...]:
+        """The UIDs of what something is made of: objects, or the study whose images name it."""
+        match one:
+            case Group():
+                return one.uids
+            case Paper():
+                return (one.source,)
+            case Requested():
+                return (self.seen.key.uid,)
 
     def end(self, connection: Connection, change: Change) -> None:
         """Take back what was made before and is not made now."""
@@ -73,6 +100,8 @@ class Writer:
         self._put(connection, body, change, filed_under=filed_under)
         self.done.add((REPORT, id_, group.source))
         self.reports[group.source] = body["status"]
+        if release.is_held(body):
+            self.held.add(group.source)
         if not self.seen.row.held:
             keys = {*group.keys, *group.names}
             links.keep(connection, self.organisation, REPORT, id_, keys)
@@ -119,8 +148,7 @@ class Writer:
         if status == WITHDRAWN and body["resourceType"] == "Observation":
             withdrawing.withdraw(connection, self.organisation, "Observation", body["id"], change)
             return
-        unreleased = release.holds(REPORT, status, ())
-        self._put(connection, body, change, hidden=bool(paper.report) and unreleased)
+        self._put(connection, body, change, hidden=paper.report in self.held)
 
     # Orders
 
@@ -175,7 +203,11 @@ class Writer:
     ) -> None:
         held = self.seen.row.held or hidden or release.is_held(body)
         owner = Owner(self.organisation, filed_under or self.seen.row.filed_under, held)
-        resources.put(connection, owner, body, change)
+        before = resources.current(connection, self.organisation, body["resourceType"], body["id"])
+        version = resources.put(connection, owner, body, change)
+        if body["resourceType"] != "Binary" and (before is None or version != before.version):
+            effect = Effect(body["resourceType"], body["id"], version, change.reason)
+            self.changed.setdefault(owner, []).append(effect)
 
     def _undo(self, connection: Connection, row: Any, moved: bool, change: Change) -> None:
         """What is not made any more: made of the rest, deleted if it moved, else withdrawn."""

@@ -72,6 +72,7 @@ def work(house: House, job: Job) -> None:
             change = Change(clock.now(), _REASON, house.config.fhir_base)
             for one in step:
                 writer.write(connection, one, change)
+            writer.explain(connection, step, change)
     with house.database.write() as connection:
         writer.end(connection, Change(clock.now(), _REASON, house.config.fhir_base))
         if writer.done and not seen.row.held:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dicom import coerce, files, frames
+from dicom import coerce, convert, files, frames
 from dicom.coerce import Coercion
 from dicom.errors import Undecodable
 from dicom.json_model import WORDS
-from dicom.part10 import EXPLICIT_BIG, deflate, encoding_of, seen_encoding
+from dicom.part10 import EXPLICIT_BIG, IMPLICIT_LITTLE, deflate, encoding_of, seen_encoding
 from server.errors import Missing
 from server.flows import current, reach
 from server.flows.access import Grant
@@ -54,7 +54,7 @@ def select(house: House, grant: Grant, study: str, series: str = "", uid: str = 
             key = StudyKey(grant.organisation, study, claim.claim)
             rows = index.visible(connection, key, series, uid)
             if rows:
-                return Selection(claim, rows)
+                return Selection(claim, reach.shown(connection, grant, claim, rows))
     raise Missing(f"the study holds no such {'instance' if uid else 'series'}")
 
 
@@ -83,6 +83,42 @@ def copy(house: House, claim: Any, row: Any) -> Copy:
     return Copy(len(head) + row.size - rest, _follow(house, head, row, rest))
 
 
+def data_set(house: House, claim: Any, row: Any, syntax: str) -> Iterable[bytes]:
+    """The data set of an object of a claim, as it goes to a DICOM peer (PS3.8 annex E).
+
+    `syntax` is the one it is stored in, or the other uncompressed one.
+    """
+    head, rest = _data_head(house, row, current.coercion(claim))
+    if syntax == row.transfer_syntax:
+        return _follow(house, head, row, rest)
+    return _converted(house, head, row, rest)
+
+
+def _converted(house: House, head: bytes, row: Any, rest: int) -> Iterator[bytes]:
+    """Implicit instead of explicit VR or the other way round; long values come from the blob."""
+    explicit = row.transfer_syntax == IMPLICIT_LITTLE
+    with house.blobs.map(row.blob) as mapped, memoryview(mapped) as view:
+        encoding = seen_encoding(view, row.dataset_offset) or encoding_of(row.transfer_syntax)
+        if not head:
+            parts = convert.parts(view, rest, encoding, explicit)
+            for part in parts:
+                yield from _part(house, row, part)
+            return
+        with view[rest:] as tail:
+            whole = head + tail.tobytes()
+    for part in convert.parts(memoryview(whole), 0, encoding, explicit):
+        yield part if isinstance(part, bytes) else whole[part[0] : sum(part)]
+
+
+def _part(house: House, row: Any, part: convert.Part) -> Iterator[bytes]:
+    if isinstance(part, bytes):
+        yield part
+        return
+    offset, length = part
+    for at in range(0, length, CHUNK):
+        yield house.blobs.read(row.blob, offset + at, min(CHUNK, length - at))
+
+
 def lengths(house: House, selection: Selection) -> list[int]:
     """How long the copies will be. Finds out before the first byte leaves if one cannot be read."""
     found = []
@@ -100,15 +136,19 @@ def etag(selection: Selection) -> str:
 
 def _begin(house: House, claim: Any, row: Any) -> tuple[bytes, int]:
     """What a copy begins with, and from where on the stored bytes follow."""
-    meta, change = _head(house, row), current.coercion(claim)
+    head, rest = _data_head(house, row, current.coercion(claim))
+    return _head(house, row) + head, rest
+
+
+def _data_head(house: House, row: Any, change: Coercion | None) -> tuple[bytes, int]:
+    """What a data set begins with, and from where on the stored bytes follow."""
     if change is None:
-        return meta, row.dataset_offset
+        return b"", row.dataset_offset
     if row.deflated:
-        return meta + _deflated(house, row, change), row.size
+        return _deflated(house, row, change), row.size
     with house.blobs.map(row.blob) as mapped, memoryview(mapped) as view:
         encoding = seen_encoding(view, row.dataset_offset) or encoding_of(row.transfer_syntax)
-        head, rest = coerce.head(view, row.dataset_offset, encoding, change)
-    return meta + head, rest
+        return coerce.head(view, row.dataset_offset, encoding, change)
 
 
 def _deflated(house: House, row: Any, change: Coercion) -> bytes:

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from server.errors import Denied, Fault, Missing
-from server.flows import access
+from server.errors import Denied, Fault, Gone, Missing
+from server.flows import access, release
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.store import index
@@ -35,13 +35,29 @@ def claims(connection: Connection, grant: Grant, uid: str) -> Sequence[Any]:
     return rows
 
 
+def shown(connection: Connection, grant: Grant, claim: Any, rows: Sequence[Any]) -> Sequence[Any]:
+    """Of instances of a study those that the caller may see: pictures, and documents as released.
+
+    Missing when none is left, Gone when the one document that was asked for was withdrawn.
+    """
+    if grant.sees_held or not any(release.is_document(row.sop_class) for row in rows):
+        return rows
+    withheld = release.withheld(connection, grant, claim)
+    left = [row for row in rows if row.uid not in withheld]
+    if not left and release.was_withdrawn(connection, claim, rows[0].uid):
+        raise Gone("this document was withdrawn")
+    if not left:
+        raise Missing("there is nothing here that is released")
+    return left
+
+
 def event(grant: Grant, action: str, **more: Any) -> Event:
-    """An audit event of the DICOMweb door. What a patient's grant does is about that patient."""
+    """An audit event of a DICOM door. What a patient's grant does is about that patient."""
     if len(grant.patients) == 1 and not grant.everyone:
         more.setdefault("patient", next(iter(grant.patients)))
     return Event(
         organisation=grant.organisation,
-        door="dicomweb",
+        door="dimse" if grant.context == "peer" else "dicomweb",
         action=action,
         grant=grant.id,
         client=grant.client,

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from server import clock
 from server.errors import Conflict, Invalid, Missing
-from server.flows import curating, joining, lanes, mergers, messages, parties, reunion
+from server.flows import curating, deletions, joining, lanes, mergers, messages, parties, reunion
 from server.flows.audit import Event
 from server.flows.patients import Site
 from server.flows.sites import House
@@ -329,6 +329,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "other-encoding": _SEEN,
     "carriers": _SEEN,
+    deletions.KIND: _SEEN,
     "link": _SEEN,
     "order": _HELD,
     "report": _HELD,

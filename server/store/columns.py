@@ -1,6 +1,16 @@
 """The columns that every table is made of: organisation first, nothing null without a reason."""
 
-from sqlalchemy import BigInteger, Boolean, Column, MetaData, SmallInteger, String, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    text,
+)
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
@@ -27,6 +37,10 @@ def ordered_text(name: str) -> "Column[str]":
 
 def int_column(name: str) -> "Column[int]":
     return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+def number_column(name: str) -> "Column[float]":
+    return Column(name, Double, nullable=False, server_default="0")
 
 
 def flag(name: str) -> "Column[bool]":

@@ -9,6 +9,7 @@ from server.store.columns import (
     int_column,
     key,
     metadata,
+    number_column,
     ordered_text,
     org,
     text_column,
@@ -100,7 +101,7 @@ Index(None, derived.c.organisation, derived.c.study)
 _SHOWN = frozenset({"text", "exact", "url"})
 
 
-def _index_table(name: str, *columns: "Column[Any]", order: str) -> Table:
+def _index_table(name: str, *columns: "Column[Any]", order: tuple[str, ...]) -> Table:
     """An index table with its two ways in: by value, in order, and by resource.
 
     Both hold every column that a condition compares, so that the table itself is seldom read.
@@ -113,18 +114,19 @@ def _index_table(name: str, *columns: "Column[Any]", order: str) -> Table:
         Column("rid", BigInteger, nullable=False),
         *columns,
     )
-    _index_by(table, order)
+    _index_by(table, *order)
     compared = [table.c[column.name] for column in columns if column.name not in _SHOWN]
     Index(f"ix_{name}_rid", table.c.organisation, table.c.rid, table.c.param, *compared)
     return table
 
 
-def _index_by(table: Table, order: str) -> None:
+def _index_by(table: Table, *order: str) -> None:
     """The way in by one column, in whose order a sorted search walks; the others come along."""
-    known = {"organisation", "param", "rid", order, *_SHOWN}
+    known = {"organisation", "param", "rid", *order, *_SHOWN}
     others = [column for column in table.c if column.name not in known]
-    leading = table.c.organisation, table.c.param, table.c[order], table.c.rid
-    Index(f"ix_{table.name}_{order}", *leading, *others)
+    ordered = [table.c[name] for name in order]
+    leading = table.c.organisation, table.c.param, *ordered, table.c.rid
+    Index(f"ix_{table.name}_{order[-1]}", *leading, *others)
 
 
 index_token = _index_table(
@@ -132,23 +134,37 @@ index_token = _index_table(
     ordered_text("code"),
     text_column("system"),
     text_column("text"),
-    order="code",
+    order=("code",),
 )
 index_string = _index_table(
-    "index_string", ordered_text("norm"), text_column("exact"), order="norm"
+    "index_string", ordered_text("norm"), text_column("exact"), order=("norm",)
 )
 # By their beginnings and by their ends: a search may give a bound on either.
-index_date = _index_table("index_date", int_column("low"), int_column("high"), order="low")
+index_date = _index_table("index_date", int_column("low"), int_column("high"), order=("low",))
 _index_by(index_date, "high")
 index_reference = _index_table(
     "index_reference",
     text_column("target_type"),
     text_column("target"),
     text_column("url"),
-    order="target",
+    order=("target",),
 )
 Index(None, index_reference.c.organisation, index_reference.c.target, index_reference.c.target_type)
-index_uri = _index_table("index_uri", ordered_text("value"), order="value")
+index_uri = _index_table("index_uri", ordered_text("value"), order=("value",))
+# Quantities, and what composites see in one element: see `fhir.extract.PairRow`.
+index_pair = _index_table(
+    "index_pair",
+    ordered_text("code"),
+    text_column("system"),
+    number_column("low"),
+    number_column("high"),
+    ordered_text("value"),
+    text_column("value_system"),
+    text_column("text"),
+    order=("code", "low"),
+)
+_index_by(index_pair, "code", "high")
+_index_by(index_pair, "code", "value")
 
 # What a report shows: its studies and documents, which no search parameter of R4 finds. A grant for
 # single studies reaches the reports and documents of those alone.

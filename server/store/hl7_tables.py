@@ -142,5 +142,36 @@ identity_join = Table(
     int_column("created"),
     int_column("ended"),
 )
+# Two records, in the order of their ids, that are told to be one person and stay two.
+identity_link = Table(
+    "identity_link",
+    metadata,
+    org(),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("one", String(64), nullable=False),
+    Column("other", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    int_column("message"),
+    int_column("ended_by"),
+    text_column("evidence"),
+    int_column("created"),
+    int_column("ended"),
+)
+Index(None, identity_link.c.organisation, identity_link.c.one, identity_link.c.other)
+# What was shown as somebody else's, from `since` on, and which grants ended for it when it was found.
+recall = Table(
+    "recall",
+    metadata,
+    org(),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("act", String(16), nullable=False),
+    Column("patient", String(64), nullable=False),
+    Column("shown_as", String(64), nullable=False),
+    int_column("message"),
+    text_column("grants"),
+    int_column("since"),
+    int_column("created"),
+)
+Index(None, recall.c.organisation, recall.c.patient)
 Index(None, identity_join.c.organisation, identity_join.c.patient)
 Index(None, identity_join.c.organisation, identity_join.c.heir)

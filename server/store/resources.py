@@ -2,18 +2,20 @@
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, false, func, insert, select, true, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import extract, wire
-from fhir.extract import DateRow, ReferenceRow, StringRow, TokenRow, UriRow
+from fhir.extract import DateRow, PairRow, ReferenceRow, StringRow, TokenRow, UriRow
 from fhir.match_keys import local_reference
 from server.clock import instant, row_id
+from server.store import contacts
 from server.store.fhir_tables import (
     index_date,
+    index_pair,
     index_reference,
     index_shown,
     index_string,
@@ -25,7 +27,10 @@ from server.store.fhir_tables import (
 from server.store.prepared import Prepared, addition, given
 
 Clause = ColumnElement[bool]
-INDEX_TABLES = (index_token, index_string, index_date, index_reference, index_uri, index_shown)
+INDEX_TABLES = (
+    *(index_token, index_string, index_date, index_reference, index_uri, index_pair),
+    index_shown,
+)
 
 
 def param_id(resource_type: str, name: str) -> int:
@@ -114,6 +119,8 @@ def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Chan
         _unindex(connection, owner.organisation, rid)
     _keep_version(connection, owner, body, version, text, change)
     _index(connection, owner.organisation, rid, wire.read(text), change.base)
+    if type_ == "DiagnosticReport":
+        contacts.rouse(connection, owner.organisation, owner.filed_under, change.now)
     return int(version)
 
 
@@ -239,6 +246,8 @@ def index_values(row: extract.Row) -> tuple[Any, dict[str, Any]]:
             return index_reference, target | {"url": row.url}
         case UriRow():
             return index_uri, {"value": row.value}
+        case PairRow():
+            return index_pair, {k: v for k, v in asdict(row).items() if k != "param"}
 
 
 def version_row(

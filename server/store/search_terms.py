@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Integer, String, and_, false, func, literal, not_, or_, true
+from sqlalchemy import Double, Integer, String, and_, false, func, literal, not_, or_, true
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import query as q
 from server.store.fhir_tables import (
     index_date,
+    index_pair,
     index_reference,
     index_string,
     index_token,
@@ -24,6 +25,8 @@ TABLES: dict[str, Any] = {
     "date": index_date,
     "reference": index_reference,
     "uri": index_uri,
+    "quantity": index_pair,
+    "composite": index_pair,
 }
 # The column of an index table that resources are sorted by.
 SORTED_BY = {"date": "low", "string": "norm", "token": "code"}
@@ -55,7 +58,7 @@ def apart(table: Any) -> Columns:
     A test of one resource is to read that resource's rows, not all that have a value.
     """
     texts = {c.name: c + "" for c in table.c if isinstance(c.type, String)}
-    return texts | {c.name: c + 0 for c in table.c if isinstance(c.type, Integer)}
+    return texts | {c.name: c + 0 for c in table.c if isinstance(c.type, Integer | Double)}
 
 
 def own_column(criterion: q.Criterion, columns: Columns) -> Clause:
@@ -89,6 +92,10 @@ def _value(criterion: q.Criterion, value: q.Value, columns: Columns) -> Clause:
             return _reference(value, columns)
         case q.UriValue():
             return _uri(criterion, value, columns["value"])
+        case q.QuantityValue():
+            return and_(columns["code"] == "", _quantity(value, columns))
+        case q.PairValue():
+            return and_(_first(value.first, columns), _second(criterion, value.second, columns))
 
 
 def _token(criterion: q.Criterion, value: q.TokenValue, columns: Columns) -> Clause:
@@ -172,3 +179,51 @@ def _uri(criterion: q.Criterion, value: q.UriValue, column: Any) -> Clause:
         parent = literal(value.value).startswith(func.rtrim(column, "/") + "/")
         return or_(column == value.value, parent)
     return and_(column == value.value)
+
+
+def _quantity(value: q.QuantityValue, columns: Columns) -> Clause:
+    """See fhir.query.QuantityValue for what each prefix means of a number and a range.
+
+    No range ends before it begins, so some bounds are implied: they lead an index to its rows.
+    """
+    low, high = columns["low"], columns["high"]
+    equal = and_(low >= value.low, low < value.high, high >= value.low, high < value.high)
+    clauses: dict[str, Clause] = {
+        "eq": equal,
+        "ne": or_(low < value.low, high >= value.high),
+        "gt": and_(high > value.low),
+        "ge": and_(high >= value.low),
+        "lt": and_(low < value.low),
+        "le": and_(low <= value.low),
+        "sa": and_(low > value.low),
+        "eb": and_(high < value.low),
+        "ap": and_(low < value.high, high >= value.low),
+    }
+    return and_(clauses[value.prefix], *_unit(value, columns))
+
+
+def _unit(value: q.QuantityValue, columns: Columns) -> list[Clause]:
+    """The unit by its code in a system, or by its code or its word in none."""
+    if value.system is None:
+        either = or_(columns["value"] == value.code, columns["text"] == value.code)
+        return [either] if value.code else []
+    clauses = [columns["value_system"] == value.system]
+    return [*clauses, columns["value"] == value.code] if value.code else clauses
+
+
+def _first(value: q.TokenValue | q.ReferenceValue, columns: Columns) -> Clause:
+    """The first part of a composite: a code, or what is referred to."""
+    if isinstance(value, q.TokenValue):
+        code, system = value.code, value.system
+    else:
+        code, system = value.url or value.id, value.type or None
+    clauses = [columns["code"] == code] if code else []
+    return and_(true(), *clauses, *([] if system is None else [columns["system"] == system]))
+
+
+def _second(criterion: q.Criterion, value: q.Value, columns: Columns) -> Clause:
+    """The second part, which lies in the columns of a quantity."""
+    if isinstance(value, q.QuantityValue):
+        return _quantity(value, columns)
+    kept = {"code": columns["value"], "system": columns["value_system"], "norm": columns["value"]}
+    return _value(criterion, value, kept | {name: columns[name] for name in ("low", "high")})

@@ -82,10 +82,10 @@ def revoke(connection: Connection, hash_: str, *, now: int) -> bool:
     return connection.execute(statement.values(revoked=now)).rowcount == 1
 
 
-def end_for(connection: Connection, organisation: int, patient_id: str, *, now: int) -> None:
-    """End every token that reaches a patient by name or as a part of another, for good."""
+def end_for(connection: Connection, organisation: int, patient_id: str, *, now: int) -> list[str]:
+    """End every token that reaches a patient by name or as a part of another; gives their digests."""
     word = f'%"{patient_id}"%'
-    connection.execute(
+    ended = (
         update(token)
         .where(
             token.c.organisation == organisation,
@@ -93,7 +93,9 @@ def end_for(connection: Connection, organisation: int, patient_id: str, *, now: 
             token.c.patients.like(word) | token.c.parts.like(word),
         )
         .values(revoked=now)
+        .returning(token.c.hash)
     )
+    return list(connection.execute(ended).scalars())
 
 
 def use_assertion(connection: Connection, client_id: str, jti: str, *, expires: int) -> bool:

@@ -52,13 +52,13 @@ STORING = "system/ImagingStudy.c"
 
 
 def scopes_supported() -> list[str]:
-    """The scopes that a client can be granted today, in both spellings."""
+    """The scopes that a client can be granted today, in both spellings; what is not searched has no s."""
     types = ("*", *resources.TYPES)
     reading = [
         f"{context}/{type_}.{access}"
         for context in ("patient", "user", "system")
-        for access in ("rs", "read")
         for type_ in types
+        for access in ("r" if type_ in resources.READ_ONLY else "rs", "read")
     ]
     parts = [
         f"patient/{type_}.rs?category={category}"

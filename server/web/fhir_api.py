@@ -184,13 +184,16 @@ ROUTES = (
         "Read a version",
     ),
     Route("/fhir/<type>", ("GET",), "fhir", Scoped("*", "s"), fhir_search.search, "Search"),
-    Route(
-        "/fhir/Patient/<id>/ImagingStudy",
-        ("GET",),
-        "fhir",
-        Scoped("ImagingStudy", "s"),
-        fhir_search.of_patient,
-        "Search in a patient's compartment",
+    *(
+        Route(
+            f"/fhir/Patient/<id>/{one}",
+            ("GET",),
+            "fhir",
+            Scoped(one, "s"),
+            fhir_search.of_patient,
+            "Search in a patient's compartment",
+        )
+        for one in fhir_search.OF_PATIENT
     ),
     Route(
         "/fhir/<type>/_search",

@@ -37,6 +37,8 @@ _OAUTH = (
 _PUBLISHED = datetime(2026, 11, 24, tzinfo=UTC)
 READING = ("read", "vread", "history-instance")
 SEARCHING = (*READING, "search-type")
+# The types whose part in a Patient's compartment can be searched.
+OF_PATIENT = tuple(one for one in SEARCHED if "patient" in TABLE[one])
 _FORM = "application/x-www-form-urlencoded"
 _LONGEST_FORM = 1 << 20
 
@@ -47,8 +49,9 @@ def search(call: Call) -> Response:
 
 
 def of_patient(call: Call) -> Response:
-    """The ImagingStudies of a Patient's compartment: a search by `patient` (R4 3.1.1.2)."""
-    return _search(call, "ImagingStudy", [("patient", f"Patient/{call.path['id']}"), *pairs()])
+    """What a Patient's compartment holds of the route's type: a search by `patient` (R4 3.1.1.2)."""
+    kind = call.route.rule.rpartition("/")[2]
+    return _search(call, kind, [("patient", f"Patient/{call.path['id']}"), *pairs()])
 
 
 def _search(call: Call, resource_type: str, words: list[tuple[str, str]]) -> Response:

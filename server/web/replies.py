@@ -11,10 +11,17 @@ from fhir.outcome import Issue, outcome
 from fhir.wire import write
 from server.errors import Answer, Fault
 from server.flows.audit import Reading
-from server.web import pages, share_pages
+from server.web import login, pages, share_pages
 
 FHIR_JSON = "application/fhir+json; charset=utf-8"
 JSON = "application/json; charset=utf-8"
+# What every answer says, unless it says something else under the same name.
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "default-src 'none'",
+}
 
 
 def fhir_json(body: dict[str, Any] | str, status: int = 200) -> Response:
@@ -78,7 +85,9 @@ def _oauth_error(error: Fault) -> Response:
 def failure(error: Fault, door: str) -> Response:
     """An error in the terms of the door: a page, OAuth error JSON, else an OperationOutcome."""
     answer = error.answer
-    if door == "login":
+    if door == "desk" and answer.http == 401:
+        return login.sign_in_first()
+    if door in ("login", "desk"):
         return pages.error(error)
     if door == "link":
         return share_pages.error(error)
@@ -102,10 +111,10 @@ def _has_body() -> bool:
 
 def secure(response: Response) -> Response:
     """The headers that every answer carries."""
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("Cache-Control", "private, no-store")
-    response.headers.setdefault("Content-Security-Policy", "default-src 'none'")
+    said = {name.lower() for name, _ in response.headers}
+    for name, value in _ALWAYS.items():
+        if name.lower() not in said:
+            response.headers.add(name, value)
     if response.status_code >= 400 and _has_body():
         # What nobody read of it would stand before the next request: the client is to know.
         response.headers["Connection"] = "close"

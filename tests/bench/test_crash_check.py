@@ -1,7 +1,7 @@
 """The crash bench's checker must bite: what it never finds, it does not guard."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copytree
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A server that has kept four objects of one study, and the sender's memory of them."""
+    """A server that has kept five objects of one study, one a report, and the sender's memory."""
 
     web: Web
     folder: Path
@@ -44,11 +44,13 @@ class Scene:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("checked")
     with running(folder / "data") as server:
-        (folder / "token").write_text(server.token("system/ImagingStudy.crs"))
+        (folder / "token").write_text(
+            server.token("system/ImagingStudy.crs system/DiagnosticReport.rs system/Binary.r")
+        )
         web, scu = Web(server.http, folder / "token"), Scu(server.dimse, "CT1")
         journal = Journal(folder / "CT1.journal")
-        for number in range(1, 5):
-            made = make("checked", "CT1", number)
+        for number in range(1, 6):
+            made = make("checked", "CT1", number, paper=number == 5)
             keep(made, journal, scu.store if number % 2 else lambda one: web.store([one]))
         scu.close()
         journal.close()
@@ -80,9 +82,20 @@ def test_other_bytes_than_were_sent_are_a_change(scene: Scene) -> None:
     memory = scene.memory
     uid = memory.acknowledged[0]
     entry = memory.sent[uid]
-    memory.sent[uid] = type(entry)(entry.study, entry.series, uid, "0" * 64, entry.sender)
+    memory.sent[uid] = replace(entry, sha256="0" * 64)
     (fault,) = scene.faults(memory)
     assert fault.startswith("CHANGED")
+
+
+def test_a_document_that_is_no_report_or_two_or_another_is_seen(scene: Scene) -> None:
+    (study,) = check.studies(scene.web, scene.memory)
+    ((uid, documents),) = study.reports.items()
+    study.reports[uid] = []
+    assert any("has 0 reports" in fault for fault in study.faults())
+    study.reports[uid] = [*documents, *documents]
+    assert any("has 2 reports" in fault for fault in study.faults())
+    study.reports[uid] = ["0" * 64]
+    assert [fault for fault in study.faults() if fault.startswith("CHANGED")]
 
 
 def test_twins_strangers_and_wrong_counts_are_seen(scene: Scene) -> None:

@@ -6,8 +6,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
+from server.flows.resources import TYPES
 from tests.support.clinic import Clinic
-from tests.support.smart_app import REDIRECT, challenge, forms, ticked, told
+from tests.support.smart_app import REDIRECT, App, challenge, forms, ticked, told
 
 
 @pytest.mark.parametrize("post", [False, True], ids=["GET", "POST"])
@@ -56,6 +57,19 @@ SHOWN: dict[str, dict[str, Any]] = {
     "another port": {"redirect_uri": "http://127.0.0.1:10/callback"},
     "another spelling": {"redirect_uri": "http://127.0.0.1:9/%63allback"},
     "a user before the host": {"redirect_uri": "http://127.0.0.1:9@evil.example/callback"},
+    "the host after a user": {"redirect_uri": "http://x@127.0.0.1:9/callback"},
+    "a fragment": {"redirect_uri": f"{REDIRECT}#x"},
+    "the host with a dot behind it": {"redirect_uri": "http://127.0.0.1.:9/callback"},
+    "another case of the scheme": {"redirect_uri": "HTTP://127.0.0.1:9/callback"},
+    "another case of the path": {"redirect_uri": "http://127.0.0.1:9/Callback"},
+    "a step up in the path": {"redirect_uri": f"{REDIRECT}/../callback"},
+    "an escaped step up": {"redirect_uri": f"{REDIRECT}/%2e%2e/callback"},
+    "a backslash": {"redirect_uri": "http:\\\\127.0.0.1:9/callback"},
+    "no scheme": {"redirect_uri": "//127.0.0.1:9/callback"},
+    "a slash behind it": {"redirect_uri": f"{REDIRECT}/"},
+    "a blank behind it": {"redirect_uri": f"{REDIRECT} "},
+    "a script": {"redirect_uri": "javascript:alert(1)//callback"},
+    "markup": {"redirect_uri": f"{REDIRECT}?<script>"},
     "a line break": {"redirect_uri": f"{REDIRECT}\r\nSet-Cookie: a=b"},
 }
 
@@ -70,8 +84,20 @@ def test_a2_while_it_is_not_sure_who_asks_nobody_is_redirected(
     assert answer.status_code == 400
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "Location" not in answer.headers
-    assert "evil.example" not in answer.text
+    for asked in ("evil.example", "script>", "javascript:", wrong.get("redirect_uri") or "evil."):
+        assert asked not in answer.text
     assert len(smart.events(door="login", action="refuse")) == before + 1
+
+
+def test_a2_the_page_says_which_app_asked_for_what_and_what_its_maker_does(smart: Clinic) -> None:
+    app = App(smart.server, smart.keys.app(name="Skin <b>& Bones")[0])
+    for uri, words in (
+        ("https://evil.example/", "an address that is not registered for it"),
+        (None, "no address at all"),
+    ):
+        page = app.ask(smart.stranger(), redirect_uri=uri)
+        assert "Skin &lt;b&gt;&amp; Bones asks for the answer to go to " + words in page.text
+        assert "registered redirect_uri, to the letter" in page.text
 
 
 TOLD: dict[str, tuple[dict[str, Any], str]] = {
@@ -215,6 +241,13 @@ def test_a2_of_a_wildcard_single_types_can_be_allowed(smart: Clinic) -> None:
     assert smart.get("/fhir/ImagingStudy", body["access_token"]).status_code == 403
 
 
+def test_a2_every_type_that_is_served_can_be_allowed_alone(smart: Clinic) -> None:
+    alice = smart.person("alice")
+    page = alice.reach_consent(smart.public.ask(alice, scope="launch/patient patient/*.rs"))
+    offered = forms(page)[-1].values("scope")
+    assert {f"patient/{type_}.rs" for type_ in TYPES} <= set(offered)
+
+
 def test_a2_the_page_says_that_an_app_wants_to_go_on_offline(smart: Clinic) -> None:
     alice = smart.person("alice")
     page = alice.reach_consent(smart.public.ask(alice))
@@ -228,6 +261,8 @@ def test_a2_categories_are_offered_and_the_token_carries_only_those(smart: Clini
     scope = "launch/patient patient/Condition.rs patient/Observation.rs"
     page = alice.reach_consent(smart.public.ask(alice, scope=scope))
     offered = forms(page)[-1].values("scope")
+    assert "Health problems: none are kept here" in page.text
+    assert "Measurements and results: none" not in page.text
     for type_ in ("Condition", "Observation"):
         assert any(one.startswith(f"patient/{type_}.rs?category=http") for one in offered)
     kept = [one for one in offered if one.endswith(("|laboratory", "|problem-list-item"))]

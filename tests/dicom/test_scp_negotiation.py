@@ -31,6 +31,7 @@ from tests.support.parrot import (
     store,
 )
 
+WORKLIST = "1.2.840.10008.5.1.4.31"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 ROLE_SELECTION = item(0x54, struct.pack(">H", len(CT)) + CT.encode() + b"\1\0")
@@ -200,11 +201,13 @@ def served_by_pynetdicom(house: House, said: bytes) -> bool:
     return found
 
 
-def test_what_asks_for_more_than_storage_is_served_by_pynetdicom(tmp_path: Path) -> None:
+def test_what_negotiates_more_than_we_speak_is_served_by_pynetdicom(tmp_path: Path) -> None:
     query = request([(1, VERIFICATION, [IMPLICIT]), (3, STUDY_ROOT_FIND, [IMPLICIT])])
+    worklist = request([(1, VERIFICATION, [IMPLICIT]), (3, WORKLIST, [IMPLICIT])])
     with running_house(tmp_path) as house:
         assert not served_by_pynetdicom(house, request())
-        assert served_by_pynetdicom(house, query)
+        assert not served_by_pynetdicom(house, query)
+        assert served_by_pynetdicom(house, worklist)
         for negotiation in (ROLE_SELECTION, USER_IDENTITY, ASYNCHRONOUS):
             assert served_by_pynetdicom(house, request(user_items=negotiation))
 

@@ -231,3 +231,18 @@ def test_names_that_sound_alike_have_one_key() -> None:
     assert sound("Tymczak") == "t522"
     assert sound("Núñez Lee") == "n520 l000"
     assert sound("山田") == "山田"
+
+
+def test_a_composite_pairs_what_stands_in_one_element_and_no_more_than_is_sane() -> None:
+    def coded(number: int) -> dict[str, Any]:
+        codings = [{"system": "http://c", "code": f"c{n}"} for n in range(number)]
+        return {"code": {"coding": codings}, "valueCodeableConcept": {"coding": codings}}
+
+    body = {"resourceType": "Observation", "id": "o1", "component": [coded(1), coded(2)]}
+    pairs = found(body, "component-code-value-concept")
+    assert [(row.code, row.value) for row in pairs] == [
+        *(("c0", "c0"), ("c0", "c1")),
+        *(("c1", "c0"), ("c1", "c1")),
+    ]
+    assert found(body, "code-value-concept") == []
+    assert len(found(body | {"component": [coded(2000)]}, "component-code-value-concept")) == 400

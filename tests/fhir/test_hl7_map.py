@@ -19,7 +19,7 @@ XCN = "1001^Sample^Olga^^^DR^^^HOSP"
 SOMEONE = "1001&Sample&Olga&&&DR&&&HOSP"
 OTHER_EVENT = {"ADT": "ADT^A31", "ORM, OMI, OMG": "ORM^O01", "ORU": "ORU^R01"}
 FAMILIES = {
-    "ADT": ("person", "visit", "merge", "unlink"),
+    "ADT": ("person", "visit", "deletion", "merge", "link"),
     "ORM, OMI, OMG": ("order",),
     "ORU": ("report",),
 }

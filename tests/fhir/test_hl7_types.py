@@ -105,8 +105,8 @@ def test_a_message_stands_in_its_feed_zone_and_language() -> None:
     assert around.language == "de"
     assert context_of(Header(), SITE, language="fr").language == "fr"
     assert context_of(Header(), SITE).zones.feed == "Europe/Paris"
-    assert [language_tag(text) for text in ("en_us", "FRA", "English", "")] == [
-        *("en-US", "fra", "", "")
+    assert [language_tag(text) for text in ("en_us", "FRA", "ger", "nds", "English", "")] == [
+        *("en-US", "fr", "de", "nds", "", "")
     ]
 
 

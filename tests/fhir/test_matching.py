@@ -130,3 +130,59 @@ def test_a_study_is_not_found_by_what_it_does_not_say(name: str, text: str) -> N
 )
 def test_a_patient_is_found_by_name_and_date(name: str, text: str, found: bool) -> None:
     assert meets(PATIENT, name, text) is found
+
+
+UCUM = "http://unitsofmeasure.org"
+LOINC = "http://loinc.org"
+
+
+def measured(code: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"code": {"coding": [{"system": LOINC, "code": code}]}, "valueQuantity": value}
+
+
+PRESSURE: dict[str, Any] = {
+    "resourceType": "Observation",
+    "id": "o1",
+    "status": "final",
+    **measured("85354-9", {"value": 5.4, "unit": "milligram", "system": UCUM, "code": "mg"}),
+    "component": [
+        measured("8480-6", {"value": 120, "unit": "mmHg"}),
+        measured("8462-4", {"value": 60, "comparator": "<", "unit": "mmHg"}),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("value-quantity", "5.4", True),
+        ("value-quantity", "5.40", True),
+        ("value-quantity", "5.41", False),
+        ("value-quantity", f"5.4|{UCUM}|mg", True),
+        ("value-quantity", f"5.4|{UCUM}|g", False),
+        ("value-quantity", "5.4||milligram", True),
+        ("value-quantity", "5.4||mg", True),
+        ("value-quantity", "gt5.4", False),
+        ("value-quantity", "ge5.4", True),
+        ("value-quantity", "ap5.9", True),
+        ("value-quantity", "ne6", True),
+        ("value-quantity:missing", "true", False),
+        ("component-value-quantity", "120||mmHg", True),
+        # Less than 60 may be 50, and is not 60.
+        ("component-value-quantity", "lt50", True),
+        ("component-value-quantity", "60", False),
+        ("component-value-quantity", "5.4", False),
+        ("combo-value-quantity", "5.4,7", True),
+        ("code-value-quantity", f"{LOINC}|85354-9$5.4", True),
+        ("code-value-quantity", "8480-6$120", False),
+        ("component-code-value-quantity", "8480-6$ge120", True),
+        # Each is there, but not of one element.
+        ("component-code-value-quantity", "8462-4$120", False),
+        ("component-code-value-quantity:missing", "false", True),
+        ("combo-code-value-quantity", "85354-9$lt6", True),
+        ("combo-code-value-quantity", "8480-6$5.4", False),
+    ],
+)
+def test_a_result_is_found_by_its_number(name: str, text: str, found: bool) -> None:
+    """R4 3.1.1.4.16 and 3.1.1.4.17."""
+    assert meets(PRESSURE, name, text) is found

@@ -317,7 +317,7 @@ def test_a_search_that_asks_too_much_is_refused() -> None:
 
 def test_a_type_that_is_not_served_is_refused() -> None:
     with pytest.raises(BadSearch):
-        search(kind="Observation")
+        search(kind="Media")
 
 
 @given(st.lists(st.text("ab,|$\\"), min_size=1))

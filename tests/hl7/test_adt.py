@@ -205,6 +205,6 @@ def test_an_event_that_msh_9_leaves_out_is_that_of_evn() -> None:
     assert read("ADT^A01", "EVN|A04|20260101", PID).header.kind == "ADT^A01"
 
 
-@pytest.mark.parametrize("kind", ["ADT^A02", "ADT^A60", "MDM^T02", "SIU^S12", "CUSTOM^PAT", "ACK"])
+@pytest.mark.parametrize("kind", ["ADT^A45", "ADT^A60", "MDM^T02", "SIU^S12", "CUSTOM^PAT", "ACK"])
 def test_other_events_have_no_facts(kind: str) -> None:
     assert events.read(built(kind, PID)) is None

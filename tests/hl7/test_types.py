@@ -150,6 +150,8 @@ def test_an_address_has_a_street_however_it_is_split() -> None:
     assert (read.street, read.other, read.city) == ("100 Example St", "Apt 4", "Sampleton")
     assert (read.postcode, read.kind, read.district) == ("78000", "H", "Bexar")
     assert types.Address.read(value("&Example St&100")).street == "100 Example St"
+    assert types.Address.read(value("100&Example St^Apt 4")).street == "100 Example St"
+    assert types.Address.read(value("Example St 100&Example St&100")).street == "Example St 100"
     assert not types.Address.read(value("^^^^^^BDL"))
 
 

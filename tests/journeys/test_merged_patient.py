@@ -109,8 +109,17 @@ def test_a_merge_reaches_every_door_and_an_unmerge_brings_all_of_it_back(scene: 
     )
     assert server.get(f"/dicomweb/studies/{STUDY}/metadata", early).status_code == 403
 
+    late = server.token("patient/*.rs", "--patient", survivor["id"])
+    assert server.get(f"/dicomweb/studies/{STUDY}/metadata", late).status_code == 200
+    link = server.run("share", "--patient", survivor["id"], "--factor", "pin")
+
     server.run("unmerge", gone["id"], "--reason", "two people")
     until(lambda: scene.qido("4MR1"), "the number as it was")
     assert scene.wado() == (stored, etag)
     assert scene.metadata() == described
     assert server.get(f"/fhir/Patient/{gone['id']}", theirs).status_code == 401
+    assert server.get(f"/dicomweb/studies/{STUDY}/metadata", late).status_code == 401
+    recalled = server.run("recall", "list")
+    assert (recalled["patient"], recalled["shown_as"]) == (gone["id"], survivor["id"])
+    assert link["id"] in recalled["ended"]
+    assert "dicomweb" in {one["door"] for one in recalled["exposures"]}

@@ -49,7 +49,7 @@ def test_a11_what_the_caller_has_already_is_not_sent_again(library: Library) -> 
         "Patient/p1/_history/99",
         "Patient/p1/_history/abc",
         "Patient/p1/_history/99999999999999999999",
-        "Patient/p1/Observation",
+        "Patient/p1/Practitioner",
         "",
         "nowhere/at/all/of/it",
     ],
@@ -187,16 +187,19 @@ def test_a11_metadata_needs_no_token_and_says_what_is_served(library: Library) -
 
 def test_a11_every_declared_parameter_is_answered(library: Library) -> None:
     statement = library.get("metadata").json()
+    strictly = {"Prefer": "handling=strict"}
+    known = {"date": "2020-01-01", "quantity": "5.4", "composite": "x$2020"}
     for one in statement["rest"][0]["resource"]:
         for param in one.get("searchParam", []):
-            value = "2020-01-01" if param["type"] == "date" else "Patient/p1"
-            strictly = {"Prefer": "handling=strict"}
+            value = known.get(param["type"], "Patient/p1")
             answer = library.get(f"{one['type']}?{param['name']}={value}", **strictly)
             assert answer.status_code == 200, param
         for include in one.get("searchInclude", []):
             assert library.get(f"{one['type']}?_include={include}").status_code == 200
         for include in one.get("searchRevInclude", []):
             assert library.get(f"{one['type']}?_revinclude={include}").status_code == 200
+            has = f"_has:{include}:_lastUpdated=gt2000"
+            assert library.get(f"{one['type']}?{has}", **strictly).status_code == 200
 
 
 def test_a11_metadata_is_not_sent_again_to_who_has_it(library: Library) -> None:

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from server.web.fhir_search import OF_PATIENT
 from tests.support.library import Json, Library, link, matches, refusal
 from tests.support.outside import complaints
 from tests.support.records import FAMILIES
@@ -69,6 +70,9 @@ def test_a13_a_patient_may_be_named_in_three_ways(library: Library) -> None:
     found += [library.ids("ImagingStudy", ("subject", form)) for form in forms[1:]]
     found += [library.ids("ImagingStudy", ("subject:Patient", id_))]
     found += [library.ids(f"Patient/{id_}/ImagingStudy")]
+    for type_ in OF_PATIENT:
+        told = library.ids(f"Patient/{id_}/{type_}", ("_lastUpdated", "gt2000"))
+        assert told == library.ids(type_, ("patient", id_))
     assert len(found[0]) > 1
     assert all(one == found[0] for one in found)
     assert library.ids("ImagingStudy", ("patient", f"http://other.example/Patient/{id_}")) == []

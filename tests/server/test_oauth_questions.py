@@ -133,8 +133,9 @@ def test_a1_what_the_smart_configuration_lists_is_absolute_and_works(server: Ser
         assert backend.ask(scope=scope).json()["scope"] == scope
         type_, _, letters = scope.removeprefix("system/").partition(".")
         path = f"/fhir/{type_.replace('*', 'Patient')}"
+        path += "/nobody" if type_ in READ_ONLY else ""
         answer = server.get(path, backend.token(scope=scope))
-        expected = 405 if type_ in READ_ONLY else 403 if letters == "c" else 200
+        expected = 404 if type_ in READ_ONLY else 403 if letters == "c" else 200
         assert answer.status_code == expected, scope
 
 

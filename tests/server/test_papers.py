@@ -34,6 +34,7 @@ from tests.support.paper_house import (
     DOCUMENT,
     ORDER,
     PID,
+    UID,
     granted,
     graph,
     hide,
@@ -91,6 +92,43 @@ def test_what_is_not_signed_is_not_for_the_patient(
     assert read(house, mine, "DiagnosticReport", one["id"]) == 404
     store(house, told("1.2.3.10", predecessor="1.2.3.9"))
     assert read(house, mine, "DiagnosticReport", one["id"])["status"] == "amended"
+
+
+def test_what_documents_made_is_told_once_with_the_objects_it_was_made_of(house: House) -> None:
+    store(house, told(InstitutionName="General"))
+    found = bodies(house)
+    made = {}
+    for one in found["Provenance"]:
+        assert complaints(one) == []
+        assert one["agent"][0]["who"] == {"type": "Organization", "display": "General"}
+        (target,), (entity,) = one["target"], one["entity"]
+        made[target["reference"]] = entity["what"]["identifier"]["value"]
+    (report_,), (order,) = found["DiagnosticReport"], found["ServiceRequest"]
+    assert made == {
+        f"DiagnosticReport/{report_['id']}/_history/1": "urn:oid:1.2.3.9",
+        f"ServiceRequest/{order['id']}/_history/1": f"urn:oid:{UID}",
+    }
+    store(house, told(InstitutionName="General"))
+    assert bodies(house)["Provenance"] == found["Provenance"], "nothing changed, nothing to tell"
+
+
+def test_what_tells_of_a_report_that_is_held_back_is_held_back_too(house: House) -> None:
+    made = told(requests=[])
+    made.VerificationFlag = "UNVERIFIED"
+    store(house, made)
+    (patient,), (first,) = bodies(house)["Patient"], bodies(house)["Provenance"]
+    mine = granted(house, "patient/*.rs", patient["id"])
+    assert read(house, mine, "Provenance", first["id"]) == 404
+    assert read(house, granted(house, "system/*.rs"), "Provenance", first["id"]) == first
+    send(house, ADT)
+    send(house, oru("P"))
+    hidden = [
+        one for one in bodies(house)["Provenance"] if "DiagnosticReport" in str(one["target"])
+    ]
+    assert len(hidden) == 2
+    assert {read(house, mine, "Provenance", one["id"]) for one in hidden} == {404}
+    (shown,) = (one for one in bodies(house)["Provenance"] if "Patient/" in str(one["target"]))
+    assert read(house, mine, "Provenance", shown["id"]) == shown
 
 
 def test_a_hostile_report_is_escaped_and_bounded(house: House) -> None:

@@ -13,6 +13,7 @@ from server.errors import Denied
 from server.flows import access, searching
 from server.flows.access import Grant
 from server.flows.sites import HOME
+from tests.support import results
 from tests.support.houses import opened
 from tests.support.oracle import Asker, Oracle
 from tests.support.records import Archive, fill
@@ -26,7 +27,10 @@ GRANTS = {
     "nobody": Grant("g4", HOME, "c", "system", SYSTEM),
     "the neighbour": Grant("g5", 2, "c", "system", SYSTEM, everyone=True),
 }
-TYPES = ("Patient", "ImagingStudy", "Endpoint")
+TYPES = (
+    *("Patient", "ImagingStudy", "Endpoint", "Observation", "Observation"),
+    *("DocumentReference", "Encounter"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,21 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     with opened(tmp_path_factory.mktemp("oracle")) as house:
         filled = Archive(house)
         fill(filled, Random(7), patients=25, studies=90)
+        _add_results(filled, Random(8))
         yield filled
+
+
+def _add_results(archive: Archive, dice: Random) -> None:
+    """Results, visits and letters of the patients."""
+    letters = ("DocumentReference/l0", "DocumentReference/l1", "DocumentReference/l2")
+    for number in range(120):
+        whom, hidden = f"p{dice.randrange(25)}", dice.random() < 0.1
+        body = results.observation(dice, f"o{number}", whom, f"s{dice.randrange(90)}")
+        archive.put(body, filed_under=whom, hidden=hidden)
+    for number in range(20):
+        whom = f"p{dice.randrange(25)}"
+        archive.put(results.encounter(dice, f"v{number}", whom), filed_under=whom)
+        archive.put(results.letter(dice, f"l{number}", whom, letters), filed_under=whom)
 
 
 def found(archive: Archive, grant: Grant, query: q.Query, count: int) -> list[str]:

@@ -21,7 +21,8 @@ def chart(name: str, patient: str) -> list[Json]:
     subject = {"reference": f"Patient/{patient}"}
     code = {"text": f"of {name}"}
     person = {"agent": [{"who": {"display": "CT1"}}], "recorded": "2024-02-29T07:27:30Z"}
-    report = f"{name}-report"
+    report, older = f"{name}-report", f"DocumentReference/{name}-older"
+    width = {"value": 12.5, "unit": "mm"}
     return [
         {"resourceType": "ServiceRequest", "id": f"{name}-order", "status": "completed"}
         | {"intent": "order", "subject": subject, "code": code},
@@ -39,13 +40,15 @@ def chart(name: str, patient: str) -> list[Json]:
         | {"name": [{"family": f"Doctor of {name}"}]},
         {"resourceType": "Organization", "id": f"{name}-clinic", "name": f"Clinic of {name}"},
         {"resourceType": "Observation", "id": f"{name}-measure", "status": "final"}
-        | {"subject": subject, "code": code, "valueString": name},
+        | {"subject": subject, "code": code, "valueString": name}
+        | {"component": [{"code": {"coding": [{"code": "width"}]}, "valueQuantity": width}]},
         {"resourceType": "Encounter", "id": f"{name}-visit", "status": "finished"}
-        | {"subject": subject, "class": {"code": "AMB"}},
+        | {"subject": subject, "class": {"code": "AMB"}, "length": {"value": 2, "unit": "h"}},
         {"resourceType": "Provenance", "id": f"{name}-origin", **person}
         | {"target": [{"reference": f"DiagnosticReport/{report}"}, subject]},
         {"resourceType": "DocumentReference", "id": f"{name}-letter", "status": "current"}
         | {"subject": subject, "type": code}
+        | {"relatesTo": [{"code": "replaces", "target": {"reference": older}}]}
         | {"content": [{"attachment": {"url": f"Binary/{name}-document"}}]},
         {"resourceType": "Binary", "id": f"{name}-document", "contentType": "text/plain"},
         {"resourceType": "RelatedPerson", "id": f"{name}-relative", "patient": subject},

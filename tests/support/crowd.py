@@ -10,19 +10,22 @@ from server.flows.sites import HOME, House
 from server.store import resources
 from server.store.fhir_tables import resource
 from tests.support.records import DCM
+from tests.support.results import LOINC, UCUM
 
 Json = dict[str, Any]
 
-STUDIES_EACH = 3
+STUDIES_EACH, RESULTS = 3, 2000
 _BATCH = 5000
 _MODALITIES = ("CT", "MR", "US", "MG")
 
 
 def bodies(people: int) -> Iterator[tuple[Json, str]]:
-    """An Endpoint, and each patient with three studies; with the patient each is filed under."""
+    """An Endpoint, and each patient with three studies, the first ones with a result; and whose it is."""
     yield {"resourceType": "Endpoint", "id": "e1", "status": "active", "name": "DICOMweb"}, ""
     for number in range(people):
         yield _patient(number), f"p{number}"
+        if number < RESULTS:
+            yield _result(number), f"p{number}"
         for place in range(STUDIES_EACH):
             yield _study(number * STUDIES_EACH + place, number), f"p{number}"
 
@@ -35,6 +38,19 @@ def _patient(number: int) -> Json:
         "name": [{"family": f"Family{number % 997}", "given": ["Ann"]}],
         "birthDate": f"{1930 + number % 80}-0{1 + number % 9}-1{number % 9}",
         "gender": ("male", "female")[number % 2],
+    }
+
+
+def _result(number: int) -> Json:
+    """A pressure of which no two are the same, in the one code and unit of all."""
+    ucum = {"unit": "mmHg", "system": UCUM, "code": "mm[Hg]"}
+    return {
+        "resourceType": "Observation",
+        "id": f"o{number}",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": "8480-6"}]},
+        "subject": {"reference": f"Patient/p{number}"},
+        "valueQuantity": {"value": 80 + number * 37 % RESULTS / 100, **ucum},
     }
 
 

@@ -5,15 +5,26 @@ from dataclasses import dataclass, field
 from random import Random
 
 from fhir import query as q
-from fhir.extract import EVERYWHERE, ReferenceRow, Row, StringRow, TokenRow, rows
+from fhir.extract import EVERYWHERE, PairRow, ReferenceRow, Row, StringRow, TokenRow, rows
 from fhir.extract import DateRow as Dates
 from fhir.extract import UriRow as Uris
 from fhir.matching import matches
 from fhir.search_params import TABLE, Param
 from server.flows.access import COMPARTMENT, Grant
 from tests.support.records import DAYS, TIMES, Record
+from tests.support.results import ASKED, UNITS
 
 _PREFIXES = ("", "", "eq", "ne", "gt", "ge", "lt", "le", "sa", "eb")
+_CHAINS = {
+    "ImagingStudy": (("patient", "Patient"), ("endpoint", "Endpoint")),
+    "Observation": (("patient", "Patient"), ("derived-from", "ImagingStudy")),
+    "Encounter": (("patient", "Patient"),),
+    "DocumentReference": (("relatesto", "DocumentReference"),),
+}
+_POINTING = {
+    "Patient": (("ImagingStudy", "patient"), ("Observation", "subject")),
+    "Endpoint": (("ImagingStudy", "endpoint"),),
+}
 
 
 @dataclass(slots=True)
@@ -188,25 +199,48 @@ class Asker:
     def condition(self, kind: str, depth: int = 0) -> tuple[str, str]:
         """One condition: most often a plain one, now and then through a reference."""
         turn = self.dice.random()
-        if depth < 2 and turn < 0.12 and kind == "ImagingStudy":
-            code, target = self.dice.choice((("patient", "Patient"), ("endpoint", "Endpoint")))
+        if depth < 2 and turn < 0.12 and kind in _CHAINS:
+            code, target = self.dice.choice(_CHAINS[kind])
             name, text = self.condition(target, depth + 1)
             return f"{code}.{name}", text
         if depth < 2 and turn < 0.12:
-            code = "patient" if kind == "Patient" else "endpoint"
-            name, text = self.condition("ImagingStudy", depth + 1)
-            return f"_has:ImagingStudy:{code}:{name}", text
+            source, code = self.dice.choice(_POINTING[kind])
+            name, text = self.condition(source, depth + 1)
+            return f"_has:{source}:{code}:{name}", text
         return self._criterion(kind, self.dice.choice(list(TABLE[kind].values())))
 
     def _criterion(self, kind: str, param: Param) -> tuple[str, str]:
         if self.dice.random() < 0.1 and param.answer == "index":
             return f"{param.code}:missing", self.dice.choice(("true", "false"))
         seen = self._rows(kind, param.code)
-        if param.kind == "date":
-            texts = [f"{self.dice.choice(_PREFIXES)}{self.dice.choice(DAYS + TIMES)}"]
-            return param.code, ",".join(texts)
+        if param.kind in ("date", "quantity"):
+            return param.code, self._measure(param)
+        if param.kind == "composite":
+            return param.code, self._pair(param, seen)
         modifier, texts = self._texts(param, kind, seen) if seen else ("", ["nothing"])
         return f"{param.code}{modifier}", ",".join(texts)
+
+    def _measure(self, param: Param) -> str:
+        """A date or a number, with a prefix, and perhaps a unit."""
+        prefix = self.dice.choice(_PREFIXES if param.kind == "date" else (*_PREFIXES, "ap"))
+        if param.kind == "date":
+            return prefix + self.dice.choice(DAYS + TIMES)
+        return prefix + self.dice.choice(ASKED) + self.dice.choice(UNITS)
+
+    def _pair(self, param: Param, seen: list[Row]) -> str:
+        """The two parts of one element, or of two that should not be found together."""
+        one, other = self.dice.choice(seen), self.dice.choice(seen)
+        other = self.dice.choice((one, other))
+        assert isinstance(one, PairRow)
+        assert isinstance(other, PairRow)
+        first, second = param.parts
+        if first.kind == "reference":
+            named = f"{one.system}/{one.code}" if one.system else one.code
+            return f"{escape(named)}${other.value}"
+        system = f"{one.system}|" if self.dice.random() < 0.5 else ""
+        if second.kind in ("date", "quantity"):
+            return f"{system}{one.code or 'none'}${self._measure(second)}"
+        return f"{system}{one.code or 'none'}${escape(other.value) or 'none'}"
 
     def _rows(self, kind: str, code: str) -> list[Row]:
         return [

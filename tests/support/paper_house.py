@@ -56,12 +56,16 @@ ORDER = packed("ORM^O01^ORM_O01", PID, "ORC|NW|ORD-1|FIL-1", obr(**NUMBERS), con
 
 def store(house: House, *objects: Dataset, syntax: str = EXPLICIT) -> None:
     for one in objects:
-        sink = ingest.open_sink(
-            house, StoreRequest("stow", Peer("CT1", HOME, frozenset({"store"})))
-        )
-        sink.write(memoryview(part10(one, syntax)))
-        sink.commit()
+        accept(house, one, syntax)
     drain(house)
+
+
+def accept(house: House, one: Dataset, syntax: str = EXPLICIT) -> None:
+    """Take an object as a door does; what it says is read later."""
+    peer = Peer("CT1", HOME, frozenset({"store"}))
+    sink = ingest.open_sink(house, StoreRequest("stow", peer))
+    sink.write(memoryview(part10(one, syntax)))
+    sink.commit()
 
 
 def graph(house: House) -> dict[str, list[Any]]:

@@ -19,6 +19,9 @@ def upgrade() -> None:
     sa.Column('patients', sa.Text(), server_default='', nullable=False),
     sa.Column('fhir_users', sa.Text(), server_default='', nullable=False),
     sa.Column('password_hash', sa.Text(), server_default='', nullable=False),
+    sa.Column('totp', sa.Text(), server_default='', nullable=False),
+    sa.Column('totp_since', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('totp_step', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('retired', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_account')),
@@ -33,6 +36,7 @@ def upgrade() -> None:
     sa.Column('patient', sa.String(length=64), server_default='', nullable=False),
     sa.Column('encounter', sa.String(length=64), server_default='', nullable=False),
     sa.Column('context', sa.Text(), server_default='', nullable=False),
+    sa.Column('ehr_banner', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('session', sa.String(length=64), server_default='', nullable=False),
     sa.Column('nonce', sa.Text(), server_default='', nullable=False),
     sa.Column('authenticated', sa.BigInteger(), server_default='0', nullable=False),
@@ -116,6 +120,8 @@ def upgrade() -> None:
     sa.Column('name', sa.String(length=255), nullable=False),
     sa.Column('kind', sa.String(length=16), nullable=False),
     sa.Column('secret_hash', sa.Text(), server_default='', nullable=False),
+    sa.Column('former_hash', sa.Text(), server_default='', nullable=False),
+    sa.Column('former_until', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('jwks', sa.Text(), server_default='', nullable=False),
     sa.Column('jwks_uri', sa.Text(), server_default='', nullable=False),
     sa.Column('scope', sa.Text(), server_default='', nullable=False),
@@ -137,6 +143,14 @@ def upgrade() -> None:
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_code'))
+    )
+    op.create_table('contact',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('patient', sa.String(length=64), nullable=False),
+    sa.Column('mail', sa.Text(), server_default='', nullable=False),
+    sa.Column('language', sa.String(length=8), server_default='en', nullable=False),
+    sa.Column('checked', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'patient', name=op.f('pk_contact'))
     )
     op.create_table('content',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -184,6 +198,13 @@ def upgrade() -> None:
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'name', name=op.f('pk_feed'))
     )
+    op.create_table('half_way',
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('account', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('hash', name=op.f('pk_half_way'))
+    )
     op.create_table('identity_join',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -203,6 +224,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_identity_join_organisation_heir'), ['organisation', 'heir'], unique=False)
         batch_op.create_index(batch_op.f('ix_identity_join_organisation_patient'), ['organisation', 'patient'], unique=False)
 
+    op.create_table('identity_link',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('one', sa.String(length=64), nullable=False),
+    sa.Column('other', sa.String(length=64), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('message', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('ended_by', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('evidence', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_identity_link'))
+    )
+    with op.batch_alter_table('identity_link', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_identity_link_organisation_one_other'), ['organisation', 'one', 'other'], unique=False)
+
     op.create_table('index_date',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
     sa.Column('param', sa.Integer(), nullable=False),
@@ -214,6 +251,24 @@ def upgrade() -> None:
         batch_op.create_index('ix_index_date_high', ['organisation', 'param', 'high', 'rid', 'low'], unique=False)
         batch_op.create_index('ix_index_date_low', ['organisation', 'param', 'low', 'rid', 'high'], unique=False)
         batch_op.create_index('ix_index_date_rid', ['organisation', 'rid', 'param', 'low', 'high'], unique=False)
+
+    op.create_table('index_pair',
+    sa.Column('organisation', sa.SmallInteger(), nullable=False),
+    sa.Column('param', sa.Integer(), nullable=False),
+    sa.Column('rid', sa.BigInteger(), nullable=False),
+    sa.Column('code', sa.Text().with_variant(sa.Text(collation='C'), 'postgresql'), server_default='', nullable=False),
+    sa.Column('system', sa.Text(), server_default='', nullable=False),
+    sa.Column('low', sa.Double(), server_default='0', nullable=False),
+    sa.Column('high', sa.Double(), server_default='0', nullable=False),
+    sa.Column('value', sa.Text().with_variant(sa.Text(collation='C'), 'postgresql'), server_default='', nullable=False),
+    sa.Column('value_system', sa.Text(), server_default='', nullable=False),
+    sa.Column('text', sa.Text(), server_default='', nullable=False)
+    )
+    with op.batch_alter_table('index_pair', schema=None) as batch_op:
+        batch_op.create_index('ix_index_pair_high', ['organisation', 'param', 'code', 'high', 'rid', 'system', 'low', 'value', 'value_system'], unique=False)
+        batch_op.create_index('ix_index_pair_low', ['organisation', 'param', 'code', 'low', 'rid', 'system', 'high', 'value', 'value_system'], unique=False)
+        batch_op.create_index('ix_index_pair_rid', ['organisation', 'rid', 'param', 'code', 'system', 'low', 'high', 'value', 'value_system'], unique=False)
+        batch_op.create_index('ix_index_pair_value', ['organisation', 'param', 'code', 'value', 'rid', 'system', 'low', 'high', 'value_system'], unique=False)
 
     op.create_table('index_reference',
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
@@ -355,6 +410,7 @@ def upgrade() -> None:
     sa.Column('encounter', sa.String(length=64), server_default='', nullable=False),
     sa.Column('account', sa.String(length=64), server_default='', nullable=False),
     sa.Column('context', sa.Text(), server_default='', nullable=False),
+    sa.Column('ehr_banner', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_launch'))
@@ -370,6 +426,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('link_key', schema=None) as batch_op:
         batch_op.create_index('ix_link_key_resource', ['organisation', 'type', 'id'], unique=False)
+
+    op.create_table('memory',
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('account', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('client', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('patient', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('asked', sa.Text(), server_default='', nullable=False),
+    sa.Column('scope', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_memory'))
+    )
+    with op.batch_alter_table('memory', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_memory_account_client'), ['account', 'client'], unique=False)
 
     op.create_table('message',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -490,6 +560,27 @@ def upgrade() -> None:
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('ae', 'host', name=op.f('pk_peer'))
     )
+    op.create_table('recall',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('act', sa.String(length=16), nullable=False),
+    sa.Column('patient', sa.String(length=64), nullable=False),
+    sa.Column('shown_as', sa.String(length=64), nullable=False),
+    sa.Column('message', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('grants', sa.Text(), server_default='', nullable=False),
+    sa.Column('since', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_recall'))
+    )
+    with op.batch_alter_table('recall', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_recall_organisation_patient'), ['organisation', 'patient'], unique=False)
+
+    op.create_table('recovery_code',
+    sa.Column('account', sa.String(length=64), nullable=False),
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('account', 'hash', name=op.f('pk_recovery_code'))
+    )
     op.create_table('resource',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('rid', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -569,8 +660,12 @@ def upgrade() -> None:
     sa.Column('seen', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('address', sa.String(length=64), server_default='', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_session'))
     )
+    with op.batch_alter_table('session', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_session_account'), ['account'], unique=False)
+
     op.create_table('share',
     sa.Column('id', sa.String(length=64), nullable=False),
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
@@ -582,6 +677,8 @@ def upgrade() -> None:
     sa.Column('answer', sa.Text(), server_default='', nullable=False),
     sa.Column('token_hash', sa.String(length=64), nullable=False),
     sa.Column('code_hash', sa.String(length=64), nullable=False),
+    sa.Column('manifest_hash', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('passcode', sa.Text(), server_default='', nullable=False),
     sa.Column('label', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
@@ -590,17 +687,25 @@ def upgrade() -> None:
     sa.Column('failures', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('revoked', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('frozen', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('person', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('purpose', sa.String(length=16), server_default='', nullable=False),
+    sa.Column('mailed', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('told', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('answer_until', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_share')),
     sa.UniqueConstraint('code_hash'),
     sa.UniqueConstraint('token_hash')
     )
     with op.batch_alter_table('share', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_share_manifest_hash'), ['manifest_hash'], unique=False)
         batch_op.create_index(batch_op.f('ix_share_organisation_patient'), ['organisation', 'patient'], unique=False)
         batch_op.create_index(batch_op.f('ix_share_parent'), ['parent'], unique=False)
 
     op.create_table('share_session',
     sa.Column('hash', sa.String(length=64), nullable=False),
     sa.Column('share', sa.String(length=64), nullable=False),
+    sa.Column('kind', sa.String(length=16), server_default='page', nullable=False),
+    sa.Column('login', sa.String(length=64), server_default='', nullable=False),
     sa.Column('began', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
