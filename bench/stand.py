@@ -180,6 +180,8 @@ class Stand:
             )
         assert process.stdout is not None  # noqa: S101 - we asked for a pipe
         line = process.stdout.readline().decode()
+        if line.startswith("setup "):
+            line = process.stdout.readline().decode()
         if not line.startswith("ready "):
             raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
         said = json.loads(line.removeprefix("ready "))

@@ -12,7 +12,7 @@ from docs.tables import NOTE, table
 from server.app import ROUTES
 from server.config import PREFIX, SETTINGS, Setting
 from server.errors import Fault
-from server.web.routes import Linked, Public, Route, Scoped
+from server.web.routes import Linked, Public, Route, Scoped, Signed
 
 REFERENCE = Path(__file__).parent / "reference"
 HEAD = ("Address", "Methods", "Who may", "What it does", "Seen by")
@@ -50,7 +50,8 @@ def addresses(door: str) -> Iterable[tuple[str, ...]]:
     for route in ROUTES:
         if route.door == door:
             address = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.rule)
-            test = seen.ADDRESSES.get(route.rule, seen.MATRIX)
+            usual = seen.DESK if isinstance(route.access, Signed) else seen.MATRIX
+            test = seen.ADDRESSES.get(route.rule, usual)
             methods = ", ".join(route.methods)
             yield (f"`{address}`", methods, who(route), route.summary, f"`{test}`")
 
@@ -64,6 +65,8 @@ def who(route: Route) -> str:
             return f"`{type_}.{letter}`"
         case Linked(type_, letter):
             return f"the holder of a Magic Link, for `{type_}.{letter}` of what it shows"
+        case Signed(roles):
+            return f"who is signed in as {' or '.join(roles)}"
 
 
 def settings_page() -> str:

@@ -4,6 +4,7 @@ A test of the documents checks that each of these tests exists, and that no row 
 """
 
 MATRIX = "test_an_address_answers_each_caller_as_it_must"
+DESK = "test_each_page_of_the_desk_is_for_its_roles_alone"
 PROBES = "test_probes_answer_without_a_token"
 INCLUDES = "test_includes_add_what_the_page_refers_to_and_the_caller_may_see"
 NEGOTIATED = "test_services_of_the_standard_that_store_nothing_are_refused"
@@ -26,6 +27,14 @@ ADDRESSES = {
     "/oauth/authorize": "test_a2_a_request_by_get_or_post_ends_with_a_code_and_the_same_state",
     "/oauth/continue": "test_a2_the_request_itself_answers_with_a_303_to_a_page_of_our_own",
     "/oauth/login": "test_wrong_unknown_and_locked_answer_alike_and_five_wrong_answers_lock",
+    "/oauth/code": "test_an_operator_sets_codes_up_and_signs_in_with_one_of_them",
+    "/oauth/account": ("test_a_person_sees_where_they_are_signed_in_and_ends_one_of_them"),
+    "/oauth/account/password": ("test_a_person_changes_their_password_and_is_signed_out_elsewhere"),
+    "/oauth/account/session": ("test_a_person_sees_where_they_are_signed_in_and_ends_one_of_them"),
+    "/oauth/account/second": (
+        "test_who_need_not_have_a_second_step_may_set_one_up_with_the_password"
+    ),
+    "/setup/<secret>": ("test_the_printed_address_makes_one_operator_who_is_signed_in_then"),
     "/oauth/pick": "test_a2_a_proxy_and_a_clinician_pick_the_patient",
     "/oauth/decide": (
         "test_a2_the_page_has_a_ticked_box_for_each_scope_and_denies_what_is_unticked"
@@ -38,6 +47,7 @@ ADDRESSES = {
     "/oauth/apps": "test_a7_a_patient_sees_what_was_allowed_and_takes_it_back_at_once",
     "/oauth/logout": "test_a_session_ends_when_it_is_idle_old_or_signed_out",
     "/oauth/pages.css": "test_no_page_keeps_anybody_out",
+    "/desk/desk.css": "test_every_page_of_the_desk_is_fit_for_a_phone_and_for_everybody",
     "/oauth/share": "test_a_client_with_that_right_makes_links_for_whom_it_reaches",
     "/s/": "test_a_spoken_code_opens_with_the_answer_in_the_same_form",
     "/s/<token>": "test_unknown_wrong_locked_expired_revoked_and_used_up_answer_alike",

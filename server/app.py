@@ -15,25 +15,38 @@ from server import errors
 from server.errors import BadMethod, Fault, Invalid, Missing
 from server.flows.sites import House
 from server.web import (
+    account,
     apps,
     authorize,
     cors,
+    desk_audit,
+    desk_health,
+    desk_links,
+    desk_messages,
+    desk_pages,
+    desk_patients,
+    desk_reviews,
     dicomweb,
     discovery,
     egress,
     fhir_api,
     guard,
     health,
+    health_link,
     launching,
+    login,
     oauth,
     registration,
     replies,
+    second_step,
+    setup,
     share,
     shared,
     sharing,
     stow,
     viewer,
 )
+from server.web.proxies import Forwarded
 from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
@@ -42,17 +55,29 @@ ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *oauth.ROUTES,
     *authorize.ROUTES,
+    *login.ROUTES,
+    *second_step.ROUTES,
+    *setup.ROUTES,
+    *account.ROUTES,
     *apps.ROUTES,
     *launching.ROUTES,
     *registration.ROUTES,
     *sharing.ROUTES,
     *share.ROUTES,
+    *health_link.ROUTES,
     *shared.ROUTES,
     *discovery.ROUTES,
     *fhir_api.ROUTES,
     *dicomweb.ROUTES,
     *stow.ROUTES,
     *viewer.ROUTES,
+    *desk_pages.ROUTES,
+    *desk_patients.ROUTES,
+    *desk_links.ROUTES,
+    *desk_reviews.ROUTES,
+    *desk_messages.ROUTES,
+    *desk_audit.ROUTES,
+    *desk_health.ROUTES,
 )
 
 
@@ -87,6 +112,8 @@ def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     app.after_request(replies.secure)
     cors.install(app, house)
     app.wsgi_app = egress.Counter(app.wsgi_app, house.auditor)  # type: ignore[method-assign]
+    if house.config.proxies:
+        app.wsgi_app = Forwarded(app.wsgi_app, house.config.proxies)  # type: ignore[method-assign]
     return app
 
 
@@ -128,7 +155,8 @@ def _fault(error: Exception) -> Fault:
 
 
 def _door(path: str) -> str:
-    return "oauth" if path.startswith("/oauth") else "fhir"
+    known = ("oauth", "desk")
+    return next((door for door in known if path.startswith(f"/{door}")), "fhir")
 
 
 def _unrouted(error: Any) -> Response:

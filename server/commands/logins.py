@@ -1,12 +1,13 @@
 """`user`, `launch` and `keys`: people who log in, apps that an EHR starts, the keys of id_tokens."""
 
 import sys
+from dataclasses import asdict
 
 import click
 
 from server import clock
 from server.commands.access import opened, show
-from server.flows import accounts, launches, passwords, signing
+from server.flows import accounts, launches, passwords, people, second_factor, signing
 from server.flows import sites as places
 from server.flows.accounts import ROLES, Wanted
 
@@ -56,6 +57,55 @@ def user_add(
         person = f"{places.address(house)}/fhir/{made.fhir_user()}"
     answer = {"user": made.name, "id": made.id, "role": role, "fhirUser": person}
     show(answer | ({"password": password} if password else {}))
+
+
+@user.command("list")
+@click.option("--organisation", default="", help="Only those of one.")
+def user_list(organisation: str) -> None:
+    """List the users: a line of JSON for each, those that ended too."""
+    with opened() as house:
+        for one in people.everybody(house, organisation=organisation):
+            show(asdict(one))
+
+
+@user.command("password")
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line.")
+def user_password(name: str, password_stdin: bool) -> None:
+    """Give a user another password; they are signed out everywhere.
+
+    Prints the password, once, unless --password-stdin gives one. A second factor stays.
+    """
+    given = sys.stdin.readline().rstrip("\r\n") if password_stdin else ""
+    with opened() as house:
+        if password_stdin:
+            passwords.check(given)
+        made = people.reset_password(house, name, given, now=clock.now())
+    show({"user": name} | ({"password": made} if made else {}))
+
+
+@user.command("totp")
+@click.argument("name")
+def user_totp(name: str) -> None:
+    """Take away the second factor of a user who lost it; they are signed out everywhere.
+
+    Who needs one sets it up at the next sign-in. Be sure who asks: the password alone is enough then.
+    """
+    with opened() as house:
+        done = second_factor.reset(house, name, now=clock.now())
+    show({"user": done.name, "second_factor": False})
+
+
+@user.command("end")
+@click.argument("name")
+def user_end(name: str) -> None:
+    """End a user for good: sessions, and every token of the apps that they allowed.
+
+    What they did stays in the audit. Nobody else gets the name.
+    """
+    with opened() as house:
+        done = people.end(house, name, now=clock.now())
+    show({"user": done.name, "ended": True})
 
 
 @click.command()

@@ -15,7 +15,7 @@ from server import config as settings
 from server.commands import process
 from server.commands.supervisor import Supervisor, reserve
 from server.config import BadSetting, Config
-from server.flows import founding, recovery, signing
+from server.flows import first_operator, founding, recovery, samples, signing
 from server.flows.sites import House, keep_address, open_house
 
 Check = Callable[[House], None]
@@ -65,6 +65,7 @@ def prepare(config: Config, before: Check | None = None) -> None:
         founding.prepare(house, clock.now())
         keep_address(house)
         signing.prepare(house, now=clock.now())
+        samples.refuse_exposed_demo(house)
         if before is not None:
             before(house)
         mended = recovery.mend(house)
@@ -101,10 +102,19 @@ def start(config: Config, only: str = "", before: Check | None = None) -> Superv
 def serve(only: str) -> None:
     """Start the server: FHIR, DICOMweb and OAuth over HTTP, DICOM over DIMSE, HL7 over MLLP.
 
-    Prints one line `ready {"dimse": 11112, "mllp": 2575, "http": 8080, "base": "http://…"}` when
+    While there is no operator, prints `setup` and an address: whoever opens it within an hour makes
+    one, once. Prints one line `ready {"dimse": 11112, "mllp": 2575, "http": 8080, "base": "http://…"}` when
     every listener answers. Ctrl-C or SIGTERM stops it after open requests have ended.
     """
-    supervisor = start(settings.load(), only)
+    invitation: list[str] = []
+
+    def invite(house: House) -> None:
+        if "web" in roles(only):
+            invitation.append(first_operator.address(house, now=clock.now()))
+
+    supervisor = start(settings.load(), only, before=invite)
+    for address in filter(None, invitation):
+        click.echo(f"setup {address}")
     click.echo(supervisor.ready_line())
     sys.stdout.flush()
     sys.exit(supervisor.run())

@@ -42,6 +42,9 @@ class Grant:
     A user's grant may have scopes of both contexts: `wide` says that in the context `user` it
     reaches everyone. `staff` see what is held back from patients. `person` is the resource that
     stands for the user, which the grant may read whatever its scopes.
+
+    `account` and `role` are those of somebody who is signed in in the browser itself; a token has
+    neither.
     """
 
     id: str
@@ -57,6 +60,8 @@ class Grant:
     wide: bool = False
     staff: bool = False
     person: str = ""
+    role: str = ""
+    account: str = ""
 
     @property
     def sees_held(self) -> bool:
@@ -112,6 +117,12 @@ def may(grant: Grant, resource_type: str, letter: str) -> None:
     """Raise Denied unless a scope of the grant allows the interaction."""
     if not has_scope(grant, resource_type, letter):
         raise Denied(f"this token has no scope for {resource_type}.{letter}")
+
+
+def in_role(grant: Grant, *roles: str) -> None:
+    """Raise Denied unless the grant is that of somebody signed in who has one of these roles."""
+    if grant.role not in roles or not grant.role:
+        raise Denied(f"this is for the role {' or '.join(roles)}")
 
 
 def includable(grant: Grant, types: Iterable[str]) -> list[str]:

@@ -6,16 +6,16 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import Connection
 
-from server.errors import Conflict, Invalid, Unauthenticated
-from server.flows import parties, passwords
+from server.errors import Conflict, Invalid, Missing, Unauthenticated
+from server.flows import parties, passwords, throttle
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.sites import HOME, House
-from server.store import accounts, resources
+from server.store import accounts, approvals, resources
 from server.store.install import authored_id
 from server.store.resources import Change, Owner
 
@@ -30,13 +30,21 @@ ROLES = {
 _OF_PATIENTS = ("patient", "proxy")
 TRIES = 5
 LOCKED = 15 * 60 * 1_000_000
+# Wrong answers in a quarter of an hour from one block of addresses, and from everywhere. Where
+# somebody signed in during the last month the second does not count: guessers lock nobody out.
+MOST_FROM_BLOCK = 100
+MOST_FROM_STRANGERS = 1000
+_KNOWN = 30 * 86_400 * 1_000_000
 WRONG = "this name and password do not fit"
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person who may log in. `fhir_users` pairs "" or one of the patients with a reference."""
+    """A person who may log in. `fhir_users` pairs "" or one of the patients with a reference.
+
+    `second_factor` is when their second factor was set up, 0 while there is none.
+    """
 
     id: str
     organisation: int
@@ -44,6 +52,7 @@ class Account:
     role: str
     patients: tuple[str, ...] = ()
     fhir_users: tuple[tuple[str, str], ...] = ()
+    second_factor: int = 0
 
     @property
     def staff(self) -> bool:
@@ -73,25 +82,35 @@ def add(house: House, wanted: Wanted, *, now: int) -> tuple[Account, str]:
 
     Raises Invalid, Missing (the patient), Conflict (the name).
     """
-    _check(wanted)
+    check(wanted)
     password = wanted.password or passwords.made()
     passwords.check(password)
     digest = house.passwords.digest(password)
     with house.database.write() as connection:
-        owner = parties.named(connection, wanted.organisation)
-        name = folded(wanted.name)
-        if accounts.by_name(connection, name) is not None:
-            raise Conflict("there is a user of this name already")
-        ids = [parties.patient(connection, owner, text) for text in wanted.patients]
-        change = Change(now, "user add", house.config.fhir_base)
-        users = _fhir_users(connection, owner, wanted, ids, change)
-        made = Account(authored_id(), owner, name, wanted.role, tuple(ids), users)
-        accounts.add(connection, _row(made, digest, now))
-        parties.record(house, connection, owner, f"user add: {made.id} {made.role}")
+        made = keep(house, connection, wanted, digest, now=now)
+        parties.record(house, connection, made.organisation, f"user add: {made.id} {made.role}")
     return made, "" if wanted.password else password
 
 
-def _check(wanted: Wanted) -> None:
+def keep(house: House, connection: Connection, wanted: Wanted, digest: str, *, now: int) -> Account:
+    """Write a wanted account that was checked; `digest` is that of its password.
+
+    Raises Missing (the patient), Conflict (the name, which nobody has or ever had).
+    """
+    owner = parties.named(connection, wanted.organisation)
+    name = folded(wanted.name)
+    if accounts.is_taken(connection, name):
+        raise Conflict("there is a user of this name already")
+    ids = [parties.patient(connection, owner, text) for text in wanted.patients]
+    change = Change(now, "user add", house.config.fhir_base)
+    users = _fhir_users(connection, owner, wanted, ids, change)
+    made = Account(authored_id(), owner, name, wanted.role, tuple(ids), users)
+    accounts.add(connection, _row(made, digest, now))
+    return made
+
+
+def check(wanted: Wanted) -> None:
+    """Raise Invalid for an account that cannot be."""
     parties.check_name(wanted.name)
     if wanted.role not in ROLES:
         raise Invalid(f"--role takes one of {', '.join(ROLES)}")
@@ -154,7 +173,15 @@ def of_row(row: Any) -> Account:
     """An account from its row."""
     users = tuple((patient, user) for patient, user in json.loads(row.fhir_users))
     patients = tuple(json.loads(row.patients))
-    return Account(row.id, row.organisation, row.name, row.role, patients, users)
+    return Account(row.id, row.organisation, row.name, row.role, patients, users, row.totp_since)
+
+
+def known(connection: Connection, name: str) -> Any:
+    """The row of an account by its name. Raises Missing."""
+    row = accounts.by_name(connection, folded(name))
+    if row is None:
+        raise Missing("there is no such user: `user list` names them")
+    return row
 
 
 def by_name(connection: Connection, owner: int, name: str) -> Account:
@@ -169,36 +196,76 @@ def authenticate(house: House, name: str, password: str, *, address: str, now: i
     """The account that a name and a password open.
 
     Raises Unauthenticated, with one sentence and after equal work whether the name is unknown, the
-    password wrong, or the account closed after five wrong answers. An answer is counted before it
-    is judged, so that many at once are no more than five.
+    password wrong, or the account closed after five wrong answers; Busy where too many wrong ones
+    came lately. An answer is counted before it is judged, so that many at once are no more than
+    five. Wrong ones are forgotten when a session begins, after the second factor.
     """
+    tries = count(house, name, address=address, now=now)
     known = folded(name)
-    key = hashlib.sha256(known.encode("utf-8", "surrogatepass")).hexdigest()
-    until = now + LOCKED
-    tries = house.database.apply(
-        lambda connection: accounts.count_attempt(connection, key, most=TRIES, now=now, until=until)
-    )
     plain = bool(known) and known.isprintable() and len(known) <= 64
     with house.database.read() as connection:
         row = accounts.by_name(connection, known) if plain else None
     fits = house.passwords.verify(row.password_hash if row else "", password)
     if row is None or not fits or tries > TRIES:
-        _refuse(house, row, tries, address)
-    house.database.apply(lambda connection: accounts.forget_attempts(connection, key))
+        refuse(house, row, tries, address, now=now)
     return of_row(row)
 
 
-def _refuse(house: House, row: Any, tries: int, address: str) -> None:
+def count(house: House, name: str, *, address: str, now: int) -> int:
+    """Count an answer of somebody who says that name; how many there were. Raises Busy."""
+    block = throttle.block(address)
+    most = {f"login|{block}": MOST_FROM_BLOCK}
+    if not throttle.lately(house, f"known|{block}", now=now):
+        most["login"] = MOST_FROM_STRANGERS
+    throttle.check(house, most, now=now)
+    key, until = _key(name), now + LOCKED
+    return house.database.apply(
+        lambda connection: accounts.count_attempt(connection, key, most=TRIES, now=now, until=until)
+    )
+
+
+def _key(name: str) -> str:
+    return hashlib.sha256(folded(name).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def welcome(connection: Connection, name: str, address: str, *, now: int) -> None:
+    """Forget the wrong answers of who is in now, and remember where people come from."""
+    accounts.forget_attempts(connection, _key(name))
+    throttle.count(connection, f"known|{throttle.block(address)}", now=now, window=_KNOWN)
+
+
+def refuse(
+    house: House, row: Any, tries: int, address: str, *, now: int, what: str = "password"
+) -> NoReturn:
     """Record a wrong answer. A name that is nobody's may be a mistyped password: it is not kept."""
     who = row.id if row is not None else "unknown"
     detail = f"wrong login of {who}, answer {tries}"
+    if what != "password":
+        detail += f", {what}"
     owner = row.organisation if row is not None else HOME
-    house.auditor.note(Event(owner, "login", "login", outcome="4", address=address, detail=detail))
+    event = Event(owner, "login", "login", outcome="4", address=address, detail=detail)
+
+    def work(connection: Connection) -> None:
+        keys = (f"login|{throttle.block(address)}", "login")
+        throttle.count(connection, *keys, now=now)
+        house.auditor.append(connection, event)
+
+    house.database.apply(work)
     raise Unauthenticated(WRONG)
 
 
+def sign_out(connection: Connection, id_: str, *, but: str = "", now: int) -> None:
+    """End every session of an account but one, and what was allowed for their length."""
+    for session in accounts.open_sessions(connection, id_):
+        if session != but:
+            accounts.end_session(connection, session, now=now)
+            for approval in accounts.approvals_of_session(connection, session):
+                approvals.end(connection, approval, now=now)
+    accounts.end_halves(connection, id_, now=now)
+
+
 def grant(account: Account, session: str, *, address: str) -> Grant:
-    """What the account itself reaches while its user picks: nothing is handed to any app."""
+    """What the account itself reaches in its own browser: nothing is handed to any app."""
     from fhir import scopes
 
     granted, _ = scopes.split(ROLES[account.role])
@@ -212,4 +279,8 @@ def grant(account: Account, session: str, *, address: str) -> Grant:
         everyone=account.staff,
         staff=account.staff,
         address=address,
+        wide=account.staff,
+        person=account.fhir_user(),
+        role=account.role,
+        account=account.id,
     )

@@ -182,7 +182,7 @@ def find(house: House, name: str, *, now: int) -> Pending:
 
 
 def must_login(pending: Pending, session: Session | None, *, now: int) -> bool:
-    """Whether the user has to log in first. Raises Turned where the app wants no page shown."""
+    """Whether the user has to log in first. Raises Turned where the app wants no page for that."""
     ask = pending.ask
     again = session is None
     if session is not None:
@@ -191,10 +191,17 @@ def must_login(pending: Pending, session: Session | None, *, now: int) -> bool:
         if ask.max_age >= 0:
             oldest = pending.asked - ask.max_age * _SECOND
             again = again or session.authenticated < oldest
-    if "none" in ask.prompt.split():
-        code = "login_required" if again else "consent_required"
-        raise ask.turned(code, "the user must answer, and the app asked for no page")
+    if again and "none" in ask.prompt.split():
+        raise ask.turned("login_required", "the user must log in, and the app asked for no page")
     return again
+
+
+def may_show(pending: Pending) -> None:
+    """Raise Turned where the user has to be asked, and the app wants no page shown."""
+    if "none" in pending.ask.prompt.split():
+        raise pending.ask.turned(
+            "consent_required", "the user must answer, and the app asked for no page"
+        )
 
 
 def admit(house: House, pending: Pending, session: Session, *, now: int) -> Pending:

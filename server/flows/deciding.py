@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from server.flows import consent, grants
+from server.flows import consent, grants, remembering
 from server.flows.asking import Pending
 from server.flows.audit import Event
 from server.flows.consent import Offer
@@ -36,10 +36,11 @@ def allow(
     session: Session,
     chosen: Iterable[str],
     *,
+    remember: bool = False,
     address: str,
     now: int,
 ) -> str:
-    """Give the code for what the user ticked. Raises Turned when that is nothing, or came late."""
+    """The code for what the user ticked, to `remember` or not. Raises Turned: nothing, or late."""
     given = consent.granted(pending.offer(session.account), chosen)
     if not given.scopes and not given.words:
         raise pending.ask.turned("access_denied", "the user allowed nothing")
@@ -58,6 +59,8 @@ def allow(
             return "invalid_request"
         approvals.add(connection, made.values)
         approvals.add_code(connection, _code_row(pending, made, now))
+        if remember:
+            remembering.keep(connection, pending, session.account, given, now=now)
         house.auditor.append(connection, made.event)
         return ""
 

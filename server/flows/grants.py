@@ -23,7 +23,7 @@ from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.sites import House
-from server.store import accounts, approvals, identities, people, tokens
+from server.store import accounts, approvals, identities, memories, people, tokens
 
 SCRIPT = "cli"
 LONGEST_SCRIPT = 900
@@ -251,4 +251,5 @@ def purge(house: House, *, now: int) -> int:
     """Forget tokens, assertions, sessions and approvals whose time is over."""
     with house.database.write() as connection:
         gone = tokens.purge(connection, now=now) + accounts.purge(connection, now=now)
+        gone += memories.purge(connection, now=now)
         return gone + approvals.purge(connection, now=now)

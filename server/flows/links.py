@@ -7,7 +7,7 @@ and single studies. It never grows. Its secrets are told once, and kept as diges
 import json
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 from fhir import wire
 from server.clock import instant
 from server.errors import Conflict, Denied, Invalid, Missing
-from server.flows import factors, grants, parties, release, sites
+from server.flows import accounts, factors, grants, health_link, owing, parties, release, sites
+from server.flows.actors import CLI, Actor
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.factors import DAY, FACTORS
@@ -27,6 +28,8 @@ from server.store import identities, people, shares
 from server.store.install import authored_id, value
 
 TRIES = 5
+# The organisation that a command means which names none: a link has an id of its own.
+ANY = 0
 CLIENT = "link"
 SCOPE = "share"
 _HOUR = 3600 * 1_000_000
@@ -39,7 +42,10 @@ _UNITS = {"h": _HOUR, "d": DAY}
 class Wanted:
     """A link that is to be made. No studies means all that the patient has now.
 
-    `label` is for the list of links, `most_uses` 0 for as often as one likes.
+    `label` is for the list of links, `most_uses` 0 for as often as one likes. `mail` sends it, its
+    one-time codes and word of new reports to the address that was checked to be the patient's.
+    `person` is the name of the user who alone opens it, for the factor named-person.
+    `health_link` asks for a second handle, a SMART Health Link with a passcode.
     """
 
     patient: str
@@ -49,11 +55,18 @@ class Wanted:
     organisation: str = "home"
     most_uses: int = 0
     label: str = ""
+    mail: bool = False
+    person: str = ""
+    health_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A link with its secrets, which are told this once. `answer` is empty for a birth date."""
+    """A link with its secrets, which are told this once.
+
+    `answer` is empty for a birth date, and for codes that are mailed when its holder asks; `code`
+    for a named person, who signs in.
+    """
 
     id: str
     token: str
@@ -61,6 +74,8 @@ class Made:
     code: str
     answer: str
     expires: int
+    health_link: str = ""
+    passcode: str = ""
 
 
 def expiry(text: str, factor: str, now: int, *, since: int = 0) -> int:
@@ -83,35 +98,54 @@ def expiry(text: str, factor: str, now: int, *, since: int = 0) -> int:
     return end
 
 
-def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) -> Made:
+def make(
+    house: House, wanted: Wanted, *, by: Client | None = None, actor: Actor = CLI, now: int
+) -> Made:
     """Make a link. Raises Invalid, Missing (the patient, a study), Conflict (nothing to share).
 
     `by` is the client that asks for it over the network: it needs the scope `share` and reaches
-    whom it reaches (Denied); the command has none.
+    whom it reaches (Denied); an `actor` of the organisation has none.
     """
     if by is not None and SCOPE not in by.scope.split():
         raise Denied(f"this client may not make links: its scopes lack `{SCOPE}`")
     with house.database.read() as connection:
-        owner = by.organisation if by else parties.named(connection, wanted.organisation)
-        patient = parties.patient(connection, owner, wanted.patient)
-        if by is not None and not _reaches(connection, by, patient):
-            raise Missing(
-                "there is no such patient: give a Patient id, or a number as system|value"
-            )
-        parts = identities.parts_of(connection, owner, patient)
-        found = shares.studies(connection, owner, [patient, *parts])
-        chosen = _chosen(wanted.studies, found)
-        _check_factor(connection, owner, patient, wanted.factor, chosen)
-    fixed = {
+        fixed = _fixed(house, connection, wanted, by) | {"told": now}
+    maker = Actor("oauth", by.id) if by else actor
+    if not wanted.health_link:
+        return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
+    second = health_link.make(house, wanted.expires)
+    fixed |= {"manifest_hash": second.manifest_hash, "passcode": second.passcode_hash}
+    made = keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
+    return replace(made, health_link=second.uri, passcode=second.passcode)
+
+
+def _fixed(
+    house: House, connection: Connection, wanted: Wanted, by: Client | None
+) -> dict[str, Any]:
+    """What never changes of a link: whose it is, and what it shows."""
+    owner = by.organisation if by else parties.named(connection, wanted.organisation)
+    patient = parties.patient(connection, owner, wanted.patient)
+    if by is not None and not _reaches(connection, by, patient):
+        raise Missing("there is no such patient: give a Patient id, or a number as system|value")
+    parts = identities.parts_of(connection, owner, patient)
+    chosen = _chosen(wanted.studies, shares.studies(connection, owner, [patient, *parts]))
+    _check_factor(connection, owner, patient, wanted.factor, chosen)
+    person, purpose = _person(connection, owner, wanted)
+    if wanted.health_link and wanted.factor in ("otp", factors.NAMED):
+        raise Invalid("a health link is opened again and again: use birth-date or pin")
+    if wanted.mail:
+        owing.check(house, connection, owner, patient)
+    return {
         "organisation": owner,
         "patient": patient,
         "parts": json.dumps(parts),
         "studies": json.dumps([row.uid for row in chosen]),
         "label": wanted.label[:200],
         "most_uses": wanted.most_uses,
+        "mailed": int(wanted.mail),
+        "person": person,
+        "purpose": purpose,
     }
-    maker = ("oauth", by.id) if by else ("command", "cli")
-    return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
 
 
 def _reaches(connection: Connection, client: Client, patient: str) -> bool:
@@ -150,21 +184,41 @@ def _check_factor(
             raise Conflict("a report of these studies is marked as sensitive: use --factor pin")
 
 
+# What somebody opens a link for who is named in it (v3 PurposeOfUse).
+_PURPOSES = {"clinician": "TREAT", "proxy": "FAMRQT", "patient": "PATRQT"}
+
+
+def _person(connection: Connection, owner: int, wanted: Wanted) -> tuple[str, str]:
+    """The account that a link is for, and the purpose that goes with its role."""
+    if bool(wanted.person) != (wanted.factor == factors.NAMED):
+        raise Invalid("a named person goes with --factor named-person, and with no other")
+    if not wanted.person:
+        return "", ""
+    if wanted.mail:
+        raise Invalid("a link for a named person is not mailed to the patient")
+    account = accounts.by_name(connection, owner, wanted.person)
+    if account.role not in _PURPOSES:
+        raise Invalid(f"a link is for a {', a '.join(_PURPOSES)}: this user is none")
+    return account.id, _PURPOSES[account.role]
+
+
 def keep(
     house: House,
     fixed: dict[str, Any],
     factor: str,
     expires: int,
     *,
-    maker: tuple[str, str],
+    maker: Actor,
     now: int,
 ) -> Made:
     """Draw the secrets of a link, keep their digests and record who it is for, in one transaction.
 
-    `maker` is the door and the client that asked for it.
+    `maker` is who asked for it.
     """
     token, code = factors.draw_token(factor), factors.draw_code()
-    answer = "" if factor == "birth-date" else factors.draw_pin()
+    asked_for = factor == "otp" and fixed.get("mailed")
+    none = asked_for or factor in ("birth-date", factors.NAMED)
+    answer = "" if none else factors.draw_pin()
     with house.database.read() as connection:
         key = value(connection, "key") or ""
     secret = {
@@ -180,9 +234,12 @@ def keep(
     with house.database.write() as connection:
         _check_parts(connection, row)
         shares.add(connection, row)
+        if row.get("mailed"):
+            owing.owe_link(connection, row, token)
         house.auditor.append(connection, _event(row, "create", detail, maker))
     url = f"{sites.address(house)}/s/{token}"
-    return Made(id_, token, url, factors.spoken(code), answer, expires)
+    said = "" if factor == factors.NAMED else factors.spoken(code)
+    return Made(id_, token, url, said, answer, expires)
 
 
 def _check_parts(connection: Connection, row: dict[str, Any]) -> None:
@@ -192,17 +249,17 @@ def _check_parts(connection: Connection, row: dict[str, Any]) -> None:
         raise Conflict("a merge of this patient was undone just now: try again")
 
 
-def _event(
-    row: dict[str, Any], action: str, detail: str, maker: tuple[str, str] = ("command", "cli")
-) -> Event:
+def _event(row: dict[str, Any], action: str, detail: str, maker: Actor = CLI) -> Event:
     """An event about a link: its grant is the link itself, so that the link has a log."""
     return Event(
         organisation=row["organisation"],
-        door=maker[0],
+        door=maker.door,
         action=action,
         grant=row["id"],
-        client=maker[1],
+        client=maker.client,
         patient=row["patient"],
+        purpose=maker.purpose,
+        address=maker.address,
         detail=detail,
     )
 
@@ -217,7 +274,8 @@ def state(row: Any, now: int) -> str:
         return "expired"
     if row.failures >= TRIES:
         return "locked"
-    used = (row.most_uses and row.uses >= row.most_uses) or (row.factor == "otp" and not row.answer)
+    spent = row.factor == "otp" and not row.answer and not row.mailed
+    used = (row.most_uses and row.uses >= row.most_uses) or spent
     return "used up" if used else "open"
 
 
@@ -247,22 +305,24 @@ def _told(row: Any, now: int) -> dict[str, Any]:
     return {name: kept for name, kept in told.items() if kept != ""}
 
 
-def revoke(house: House, id_: str, *, now: int) -> None:
+def revoke(house: House, id_: str, *, owner: int = ANY, by: Actor = CLI, now: int) -> None:
     """End a link, and with it those that its holder passed on. Raises Missing, Conflict."""
     with house.database.write() as connection:
-        row = _row(connection, id_)
+        row = _row(connection, id_, owner)
         if not shares.mark(connection, id_, "revoked", now=now):
             raise Conflict("this link was revoked before")
-        house.auditor.append(connection, _event(row, "delete", "link revoked"))
+        house.auditor.append(connection, _event(row, "delete", "link revoked", by))
 
 
-def extend(house: House, id_: str, expires: str, *, now: int) -> int:
+def extend(
+    house: House, id_: str, expires: str, *, owner: int = ANY, by: Actor = CLI, now: int
+) -> int:
     """Let a link live to another time, and forget its wrong answers. Raises Missing, Conflict.
 
     Its studies stay as they are, and a holder's freeze is lifted by a new link only.
     """
     with house.database.write() as connection:
-        row = _row(connection, id_)
+        row = _row(connection, id_, owner)
         if row["revoked"] or row["frozen"]:
             raise Conflict("this link was ended: make a new one")
         if row["parent"]:
@@ -270,21 +330,21 @@ def extend(house: House, id_: str, expires: str, *, now: int) -> int:
         end = expiry(expires, row["factor"], now, since=row["created"])
         shares.change(connection, id_, {"expires": end, "failures": 0})
         detail = f"link extended until {instant(end)}"
-        house.auditor.append(connection, _event(row, "update", detail))
+        house.auditor.append(connection, _event(row, "update", detail, by))
     return end
 
 
-def _row(connection: Connection, id_: str) -> dict[str, Any]:
+def _row(connection: Connection, id_: str, owner: int) -> dict[str, Any]:
     row = shares.by_id(connection, id_)
-    if row is None:
+    if row is None or owner not in (ANY, row.organisation):
         raise Missing("there is no link of this id: `share list` shows them")
     return dict(row._mapping)
 
 
-def log(house: House, id_: str) -> list[dict[str, Any]]:
+def log(house: House, id_: str, *, owner: int = ANY) -> list[dict[str, Any]]:
     """What the audit tells of a link and of those passed on from it, the newest first."""
     with house.database.read() as connection:
-        row = _row(connection, id_)
+        row = _row(connection, id_, owner)
         ids = [id_, *(one.id for one in shares.children(connection, id_))]
         person = house.auditor.person(connection, row["organisation"], row["patient"])
         events = shares.log(connection, row["organisation"], person, ids)

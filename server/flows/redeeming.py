@@ -24,7 +24,7 @@ from server.flows.clients import Client
 from server.flows.deciding import OFFLINE
 from server.flows.sites import House
 from server.store import accounts as rows
-from server.store import approvals, people, tokens
+from server.store import approvals, memories, people, tokens
 
 LIFETIME = 3600
 _SECOND = 1_000_000
@@ -159,6 +159,8 @@ def _again(
 ) -> _Failed:
     """What cannot be spent: too old, ended, or used before, and then everything ends."""
     if used and approvals.end(connection, approval, now=now):
+        allowed = approvals.row(connection, approval)
+        memories.forget(connection, allowed.account if allowed else "", client.id)
         event = Event(
             client.organisation,
             "oauth",

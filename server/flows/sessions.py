@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from server.flows.accounts import Account, of_row
+from server.flows.accounts import Account, of_row, welcome
 from server.flows.audit import Event
 from server.flows.grants import digest, draw
 from server.flows.sites import House
@@ -29,6 +29,7 @@ def begin(house: House, account: Account, *, address: str, now: int) -> str:
     secret = draw()
     hash_ = digest(secret)
     times = {"authenticated": now, "seen": now, "expires": now + LONGEST}
+    values = {"hash": hash_, "account": account.id, "address": address[:64], **times}
     event = Event(
         account.organisation,
         "login",
@@ -39,7 +40,8 @@ def begin(house: House, account: Account, *, address: str, now: int) -> str:
     )
 
     def work(connection: Connection) -> None:
-        accounts.add_session(connection, {"hash": hash_, "account": account.id, **times})
+        welcome(connection, account.name, address, now=now)
+        accounts.add_session(connection, values)
         house.auditor.append(connection, event)
 
     house.database.apply(work)

@@ -40,6 +40,12 @@ def keep(connection: Connection, name: str, kept: str) -> None:
     )
 
 
+def take(connection: Connection, name: str, kept: str) -> bool:
+    """Take a value away; false when it is another by now, or gone. One DELETE decides."""
+    mine = install.delete().where(install.c.name == name, install.c.value == kept)
+    return connection.execute(mine).rowcount == 1
+
+
 def prepare(connection: Connection, *, now: int, base: str, **settings: str) -> None:
     """Make the install key, the base and the organisation `home` once; its `settings` (issuer,
     zone, realm) follow the environment.

@@ -7,11 +7,12 @@ the lease ends; one that fails too often is parked with its reason.
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select, text, update
+from sqlalchemy import Connection, bindparam, case, func, select, text, tuple_, update
 
 from server.clock import row_id
 from server.store.prepared import Prepared
@@ -152,23 +153,42 @@ def failed(connection: Connection, claimed: Job, reason: str, *, now: int) -> bo
     return park
 
 
-def postpone(connection: Connection, claimed: Job, reason: str, *, now: int) -> None:
-    """Put a job back for later that could not be done for no fault of its own: this time is free."""
+def postpone(
+    connection: Connection, claimed: Job, reason: str, *, now: int, seconds: int = 0
+) -> None:
+    """Put a job back for later that could not be done for no fault of its own: this time is free.
+
+    `seconds` says when it is to be tried again, 0 leaves it to the number of attempts.
+    """
     spared = claimed.attempts - 1
     failed(connection, replace(claimed, attempts=min(spared, MAX_ATTEMPTS - 1)), reason, now=now)
-    connection.execute(update(job).where(job.c.id == claimed.id).values(attempts=spared))
+    later = {"run_at": now + seconds * 1_000_000} if seconds else {}
+    connection.execute(update(job).where(job.c.id == claimed.id).values(attempts=spared, **later))
 
 
 def listing(connection: Connection, state: str = "") -> list[dict[str, Any]]:
-    """Jobs with their state and reason, oldest first, at most 500."""
-    query = select(job).order_by(job.c.run_at).limit(500)
+    """Jobs with their state and reason, oldest first, at most 500. What they hold is not told."""
+    shown = (one for one in job.c if one is not job.c.payload)
+    query = select(*shown).order_by(job.c.run_at).limit(500)
     if state:
         query = query.where(job.c.state == state)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def retry(connection: Connection, job_id: int | None, *, now: int) -> int:
-    """Make parked jobs due again, one or all; returns how many."""
+def page(
+    connection: Connection, organisation: int, state: str, after: tuple[int, int], limit: int
+) -> Sequence[Any]:
+    """Jobs of an organisation in a state, behind a place, those that are due first."""
+    query = select(job).where(
+        job.c.organisation == organisation,
+        job.c.state == state,
+        tuple_(job.c.run_at, job.c.id) > tuple_(*after),
+    )
+    return connection.execute(query.order_by(job.c.run_at, job.c.id).limit(limit)).fetchall()
+
+
+def retry(connection: Connection, job_id: int | None, *, now: int, organisation: int = 0) -> int:
+    """Make parked jobs due again, one or all, of one organisation or (0) of all; returns how many."""
     again = job.alias()
     pending = select(again.c.id).where(
         again.c.kind == job.c.kind,
@@ -179,14 +199,17 @@ def retry(connection: Connection, job_id: int | None, *, now: int) -> int:
     statement = (
         update(job).where(job.c.state == "parked", ~pending.exists()).values(run_at=now, attempts=0)
     )
+    if organisation:
+        statement = statement.where(job.c.organisation == organisation)
     if job_id is not None:
         statement = statement.where(job.c.id == job_id)
     return connection.execute(statement.values(state="pending")).rowcount
 
 
-def depth(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many jobs of each kind stand in each state."""
+def depth(connection: Connection, organisation: int = 0) -> dict[tuple[str, str], int]:
+    """How many jobs of each kind stand in each state, of one organisation or (0) of all."""
     query = select(job.c.kind, job.c.state, func.count(case((job.c.id > 0, 1)))).group_by(
         job.c.kind, job.c.state
     )
+    query = query.where(job.c.organisation == organisation) if organisation else query
     return {(kind, state): count for kind, state, count in connection.execute(query)}

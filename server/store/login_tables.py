@@ -17,6 +17,7 @@ def _id(name: str) -> "Column[str]":
 
 
 # `patients` are those of a patient or proxy; `fhir_users` maps "" or a patient to a reference.
+# `totp` is the encrypted secret of the second factor, `totp_step` its last step that was accepted.
 account = Table(
     "account",
     metadata,
@@ -27,6 +28,9 @@ account = Table(
     text_column("patients"),
     text_column("fhir_users"),
     text_column("password_hash"),
+    text_column("totp"),
+    int_column("totp_since"),
+    int_column("totp_step"),
     int_column("created"),
     int_column("retired"),
 )
@@ -41,7 +45,14 @@ session = Table(
     int_column("seen"),
     int_column("expires"),
     int_column("ended"),
+    _id("address"),
 )
+Index(None, session.c.account)
+# Somebody whose password was right, before the second factor.
+half_way = Table(
+    "half_way", metadata, key("hash"), _id("account"), int_column("expires"), int_column("ended")
+)
+recovery_code = Table("recovery_code", metadata, key("account"), key("hash"), int_column("used"))
 # An app's request while its user logs in, picks and decides. `body` is the request as JSON.
 asking = Table(
     "asking",
@@ -105,3 +116,17 @@ code = Table(
     int_column("expires"),
     int_column("used"),
 )
+# What a user allows to an app without a question: what it asked then, and what it was given.
+memory = Table(
+    "memory",
+    metadata,
+    key("id"),
+    _id("account"),
+    _id("client"),
+    _id("patient"),
+    text_column("asked"),
+    text_column("scope"),
+    int_column("created"),
+    int_column("expires"),
+)
+Index(None, memory.c.account, memory.c.client)

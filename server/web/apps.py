@@ -5,8 +5,8 @@ from flask import Response
 from server import clock
 from server.flows import allowed, sessions
 from server.web import browser, guard, pages
-from server.web.authorize import login_page, session_of
-from server.web.browser import Visit
+from server.web.browser import Visit, session_of
+from server.web.login import login_page
 from server.web.routes import Call, Public, Route
 
 APPS = "/oauth/apps"
@@ -23,7 +23,13 @@ def apps(call: Call) -> Response:
 def _list(call: Call, visit: Visit, *, ended: bool) -> Response:
     account = session_of(visit).account
     found = [
-        {"id": one.id, "app": one.app, "day": one.day, "words": pages.described(one.scope)}
+        {
+            "id": one.id,
+            "app": one.app,
+            "day": one.day,
+            "words": pages.described(one.scope),
+            "remembered": one.remembered,
+        }
         for one in allowed.of(call.house, account, now=clock.now())
     ]
     return pages.page(call.house, "apps.html", visit, {"apps": found, "ended": ended})

@@ -5,24 +5,24 @@ that a POST from another site becomes a GET that carries our cookie, and no page
 in its address.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from flask import Response, request
 
 from server import clock
-from server.errors import Fault, Invalid, Unauthenticated
-from server.flows import accounts, asking, clients, deciding, picking, sessions
+from server.errors import Invalid
+from server.flows import accounts, asking, clients, deciding, picking, remembering
 from server.flows.access import Grant
 from server.flows.asking import Pending, Turned
 from server.flows.sessions import Session
 from server.flows.sites import HOME, House
 from server.web import browser, guard, pages
-from server.web.browser import Visit
+from server.web.browser import Visit, session_of
+from server.web.login import CONTINUE, login_page
 from server.web.routes import Call, Public, Route
 
 AUTHORIZE = "/oauth/authorize"
-_CONTINUE = "/oauth/continue"
 _FORM = "application/x-www-form-urlencoded"
 _MOST_BYTES = 64 << 10
 
@@ -34,7 +34,7 @@ def authorize(call: Call) -> Response:
 
     def keep() -> Response:
         name = asking.begin(call.house, words, now=clock.now())
-        return see(f"{_CONTINUE}?{urlencode({'request': name})}")
+        return pages.see(f"{CONTINUE}?{urlencode({'request': name})}")
 
     owner = client.organisation if client else HOME
     return _telling(call.house, client.id if client else "", owner, keep)
@@ -79,23 +79,14 @@ def _back(redirect_uri: str, words: dict[str, str], state: str, house: House) ->
     more = words | ({"state": state} if state else {}) | {"iss": house.config.base}
     parts = urlsplit(redirect_uri)
     query = "&".join(filter(None, (parts.query, urlencode(more))))
-    return see(urlunsplit(parts._replace(query=query)))
-
-
-def see(address: str) -> Response:
-    """A redirect that is always followed by GET. What it names is not to be kept or passed on."""
-    response = Response(status=303)
-    response.autocorrect_location_header = False
-    response.headers["Location"] = address
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return pages.see(urlunsplit(parts._replace(query=query)))
 
 
 def go_on(call: Call) -> Response:
     """The page that is next: login, a picker, or the question itself."""
     name, visit = request.args.get("request", ""), browser.visit(call.house)
     if not name:
-        return see("/oauth/apps")
+        return pages.see("/oauth/apps")
     return _with(call.house, name, visit, lambda pending: _page(call.house, name, visit, pending))
 
 
@@ -136,7 +127,11 @@ def _page(house: House, name: str, visit: Visit, pending: Pending) -> Response:
         template = "encounter.html" if visits else template
         values |= {"choices": visits}
     if template == "consent.html":
+        known = remembering.given(house, pending, session.account, now=now)
+        if known:
+            return _allow(house, pending, session, known.split(), remember=False)
         values |= _question(house, session, grant, pending)
+    asking.may_show(pending)
     return pages.page(house, template, visit, values, leads_to=pending.ask.redirect_uri)
 
 
@@ -165,69 +160,29 @@ def _question(house: House, session: Session, grant: Grant, pending: Pending) ->
         "groups": pages.groups(offered),
         "offline": offline,
         "online": "online_access" in offered.words and not offline,
+        "may_remember": remembering.may(pending),
     }
-
-
-def login_page(
-    house: House, visit: Visit, name: str, pending: Pending | None, *, wrong: bool = False
-) -> Response:
-    """The form for a name and a password; `name` is that of the request that waits, if one does."""
-    values = {"name": name, "app": pending.client.name if pending else "", "wrong": wrong}
-    leads_to = pending.ask.redirect_uri if pending else ""
-    status = 401 if wrong else 200
-    return pages.page(house, "login.html", visit, values, status=status, leads_to=leads_to)
-
-
-def login(call: Call) -> Response:
-    """Check a name and a password; the session that begins has a secret of its own."""
-    visit, fields = browser.form(call.house)
-    name = _one(fields, "request")
-    house, now = call.house, clock.now()
-    pending = _pending(house, name) if name else None
-    try:
-        account = accounts.authenticate(
-            house,
-            _one(fields, "username"),
-            _one(fields, "password"),
-            address=guard.address(),
-            now=now,
-        )
-    except Unauthenticated:
-        return login_page(house, visit, name, pending, wrong=True)
-    if visit.session is not None:
-        sessions.end(house, visit.session, address=guard.address(), now=now)
-    secret = sessions.begin(house, account, address=guard.address(), now=now)
-    there = f"{_CONTINUE}?{urlencode({'request': name})}" if name else "/oauth/apps"
-    return browser.remember(house, see(there), secret)
-
-
-def _pending(house: House, name: str) -> Pending | None:
-    """The request that waits, for its app's name: what is wrong with it shows on the next page."""
-    try:
-        return asking.find(house, name, now=clock.now())
-    except Fault:
-        return None
 
 
 def pick(call: Call) -> Response:
     """Take the patient or the visit that the user picked."""
     visit, fields = browser.form(call.house)
-    name, house = _one(fields, "request"), call.house
+    name, house = browser.one(fields, "request"), call.house
     session = session_of(visit)
-    again = f"{_CONTINUE}?{urlencode({'request': name})}"
+    again = f"{CONTINUE}?{urlencode({'request': name})}"
 
     def chosen(pending: Pending) -> Response:
         pending = asking.admit(house, pending, session, now=clock.now())
-        patient = _one(fields, "patient") or pending.patient
+        patient = browser.one(fields, "patient") or pending.patient
         if not patient:
-            return see(f"{again}&wrong=1")
+            return pages.see(f"{again}&wrong=1")
         picking.check(house, session.account, patient)
         encounter = fields["encounter"][0] if "encounter" in fields else None
         grant = accounts.grant(session.account, session.id, address=guard.address())
         if encounter and encounter not in _ids(house, grant, patient):
             raise Invalid("there is no such visit of this patient")
         asking.pick(house, pending, session, patient, encounter)
-        return see(again)
+        return pages.see(again)
 
     return _with(house, name, visit, chosen)
 
@@ -239,13 +194,14 @@ def _ids(house: House, grant: Grant, patient: str) -> set[str]:
 def decide(call: Call) -> Response:
     """Take the user's decision to the app: a code, or access_denied."""
     visit, fields = browser.form(call.house)
-    name, house, now = _one(fields, "request"), call.house, clock.now()
-    session, decision = session_of(visit), _one(fields, "decision")
+    name, house, now = browser.one(fields, "request"), call.house, clock.now()
+    session, decision = session_of(visit), browser.one(fields, "decision")
 
     def decided(pending: Pending) -> Response:
         if asking.must_login(pending, session, now=now):
-            return see(f"{_CONTINUE}?{urlencode({'request': name})}")
+            return pages.see(f"{CONTINUE}?{urlencode({'request': name})}")
         pending = asking.admit(house, pending, session, now=now)
+        asking.may_show(pending)
         ask, address = pending.ask, guard.address()
         if decision == "deny":
             deciding.deny(house, pending, session, address=address, now=now)
@@ -253,22 +209,26 @@ def decide(call: Call) -> Response:
             return _back(ask.redirect_uri, words, ask.state, house)
         if decision != "allow":
             raise Invalid("decision is allow or deny")
-        chosen = fields.get("scope", [])
-        code = deciding.allow(house, pending, session, chosen, address=address, now=now)
-        return _back(ask.redirect_uri, {"code": code}, ask.state, house)
+        chosen, remember = fields.get("scope", []), "remember" in fields
+        return _allow(house, pending, session, chosen, remember=remember)
 
     return _with(house, name, visit, decided)
 
 
-def session_of(visit: Visit) -> Session:
-    """The session of a browser. Raises Unauthenticated when it has none."""
-    if visit.session is None:
-        raise Unauthenticated("your session has ended: go back to the app and start again")
-    return visit.session
-
-
-def _one(fields: dict[str, list[str]], name: str) -> str:
-    return fields.get(name, [""])[0]
+def _allow(
+    house: House, pending: Pending, session: Session, chosen: Sequence[str], *, remember: bool
+) -> Response:
+    """Take a code to the app, for what the user chose now, or once and for all."""
+    code = deciding.allow(
+        house,
+        pending,
+        session,
+        chosen,
+        remember=remember,
+        address=guard.address(),
+        now=clock.now(),
+    )
+    return _back(pending.ask.redirect_uri, {"code": code}, pending.ask.state, house)
 
 
 def style(call: Call) -> Response:
@@ -279,8 +239,7 @@ def style(call: Call) -> Response:
 _WHY = "people come here from an app, and log in on the page itself"
 ROUTES = (
     Route(AUTHORIZE, ("GET", "POST"), "login", Public(_WHY), authorize, "Authorization request"),
-    Route(_CONTINUE, ("GET",), "login", Public(_WHY), go_on, "Login, pickers, consent"),
-    Route("/oauth/login", ("POST",), "login", Public(_WHY), login, "Log in"),
+    Route(CONTINUE, ("GET",), "login", Public(_WHY), go_on, "Login, pickers, consent"),
     Route(
         "/oauth/pick",
         ("POST",),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask import Response, request
 
 from server import clock
-from server.errors import Denied, Invalid
+from server.errors import Denied, Invalid, Unauthenticated
 from server.flows import sessions
 from server.flows.grants import draw
 from server.flows.sessions import Session
@@ -57,6 +57,20 @@ def visit(house: House) -> Visit:
     return Visit(secret, sessions.find(house, secret, now=clock.now()))
 
 
+def reader(house: House) -> Session | None:
+    """The session of one of the staff whose page of ours reads from a door of data, if one does.
+
+    As for the holder of a link: it reads, comes from this site by the browser's own word (Fetch
+    Metadata), and has no token, which would be judged alone.
+    """
+    known = request.cookies.get(cookie(house), "")
+    reads = request.method in ("GET", "HEAD") and "Authorization" not in request.headers
+    if not known or not reads or request.headers.get("Sec-Fetch-Site") != "same-origin":
+        return None
+    session = visit(house).session
+    return session if session is not None and session.account.staff else None
+
+
 def remember(house: House, response: Response, secret: str) -> Response:
     """Give the browser its cookie: for this host alone, unseen by scripts, until it closes."""
     response.set_cookie(
@@ -83,3 +97,15 @@ def fields(secret: str) -> dict[str, list[str]]:
     if site != "same-origin" or not fits:
         raise Denied("this form is not from a page of ours, or that page is too old: load it again")
     return found
+
+
+def session_of(visit: Visit) -> Session:
+    """The session of a browser. Raises Unauthenticated when it has none."""
+    if visit.session is None:
+        raise Unauthenticated("your session has ended: go back to the app and start again")
+    return visit.session
+
+
+def one(fields: dict[str, list[str]], name: str) -> str:
+    """The first value of a form's field, empty when it has none."""
+    return fields.get(name, [""])[0]

@@ -4,28 +4,52 @@ from flask import request
 
 from server import clock
 from server.errors import Denied, Fault, Gone, Missing, Unauthenticated
-from server.flows import access, grants
+from server.flows import access, accounts, grants, opening
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.sites import HOME, House
-from server.web import cookies
-from server.web.routes import Linked, Public, Route
+from server.web import browser, cookies
+from server.web.routes import Linked, Public, Route, Signed
 
 
 def admit(house: House, route: Route, path: dict[str, str]) -> Grant | None:
     """The caller's grant for a route, or the refusal that the caller has earned."""
     if isinstance(route.access, Public):
         return None
+    if isinstance(route.access, Signed):
+        return _signed(house, route.access)
     if isinstance(route.access, Linked) or cookies.shows(house):
         grant = cookies.holder(house, address()).grant
+    elif (reader := browser.reader(house)) is not None:
+        grant = accounts.grant(reader.account, reader.id, address=address())
     else:
-        grant = grants.authenticate(house, bearer(), address=address(), now=clock.now())
+        grant = _of_token(house, bearer())
     resource_type = path["type"] if route.access.type == "*" else route.access.type
     letter = route.access.letter
     grant = access.facing(grant, resource_type, letter)
     if letter != "r" or not access.is_person(grant, resource_type, path.get("id", "")):
         access.may(grant, resource_type, letter)
     return grant
+
+
+def _signed(house: House, wanted: Signed) -> Grant:
+    """The grant of somebody who is signed in, whose forms are from a page of ours."""
+    session = browser.visit(house).session
+    if session is None:
+        raise Unauthenticated("sign in first")
+    grant = accounts.grant(session.account, session.id, address=address())
+    access.in_role(grant, *wanted.roles)
+    if request.method not in ("GET", "HEAD"):
+        browser.form(house)
+    return grant
+
+
+def _of_token(house: House, token: str) -> Grant:
+    """The grant of a token, or of one that a SMART Health Link gave."""
+    if token.startswith(opening.BEARER):
+        kind = opening.ACCESS
+        return opening.authenticate(house, token, kind, address=address(), now=clock.now()).grant
+    return grants.authenticate(house, token, address=address(), now=clock.now())
 
 
 def bearer() -> str:
@@ -47,6 +71,7 @@ def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> No
         grant is not None and isinstance(error, Gone | Missing)
     ):
         return
+    grant = grant or _reader(house, route)
     house.auditor.note(
         Event(
             organisation=grant.organisation if grant else HOME,
@@ -54,9 +79,15 @@ def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> No
             action="refuse",
             outcome="4",
             grant=grant.id if grant else "",
-            client=grant.client if grant else "",
+            client=(grant.account or grant.client) if grant else "",
             purpose=grant.purpose if grant else "",
             address=address(),
             detail=f"{request.method} {route.rule}: {error}",
         )
     )
+
+
+def _reader(house: House, route: Route) -> Grant | None:
+    """Who was refused a page of staff for lack of the role."""
+    session = browser.visit(house).session if isinstance(route.access, Signed) else None
+    return accounts.grant(session.account, session.id, address=address()) if session else None

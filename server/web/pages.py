@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from flask import Response
+from flask import Response, request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from fhir import scopes
@@ -17,12 +17,15 @@ from server.flows import consent
 from server.flows.consent import Offer
 from server.flows.resources import TYPES
 from server.flows.sites import House
-from server.web import browser
+from server.web import browser, share_texts
 from server.web.browser import Visit
-from server.web.texts import TEXTS, text
+from server.web.share_texts import LANGUAGES
+from server.web.texts import language, remember, speaker, text, texts
 
 _HERE = Path(__file__).parent
 STYLE = "/oauth/pages.css"
+# What of a page's address another language of it keeps.
+_KEPT = ("request", "to", "find")
 
 
 @lru_cache(maxsize=1)
@@ -34,7 +37,6 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["t"] = text
     made.globals["style"] = STYLE
     return made
 
@@ -48,11 +50,34 @@ def page(
     status: int = 200,
     leads_to: str = "",
 ) -> Response:
-    """A page. `leads_to` is the app's address to which its form may lead in the end (CSP)."""
-    body = templates().get_template(template).render(csrf=visit.token, lang="en", **values)
-    response = Response(body, status, content_type="text/html; charset=utf-8")
+    """A page in the reader's language, as a template of `templates/` that extends people.html.
+
+    `leads_to` is the app's address to which its form may lead in the end (CSP).
+    """
+    more = {"csrf": visit.token, "languages": _languages(), **values}
+    response = _said_in(template, more, status)
     protect(response, leads_to)
     return browser.remember(house, response, visit.secret) if visit.fresh else response
+
+
+def _said_in(template: str, values: Mapping[str, object], status: int) -> Response:
+    """A template in the reader's language."""
+    chosen = language()
+    spoken = share_texts.spoken(chosen) | {"t": speaker(chosen), "languages": ()}
+    body = templates().get_template(template).render(spoken | dict(values))
+    response = Response(body, status, content_type="text/html; charset=utf-8")
+    remember(response)
+    return response
+
+
+def _languages() -> Sequence[tuple[str, str, str]]:
+    """Each language with its name and the query that shows this page in it, where it was read."""
+    kept = {name: request.args[name] for name in _KEPT if name in request.args}
+    return [
+        (one, share_texts.texts(one)["name"], urlencode({**kept, "lang": one}))
+        for one in LANGUAGES
+        if request.method == "GET"
+    ]
 
 
 def protect(response: Response, leads_to: str = "", *, more: str = "") -> None:
@@ -75,13 +100,19 @@ def protect(response: Response, leads_to: str = "", *, more: str = "") -> None:
 
 def error(fault: Fault) -> Response:
     """A refusal for a person: what happened in plain words, and for whoever mends it the reason."""
-    body = (
-        templates()
-        .get_template("error.html")
-        .render(lang="en", plain=fault.answer.patient, reason=str(fault))
-    )
-    response = Response(body, fault.answer.http, content_type="text/html; charset=utf-8")
+    status = fault.answer.http
+    known = status if f"plain.{status}" in texts("en") else status // 100 * 100
+    response = _said_in("error.html", {"plain": f"plain.{known}", "reason": str(fault)}, status)
     protect(response)
+    return response
+
+
+def see(address: str) -> Response:
+    """A redirect that is always followed by GET. What it names is not to be kept or passed on."""
+    response = Response(status=303)
+    response.autocorrect_location_header = False
+    response.headers["Location"] = address
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 
@@ -140,7 +171,7 @@ def _categories(scope: Scope) -> str:
 
 def _said(kind: str, name: str) -> str:
     """A word of the standard as a person would say it; itself, where nobody knows better."""
-    return TEXTS["en"].get(f"{kind}.{name}", name)
+    return texts(language()).get(f"{kind}.{name}", name)
 
 
 def describe(scope: Scope) -> str:
@@ -148,9 +179,9 @@ def describe(scope: Scope) -> str:
     known, which = _said("type", scope.type), _categories(scope)
     what = f"{known} ({which})" if which else known
     if scope.type not in ("*", *TYPES):
-        return text("type.none", what=what)
-    deeds = list(dict.fromkeys(text(f"letters.{letter}") for letter in scope.letters))
-    return what if deeds == [text("letters.r")] else f"{what}: {', '.join(deeds)}"
+        return text(language(), "type.none", what=what)
+    deeds = list(dict.fromkeys(_said("letters", letter) for letter in scope.letters))
+    return what if deeds == [_said("letters", "r")] else f"{what}: {', '.join(deeds)}"
 
 
 def described(scope: str) -> Sequence[str]:
@@ -163,4 +194,4 @@ def _word(word: str) -> str:
         scope = scopes.parse(word)
     except BadScope:
         return _said("scope", word)
-    return f"{describe(scope)} {text(f'context.{scope.context}')}"
+    return f"{describe(scope)} {_said('context', scope.context)}"

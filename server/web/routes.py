@@ -40,6 +40,23 @@ class Linked:
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """Somebody who is signed in in this browser, and has one of these roles.
+
+    For pages of staff, as those of the desk. The guard does it all before the handler runs: who is
+    not signed in is sent to the login page and comes back; who has another role is refused (403);
+    and a form that no page of ours made for this browser is refused too (CSRF), so a handler may
+    read `request.form` at once. `call.who` is the Grant: its `organisation`, `role`, `account` (the
+    id of the person) and `id` (the session) are what flows and the audit ask for; a flow calls
+    `access.in_role(grant, "operator")` again, as the gate. What a form of such a page carries is
+    `<input type="hidden" name="csrf" value="{{ csrf }}">` with `browser.visit(call.house).token`,
+    which `pages.page` puts in by itself.
+    """
+
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request as a handler gets it. `grant` is None on public routes only."""
 
@@ -63,14 +80,14 @@ Handler = Callable[[Call], Response]
 class Route:
     """One address: Flask rule, methods, the door it belongs to, who may, and what answers.
 
-    `door` is fhir, dicomweb, oauth, login, link, ops or apps; it decides the form of errors and goes
-    into the audit.
+    `door` is fhir, dicomweb, oauth, login, desk, link, ops or apps; it decides the form of errors
+    and goes into the audit.
     """
 
     rule: str
     methods: tuple[str, ...]
     door: str
-    access: Public | Scoped | Linked
+    access: Public | Scoped | Linked | Signed
     handler: Handler
     summary: str
 

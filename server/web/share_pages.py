@@ -4,17 +4,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flask import Response, request
+from flask import Response
 
 from server.clock import moment
 from server.errors import Fault, Unauthenticated
 from server.web import pages
 from server.web.routes import Call
 from server.web.share_texts import LANGUAGES, spoken, texts
+from server.web.texts import language, remember
 
 _HERE = Path(__file__).parent
-_COOKIE = "triptych-language"
-_YEAR = 365 * 86_400
 # Pictures, and the script that ends a page, come from here; nothing else is loaded or run.
 _SOURCES = "img-src 'self'; script-src 'self'; connect-src 'self'; "
 
@@ -22,15 +21,6 @@ _SOURCES = "img-src 'self'; script-src 'self'; connect-src 'self'; "
 def amount(size: int) -> str:
     """A number of bytes as people read it."""
     return f"{max(1, round(size / 1e6))} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
-
-
-def language() -> str:
-    """The reader's language: as chosen here before, else as the browser says, else English."""
-    for chosen in (request.args.get("lang", ""), request.cookies.get(_COOKIE, "")):
-        if chosen in LANGUAGES:
-            return chosen
-    asked = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
-    return next((one for one in asked if one in LANGUAGES), "en")
 
 
 def _clock(micros: int) -> str:
@@ -51,9 +41,7 @@ def page(template: str, values: Mapping[str, object], *, status: int = 200) -> R
     body = pages.templates().get_template(template).render(shown | dict(values))
     response = Response(body, status, content_type="text/html; charset=utf-8")
     pages.protect(response, more=_SOURCES)
-    response.headers["Content-Language"] = chosen
-    if request.args.get("lang", "") == chosen:
-        response.set_cookie(_COOKIE, chosen, max_age=_YEAR, samesite="Lax", path="/s/")
+    remember(response)
     return response
 
 
@@ -61,15 +49,6 @@ def error(fault: Fault) -> Response:
     """A refusal for a person. A link that has ended says so, and nothing else."""
     closed = isinstance(fault, Unauthenticated)
     return page("link_error.html", {"closed": closed}, status=fault.answer.http)
-
-
-def see(address: str) -> Response:
-    """A redirect that is followed by GET."""
-    response = Response(status=303)
-    response.autocorrect_location_header = False
-    response.headers["Location"] = address
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def style(_call: Call) -> Response:

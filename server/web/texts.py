@@ -1,102 +1,48 @@
-"""Every sentence of the pages, by name: another language is another column."""
+"""What the pages of people who log in say, in every language: one JSON file of sentences for each."""
 
-TEXTS: dict[str, dict[str, str]] = {
-    "en": {
-        "brand": "Triptych",
-        "login": "Sign in",
-        "login.for": "{app} asks to read health records.",
-        "login.name": "User name",
-        "login.password": "Password",
-        "login.wrong": "This name and password do not fit. After five wrong answers an account "
-        "stays closed for 15 minutes.",
-        "login.submit": "Sign in",
-        "patient": "Whose record?",
-        "patient.lead": "{app} asks for the record of one patient.",
-        "patient.search": "Find by name",
-        "patient.find": "Find",
-        "patient.legend": "Patients",
-        "patient.none": "No patient was found.",
-        "patient.submit": "Continue",
-        "patient.needed": "Choose a patient.",
-        "encounter": "Which visit?",
-        "encounter.lead": "{app} asks which visit this is about.",
-        "encounter.legend": "Visits",
-        "encounter.none": "None of them",
-        "encounter.submit": "Continue",
-        "consent": "Allow {app}?",
-        "consent.who": "You are signed in as {user}.",
-        "consent.patient": "It is about the record of {patient}.",
-        "consent.unknown": "This app registered itself. Nobody here has looked at it.",
-        "consent.where": "Your answer goes to {where}.",
-        "consent.lead": "Untick what it is not to have.",
-        "consent.of.patient": "To read in this patient's record",
-        "consent.of.user": "To read in all records that you may see",
-        "consent.of.other": "Besides",
-        "consent.only": "Or only parts of it. Untick “{words}”, and tick:",
-        "consent.offline": "It asks to go on when you are not here: until you end it, or until it "
-        "has not been used for three months.",
-        "consent.online": "It asks to go on as long as you are signed in.",
-        "consent.allow": "Allow",
-        "consent.deny": "Do not allow",
-        "apps": "Apps that you allowed",
-        "apps.none": "You have allowed no app.",
-        "apps.may": "You allowed it, to read unless more is said:",
-        "apps.since": "Allowed on {day}",
-        "apps.end": "End it",
-        "apps.ended": "It is ended. The app can read nothing more.",
-        "apps.logout": "Sign out",
-        "logout": "You are signed out",
-        "logout.lead": "You can close this page.",
-        "error": "This did not work",
-        "error.lead": "Go back to the app and start again. If it happens again, tell whoever runs "
-        "the app what stands here.",
-        # What each scope is to a person.
-        "scope.openid": "Who you are",
-        "scope.fhirUser": "Your own entry in the directory",
-        "scope.launch": "What you have open at this moment",
-        "scope.launch/patient": "Which patient it is about",
-        "scope.launch/encounter": "Which visit it is about",
-        "scope.offline_access": "Go on when you are not here",
-        "scope.online_access": "Go on as long as you are signed in",
-        "context.patient": "of one patient",
-        "context.user": "of all patients whom you may see",
-        "letters.r": "read",
-        "letters.s": "read",
-        "letters.c": "add",
-        "letters.u": "change",
-        "letters.d": "delete",
-        "category.RAD": "radiology",
-        "category.LAB": "laboratory",
-        "category.CUS": "ultrasound of the heart",
-        "category.laboratory": "laboratory",
-        "category.imaging": "imaging",
-        "category.vital-signs": "vital signs",
-        "category.social-history": "social history",
-        "category.survey": "questionnaires",
-        "category.exam": "examination",
-        "category.encounter-diagnosis": "diagnoses of visits",
-        "category.problem-list-item": "problem list",
-        "category.health-concern": "health concerns",
-        "type.*": "Everything",
-        "type.Patient": "Name and personal details",
-        "type.ImagingStudy": "Pictures (X-ray, CT, MR and others)",
-        "type.DiagnosticReport": "Reports",
-        "type.Observation": "Measurements and results",
-        "type.ServiceRequest": "Orders for examinations",
-        "type.Encounter": "Visits",
-        "type.Endpoint": "Where pictures are kept",
-        "type.Practitioner": "Doctors and other staff",
-        "type.Provenance": "Where entries come from",
-        "type.Binary": "Documents",
-        "type.Condition": "Health problems",
-        "type.DocumentReference": "Notes and documents",
-        "type.Organization": "Hospitals and practices",
-        "type.RelatedPerson": "Relatives and others who act for the patient",
-        "type.none": "{what}: none are kept here",
-    }
-}
+import json
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+
+from flask import Response, request
+
+from server.web.share_texts import LANGUAGES
+
+_FOLDER = Path(__file__).parent / "languages" / "people"
+_COOKIE = "triptych-language"
+_YEAR = 365 * 86_400
 
 
-def text(name: str, language: str = "en", **values: str) -> str:
-    """A sentence with its values put in."""
-    return TEXTS[language][name].format(**values)
+@lru_cache(maxsize=len(LANGUAGES))
+def texts(language: str) -> dict[str, str]:
+    """Every sentence in a language, by name."""
+    found: dict[str, str] = json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def text(language: str, name: str, **values: object) -> str:
+    """A sentence in a language, with its values put in."""
+    return texts(language)[name].format(**values)
+
+
+def speaker(language: str) -> Callable[..., str]:
+    """What gives each sentence in a language."""
+    return partial(text, language)
+
+
+def language() -> str:
+    """The reader's language: as chosen here before, else as the browser says, else English."""
+    for chosen in (request.args.get("lang", ""), request.cookies.get(_COOKIE, "")):
+        if chosen in LANGUAGES:
+            return chosen
+    asked = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
+    return next((one for one in asked if one in LANGUAGES), "en")
+
+
+def remember(response: Response) -> None:
+    """Name the language of a page, and keep what was chosen by `?lang=` for the next ones."""
+    chosen = language()
+    response.headers["Content-Language"] = chosen
+    if request.args.get("lang", "") == chosen:
+        response.set_cookie(_COOKIE, chosen, max_age=_YEAR, samesite="Lax", path="/")

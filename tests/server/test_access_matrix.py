@@ -15,12 +15,14 @@ from server.web.fhir_search import OF_PATIENT
 from server.web.routes import Public, Route, Scoped
 from tests.support.hospital import (
     ACTORS,
+    BROWSERS,
     ENDED,
     HOLDERS,
     NOBODY,
     OTHERS,
     STRANGERS,
     UNFIT,
+    UNREAD,
     WILMAS,
     Hospital,
     hospital,
@@ -66,6 +68,7 @@ STORES = {"/dicomweb/studies", "/dicomweb/studies/<study>"}
 OAUTH = (
     *("token", "introspect", "revoke", "launch", "share", "register", "jwks"),
     *("authorize", "continue", "login", "pick", "decide", "apps", "logout", "pages.css"),
+    *("code", "account", "account/password", "account/session", "account/second"),
 )
 SCOPED = [route for route in ROUTES if isinstance(route.access, Scoped)]
 
@@ -136,7 +139,7 @@ def expected(actor: str, method: str, rule: str, kind: str) -> set[int]:
         place = -1 if kind == "named" else 2
         named = rule.split("/")[place] if rule.startswith("/fhir/") else ""
         return of_link(actor, method, named, kind)
-    if actor in (*NOBODY, *ENDED):
+    if actor in (*NOBODY, *ENDED, *UNREAD) or (actor in BROWSERS and method != "GET"):
         return {401}
     if actor in UNFIT:
         return {403}
@@ -148,7 +151,7 @@ def expected(actor: str, method: str, rule: str, kind: str) -> set[int]:
         return {200}
     if actor in OTHERS:
         return {200} if kind == "shared" else {403}
-    if actor in STRANGERS:
+    if actor in (*STRANGERS, BROWSERS[1]):
         return {200} if kind == "named" else {404}
     return {200}
 
@@ -178,8 +181,15 @@ def test_every_address_without_a_scope_says_why() -> None:
         "/fhir/.well-known/smart-styles.json",
         "/.well-known/openid-configuration",
         *(f"/oauth/{name}" for name in OAUTH),
-        *(f"/s/{name}" for name in ("", "<token>", "icon.svg", "link.css", "watch.js")),
+        *(
+            f"/s/{name}"
+            for name in ("", "<token>", "<token>/code", "icon.svg", "link.css", "watch.js")
+        ),
+        "/shl/<secret>",
+        "/shl/<secret>/<ticket>",
         "/oauth/register/<client>",
+        "/setup/<secret>",
+        "/desk/desk.css",
         "/apps/viewer/",
         "/apps/viewer/<path:file>",
     }

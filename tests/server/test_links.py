@@ -17,10 +17,11 @@ from sqlalchemy import select
 from server import clock
 from server.__main__ import cli
 from server.errors import Busy, Conflict, Fault, Invalid, Missing, Unauthenticated
-from server.flows import factors, links, opening
+from server.flows import factors, links, opening, throttle
 from server.flows.factors import DAY
 from server.flows.links import Made
-from server.flows.opening import MOST_BY_CODE, MOST_FROM_BLOCK, WINDOW, Handle
+from server.flows.opening import MOST_BY_CODE, MOST_FROM_BLOCK, Handle
+from server.flows.throttle import WINDOW
 from server.store import shares
 from server.store.share_tables import share, share_throttle
 from tests.support.holder import BORN, Holder, link, opened, told, words
@@ -344,7 +345,7 @@ def test_who_guesses_is_stopped_by_where_it_comes_from_and_by_codes_everywhere(
     # A link's own address stays open to its holder, wherever others guess.
     attempt(Handle(made.token), "10.99.0.1", made.answer)
     attempt(Handle(made.token), "10.9.8.7", made.answer, at=now + WINDOW + 1)
-    assert opening.block("2001:db8:1:2ff::9") == "2001:db8:1:200::/56"
+    assert throttle.block("2001:db8:1:2ff::9") == "2001:db8:1::/48"
 
 
 def test_a_form_from_another_site_opens_nothing(surgery: Practice) -> None:

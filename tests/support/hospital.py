@@ -45,10 +45,16 @@ RIGHT = (
     *("the patient", "a client for the patient", "a client for a group", "the organisation"),
     *("the patient who logged in", "a proxy", "a clinician", "a clinician with one patient open"),
 )
+# Pages of ours in the browser of somebody signed in: they read for clinicians, and for nobody else.
+BROWSERS = ("a clinician's browser", "a browser in another organisation")
+UNREAD = ("an operator's browser", "a privacy officer's browser", "a patient's browser")
 # Browsers that opened a Magic Link; for those whose link has ended it is as if there were none.
 ENDED = ("the holder of a revoked link", "the holder of an expired link")
 HOLDERS = ("the holder of a link", "the holder of another's link")
-ACTORS = (*NOBODY, *UNFIT, *OTHERS, *STRANGERS, *RIGHT, *ENDED, *HOLDERS)
+ACTORS = (
+    *(*NOBODY, *UNFIT, *OTHERS, *STRANGERS, *RIGHT),
+    *(*ENDED, *HOLDERS, *BROWSERS, *UNREAD),
+)
 
 
 @dataclass(slots=True)
@@ -66,10 +72,14 @@ class Hospital:
     wilmas: tuple[bytes, ...] = (instance("CT_small.dcm", 1, "WILMA", WILMAS),)
     tokens: dict[str, str] = field(default_factory=dict)
     cookies: dict[str, str] = field(default_factory=dict)
+    sessions: dict[str, str] = field(default_factory=dict)
 
     def caller(self, actor: str) -> Web:
         """Requests below the server's address, with an actor's token or cookie."""
-        return Web(self.server.base, self.tokens.get(actor, ""), self.cookies.get(actor, ""))
+        token, link, login = (
+            one.get(actor, "") for one in (self.tokens, self.cookies, self.sessions)
+        )
+        return Web(self.server.base, token, link, login=login)
 
     def refusals(self) -> int:
         """How many refusals the audit holds."""
@@ -146,6 +156,7 @@ def _hand_out(made: Hospital) -> None:
         "the claimant": keys.token("patient/*.rs", made.patients["Carol"]),
     }
     _log_in(made)
+    _sign_in(made)
     _give_links(made)
     _let_time_pass(made)
     found = made.caller("the organisation").get("/fhir/Endpoint").json()
@@ -173,6 +184,23 @@ def _log_in(made: Hospital) -> None:
     keys.user(name, "clinician", organisation="west")
     token = west.tokens(Person(made.server, name), scope="user/*.rs")["access_token"]
     made.tokens[name] = token
+
+
+def _sign_in(made: Hospital) -> None:
+    """The cookie of each who is signed in in a browser."""
+    alice = made.patients["Alice"]
+    people = (
+        (BROWSERS[0], "clinician", (), "home"),
+        (BROWSERS[1], "clinician", (), "west"),
+        (UNREAD[0], "operator", (), "home"),
+        (UNREAD[1], "privacy", (), "home"),
+        (UNREAD[2], "patient", (alice,), "home"),
+    )
+    for name, role, patients, organisation in people:
+        made.keys.user(name, role, *patients, organisation=organisation)
+        person = Person(made.server, name)
+        person.log_in(person.open(f"{made.server.base}/oauth/apps"))
+        made.sessions[name] = logs.keep_out(person.http.cookies["triptych"])
 
 
 def _give_links(made: Hospital) -> None:

@@ -21,7 +21,10 @@ PATIENCE = 60
 
 @dataclass(slots=True)
 class Server:
-    """A running server: its process, ports, base address, data folder and log file."""
+    """A running server: its process, ports, base address, data folder and log file.
+
+    `setup` is the address that makes the first operator, if it printed one.
+    """
 
     process: subprocess.Popen[str]
     data: Path
@@ -32,6 +35,7 @@ class Server:
     mllp: int
     mllps: int
     environment: dict[str, str]
+    setup: str = ""
 
     def run(self, *words: str, stdin: str | None = None, check: bool = True) -> Any:
         """Run a command against the same data; gives its JSON answer, or its exit code and text."""
@@ -112,14 +116,17 @@ def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str)
             text=True,
         )
     assert process.stdout is not None
-    line = process.stdout.readline()
+    line, setup = process.stdout.readline(), ""
+    if line.startswith("setup "):
+        setup = logs.keep_out(line.removeprefix("setup ").strip())
+        line = process.stdout.readline()
     if not line.startswith("ready "):
         process.kill()
         process.wait()
         raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
     ports = json.loads(line.removeprefix("ready "))
     doors = {name: int(ports.get(name, 0)) for name in ("http", "dimse", "mllp", "mllps")}
-    return Server(process, data, log, ports["base"], environment=env, **doors)
+    return Server(process, data, log, ports["base"], environment=env, setup=setup, **doors)
 
 
 @contextmanager

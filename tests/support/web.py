@@ -14,15 +14,17 @@ STOW_TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
 
 @dataclass(slots=True)
 class Web:
-    """Requests to /dicomweb with one token, or from a page of a browser that opened a link.
+    """Requests to /dicomweb with one token, or from a page of ours in a browser.
 
-    With a `session` they share its connections.
+    `link` is the cookie of one that opened a Magic Link, `login` that of one signed in. With a
+    `session` they share its connections.
     """
 
     base: str
     token: str
     link: str = ""
     session: requests.Session | None = None
+    login: str = ""
 
     def get(self, path: str, accept: str = "", **headers: str) -> requests.Response:
         """GET an address below /dicomweb, or a whole one."""
@@ -41,11 +43,9 @@ class Web:
         return ask(method, url, headers=self._signed(sent), timeout=60)
 
     def _signed(self, headers: dict[str, str]) -> dict[str, str]:
-        if self.link:
-            return headers | {
-                "Cookie": f"triptych-link={self.link}",
-                "Sec-Fetch-Site": "same-origin",
-            }
+        for name, secret in (("triptych-link", self.link), ("triptych", self.login)):
+            if secret:
+                return headers | {"Cookie": f"{name}={secret}", "Sec-Fetch-Site": "same-origin"}
         return headers | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
 
     def found(self, path: str) -> list[dict[str, Any]]:

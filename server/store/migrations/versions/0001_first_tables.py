@@ -19,6 +19,9 @@ def upgrade() -> None:
     sa.Column('patients', sa.Text(), server_default='', nullable=False),
     sa.Column('fhir_users', sa.Text(), server_default='', nullable=False),
     sa.Column('password_hash', sa.Text(), server_default='', nullable=False),
+    sa.Column('totp', sa.Text(), server_default='', nullable=False),
+    sa.Column('totp_since', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('totp_step', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('retired', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_account')),
@@ -141,6 +144,14 @@ def upgrade() -> None:
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_code'))
     )
+    op.create_table('contact',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('patient', sa.String(length=64), nullable=False),
+    sa.Column('mail', sa.Text(), server_default='', nullable=False),
+    sa.Column('language', sa.String(length=8), server_default='en', nullable=False),
+    sa.Column('checked', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'patient', name=op.f('pk_contact'))
+    )
     op.create_table('content',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('id', sa.String(length=64), nullable=False),
@@ -186,6 +197,13 @@ def upgrade() -> None:
     sa.Column('traits', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'name', name=op.f('pk_feed'))
+    )
+    op.create_table('half_way',
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('account', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('hash', name=op.f('pk_half_way'))
     )
     op.create_table('identity_join',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -409,6 +427,20 @@ def upgrade() -> None:
     with op.batch_alter_table('link_key', schema=None) as batch_op:
         batch_op.create_index('ix_link_key_resource', ['organisation', 'type', 'id'], unique=False)
 
+    op.create_table('memory',
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('account', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('client', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('patient', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('asked', sa.Text(), server_default='', nullable=False),
+    sa.Column('scope', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_memory'))
+    )
+    with op.batch_alter_table('memory', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_memory_account_client'), ['account', 'client'], unique=False)
+
     op.create_table('message',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -428,6 +460,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('message', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_message_organisation_feed_control_id'), ['organisation', 'feed', 'control_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_message_organisation_feed_id'), ['organisation', 'feed', 'id'], unique=False)
         batch_op.create_index(batch_op.f('ix_message_organisation_state_id'), ['organisation', 'state', 'id'], unique=False)
 
     op.create_table('message_answer',
@@ -543,6 +576,12 @@ def upgrade() -> None:
     with op.batch_alter_table('recall', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_recall_organisation_patient'), ['organisation', 'patient'], unique=False)
 
+    op.create_table('recovery_code',
+    sa.Column('account', sa.String(length=64), nullable=False),
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('account', 'hash', name=op.f('pk_recovery_code'))
+    )
     op.create_table('resource',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('rid', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -622,8 +661,12 @@ def upgrade() -> None:
     sa.Column('seen', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('address', sa.String(length=64), server_default='', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_session'))
     )
+    with op.batch_alter_table('session', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_session_account'), ['account'], unique=False)
+
     op.create_table('share',
     sa.Column('id', sa.String(length=64), nullable=False),
     sa.Column('organisation', sa.SmallInteger(), nullable=False),
@@ -635,6 +678,8 @@ def upgrade() -> None:
     sa.Column('answer', sa.Text(), server_default='', nullable=False),
     sa.Column('token_hash', sa.String(length=64), nullable=False),
     sa.Column('code_hash', sa.String(length=64), nullable=False),
+    sa.Column('manifest_hash', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('passcode', sa.Text(), server_default='', nullable=False),
     sa.Column('label', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
@@ -643,17 +688,26 @@ def upgrade() -> None:
     sa.Column('failures', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('revoked', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('frozen', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('person', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('purpose', sa.String(length=16), server_default='', nullable=False),
+    sa.Column('mailed', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('told', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('answer_until', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_share')),
     sa.UniqueConstraint('code_hash'),
     sa.UniqueConstraint('token_hash')
     )
     with op.batch_alter_table('share', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_share_manifest_hash'), ['manifest_hash'], unique=False)
+        batch_op.create_index(batch_op.f('ix_share_organisation_created_id'), ['organisation', 'created', 'id'], unique=False)
         batch_op.create_index(batch_op.f('ix_share_organisation_patient'), ['organisation', 'patient'], unique=False)
         batch_op.create_index(batch_op.f('ix_share_parent'), ['parent'], unique=False)
 
     op.create_table('share_session',
     sa.Column('hash', sa.String(length=64), nullable=False),
     sa.Column('share', sa.String(length=64), nullable=False),
+    sa.Column('kind', sa.String(length=16), server_default='page', nullable=False),
+    sa.Column('login', sa.String(length=64), server_default='', nullable=False),
     sa.Column('began', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
@@ -703,6 +757,7 @@ def upgrade() -> None:
     with op.batch_alter_table('study', schema=None) as batch_op:
         batch_op.create_index('ix_study_newest', ['organisation', 'date', 'time', 'uid', 'claim'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_accession'), ['organisation', 'accession'], unique=False)
+        batch_op.create_index(batch_op.f('ix_study_organisation_arrived'), ['organisation', 'arrived'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_filed_under_date'), ['organisation', 'filed_under', 'date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_patient_birth_date'), ['organisation', 'patient_birth_date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_patient_number'), ['organisation', 'patient_number'], unique=False)
