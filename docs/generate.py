@@ -50,7 +50,8 @@ def addresses(door: str) -> Iterable[tuple[str, ...]]:
     for route in ROUTES:
         if route.door == door:
             address = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.rule)
-            test = seen.ADDRESSES.get(route.rule, seen.MATRIX)
+            usual = seen.DESK if isinstance(route.access, Signed) else seen.MATRIX
+            test = seen.ADDRESSES.get(route.rule, usual)
             methods = ", ".join(route.methods)
             yield (f"`{address}`", methods, who(route), route.summary, f"`{test}`")
 

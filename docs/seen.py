@@ -4,6 +4,7 @@ A test of the documents checks that each of these tests exists, and that no row 
 """
 
 MATRIX = "test_an_address_answers_each_caller_as_it_must"
+DESK = "test_each_page_of_the_desk_is_for_its_roles_alone"
 PROBES = "test_probes_answer_without_a_token"
 INCLUDES = "test_includes_add_what_the_page_refers_to_and_the_caller_may_see"
 NEGOTIATED = "test_services_of_the_standard_that_store_nothing_are_refused"
@@ -46,6 +47,7 @@ ADDRESSES = {
     "/oauth/apps": "test_a7_a_patient_sees_what_was_allowed_and_takes_it_back_at_once",
     "/oauth/logout": "test_a_session_ends_when_it_is_idle_old_or_signed_out",
     "/oauth/pages.css": "test_no_page_keeps_anybody_out",
+    "/desk/desk.css": "test_every_page_of_the_desk_is_fit_for_a_phone_and_for_everybody",
     "/oauth/share": "test_a_client_with_that_right_makes_links_for_whom_it_reaches",
     "/s/": "test_a_spoken_code_opens_with_the_answer_in_the_same_form",
     "/s/<token>": "test_unknown_wrong_locked_expired_revoked_and_used_up_answer_alike",

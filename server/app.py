@@ -19,6 +19,13 @@ from server.web import (
     apps,
     authorize,
     cors,
+    desk_audit,
+    desk_health,
+    desk_links,
+    desk_messages,
+    desk_pages,
+    desk_patients,
+    desk_reviews,
     dicomweb,
     discovery,
     egress,
@@ -64,6 +71,13 @@ ROUTES: tuple[Route, ...] = (
     *dicomweb.ROUTES,
     *stow.ROUTES,
     *viewer.ROUTES,
+    *desk_pages.ROUTES,
+    *desk_patients.ROUTES,
+    *desk_links.ROUTES,
+    *desk_reviews.ROUTES,
+    *desk_messages.ROUTES,
+    *desk_audit.ROUTES,
+    *desk_health.ROUTES,
 )
 
 
@@ -141,7 +155,8 @@ def _fault(error: Exception) -> Fault:
 
 
 def _door(path: str) -> str:
-    return "oauth" if path.startswith("/oauth") else "fhir"
+    known = ("oauth", "desk")
+    return next((door for door in known if path.startswith(f"/{door}")), "fhir")
 
 
 def _unrouted(error: Any) -> Response:

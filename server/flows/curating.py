@@ -1,12 +1,10 @@
 """What an operator does to records: merge two, and take one out again."""
 
-from dataclasses import replace
-
 from sqlalchemy import Connection
 
 from server.errors import Invalid, Missing
 from server.flows import merging, parties, provenances
-from server.flows.audit import Event
+from server.flows.actors import CLI, Actor
 from server.flows.patients import Site
 from server.flows.sites import House
 from server.store import identities, people
@@ -18,7 +16,14 @@ OPERATOR = "operator"
 
 
 def merge(
-    house: House, organisation: str, patient: str, into: str, reason: str, *, now: int
+    house: House,
+    organisation: str,
+    patient: str,
+    into: str,
+    reason: str,
+    *,
+    now: int,
+    by: Actor = CLI,
 ) -> dict[str, str]:
     """Let a patient be replaced by another (ids, or system|value). Raises Invalid, Missing, Conflict."""
     _check(reason)
@@ -27,12 +32,12 @@ def merge(
         site = house.site(connection, owner, now)
         retired, survivor = (record(connection, owner, text) for text in (patient, into))
         told = Joining(retired, survivor, OPERATOR, evidence={"reason": reason})
-        merge_records(house, connection, site, told, now)
+        merge_records(house, connection, site, told, now, by)
     return {"patient": retired, "replaced_by": survivor}
 
 
 def unmerge(
-    house: House, organisation: str, patient: str, reason: str, *, now: int
+    house: House, organisation: str, patient: str, reason: str, *, now: int, by: Actor = CLI
 ) -> dict[str, str]:
     """Let a merged patient stand alone again. Raises Invalid, Missing, Conflict."""
     _check(reason)
@@ -41,7 +46,7 @@ def unmerge(
         site = house.site(connection, owner, now)
         retired = record(connection, owner, patient)
         above = identities.lineage(connection, owner, retired)[1:]
-        part_records(house, connection, site, retired, reason, now)
+        part_records(house, connection, site, retired, reason, now, by)
     return {"patient": retired, "was_part_of": above[0]}
 
 
@@ -55,22 +60,23 @@ def record(connection: Connection, owner: int, text: str) -> str:
 
 
 def merge_records(
-    house: House, connection: Connection, site: Site, told: Joining, now: int
+    house: House, connection: Connection, site: Site, told: Joining, now: int, by: Actor
 ) -> None:
     """Merge for an operator: with a Provenance in both records, and an event."""
     change = Change(now, "merged by an operator", house.config.fhir_base)
     effects = merging.merge(connection, site, told, change)
     detail = f"merge of {told.patient} into {told.heir}: {told.evidence.get('reason', '')}"
-    _record(house, connection, site, effects, change, told.heir, detail)
+    _record(house, connection, site, effects, change, told.heir, by, detail)
 
 
 def part_records(
-    house: House, connection: Connection, site: Site, id_: str, reason: str, now: int
+    house: House, connection: Connection, site: Site, id_: str, reason: str, now: int, by: Actor
 ) -> None:
     """Take a record out of what it is part of, for an operator."""
     change = Change(now, "a merge was undone by an operator", house.config.fhir_base)
     effects = merging.unmerge(connection, site, id_, change)
-    _record(house, connection, site, effects, change, id_, f"unmerge of {id_}: {reason}")
+    detail = f"unmerge of {id_}: {reason}"
+    _record(house, connection, site, effects, change, id_, by, detail)
 
 
 def _record(
@@ -80,13 +86,13 @@ def _record(
     effects: list[Effect],
     change: Change,
     patient: str,
+    by: Actor,
     detail: str,
 ) -> None:
     for id_ in dict.fromkeys(one.id for one in effects):
         mine = [one for one in effects if one.id == id_]
         provenances.of_server(connection, site, id_, mine, change, OPERATOR)
-    event = Event(site.organisation, "command", "update", client="cli", patient=patient)
-    house.auditor.append(connection, replace(event, detail=detail[:2000]))
+    house.auditor.append(connection, by.event(site.organisation, "update", detail, patient))
 
 
 def _check(reason: str) -> None:

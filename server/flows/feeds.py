@@ -291,3 +291,13 @@ def organisation_of(house: House, name: str) -> int:
     """The id of an organisation by name. Raises Missing."""
     with house.database.read() as connection:
         return parties.named(connection, name)
+
+
+def of(house: House, organisation: int) -> list[Feed]:
+    """The feeds of an organisation, the built-in one among them while it may be called."""
+    with house.database.read() as connection:
+        charset = organisations(connection)[organisation].charset
+        rows = feeds.every(connection)
+    found = [_feed(row, charset) for row in rows if row.organisation == organisation]
+    built_in = [LOOPBACK] if house.config.doors_open and organisation == HOME else []
+    return [*built_in, *found]

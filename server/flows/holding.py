@@ -190,7 +190,7 @@ def _report(grant: Grant, row: Any) -> ReportShown:
         id=row.id,
         state="shown",
         status=body["status"],
-        title=_title(body),
+        title=title_of(body),
         issued=body.get("issued") or body.get("effectiveDateTime", ""),
         language=body.get("language", ""),
         conclusion=body.get("conclusion", ""),
@@ -203,7 +203,8 @@ def _report(grant: Grant, row: Any) -> ReportShown:
     )
 
 
-def _title(body: Json) -> str:
+def title_of(body: Json) -> str:
+    """What a report or an order is called: the words of its code."""
     code = body.get("code", {})
     shown = [coding.get("display", "") for coding in code.get("coding", [])]
     return next(filter(None, [code.get("text", ""), *shown]), "")

@@ -143,6 +143,34 @@ def study_orders(connection: Connection, organisation: int, id_: str) -> tuple[O
     return tuple(_order(link.to) for link in orders_of(mine, nodes)) if mine else ()
 
 
+def explained(
+    connection: Connection, organisation: int, start: Iterable[tuple[str, str]]
+) -> list[tuple[str, str, str]]:
+    """What is joined around these resources: two references, and the kind of key that joined them.
+
+    Of each pair the first is the report or the study, the second what it was joined with.
+    """
+    nodes = around(connection, organisation, start)
+    orders, studies = ([n for n in nodes if n.type == type_] for type_ in (ORDER, IMAGES))
+    found = []
+    for node in nodes:
+        if node.type == IMAGES:
+            found += [(node, link) for link in orders_of(node, nodes)]
+        elif node.type == REPORT:
+            found += [(node, link) for link in match(node, orders, _TO_ORDERS)]
+            found += [(node, link) for link in _studies_of(node, orders, studies)]
+    return [(node.reference, link.to.reference, link.kind) for node, link in found]
+
+
+def _studies_of(report: Node, orders: Sequence[Node], studies: Sequence[Node]) -> list[Link]:
+    """The studies that a report tells of, by its own keys or by those of its orders."""
+    found = match(report, studies, _TO_STUDIES)
+    if found:
+        return found
+    of_orders = match(report, orders, _TO_ORDERS)
+    return [one for link in of_orders for one in match(link.to, studies, _TO_STUDIES)]
+
+
 def _order(node: Node) -> Order:
     accessions = sorted(key for key in node.keys if key.kind == ACCESSION)
     if not accessions:
@@ -158,9 +186,7 @@ def _link_report(
     """Let a report name its orders and its studies."""
     found_orders = match(report, [n for n in nodes if n.type == ORDER], _TO_ORDERS)
     studies = [node for node in nodes if node.type == IMAGES]
-    found = match(report, studies, _TO_STUDIES)
-    if not found:
-        found = [x for link in found_orders for x in match(link.to, studies, _TO_STUDIES)]
+    found = _studies_of(report, [n for n in nodes if n.type == ORDER], studies)
     row = resources.current(connection, site.organisation, REPORT, report.id)
     body = wire.read(row.text)
     wanted = {

@@ -17,6 +17,7 @@ from fhir import wire
 from server.clock import instant
 from server.errors import Conflict, Denied, Invalid, Missing
 from server.flows import accounts, factors, grants, health_link, owing, parties, release, sites
+from server.flows.actors import CLI, Actor
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.factors import DAY, FACTORS
@@ -27,6 +28,8 @@ from server.store import identities, people, shares
 from server.store.install import authored_id, value
 
 TRIES = 5
+# The organisation that a command means which names none: a link has an id of its own.
+ANY = 0
 CLIENT = "link"
 SCOPE = "share"
 _HOUR = 3600 * 1_000_000
@@ -95,31 +98,44 @@ def expiry(text: str, factor: str, now: int, *, since: int = 0) -> int:
     return end
 
 
-def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) -> Made:
+def make(
+    house: House, wanted: Wanted, *, by: Client | None = None, actor: Actor = CLI, now: int
+) -> Made:
     """Make a link. Raises Invalid, Missing (the patient, a study), Conflict (nothing to share).
 
     `by` is the client that asks for it over the network: it needs the scope `share` and reaches
-    whom it reaches (Denied); the command has none.
+    whom it reaches (Denied); an `actor` of the organisation has none.
     """
     if by is not None and SCOPE not in by.scope.split():
         raise Denied(f"this client may not make links: its scopes lack `{SCOPE}`")
     with house.database.read() as connection:
-        owner = by.organisation if by else parties.named(connection, wanted.organisation)
-        patient = parties.patient(connection, owner, wanted.patient)
-        if by is not None and not _reaches(connection, by, patient):
-            raise Missing(
-                "there is no such patient: give a Patient id, or a number as system|value"
-            )
-        parts = identities.parts_of(connection, owner, patient)
-        found = shares.studies(connection, owner, [patient, *parts])
-        chosen = _chosen(wanted.studies, found)
-        _check_factor(connection, owner, patient, wanted.factor, chosen)
-        person, purpose = _person(connection, owner, wanted)
-        if wanted.health_link and wanted.factor in ("otp", factors.NAMED):
-            raise Invalid("a health link is opened again and again: use birth-date or pin")
-        if wanted.mail:
-            owing.check(house, connection, owner, patient)
-    fixed = {
+        fixed = _fixed(house, connection, wanted, by) | {"told": now}
+    maker = Actor("oauth", by.id) if by else actor
+    if not wanted.health_link:
+        return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
+    second = health_link.make(house, wanted.expires)
+    fixed |= {"manifest_hash": second.manifest_hash, "passcode": second.passcode_hash}
+    made = keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
+    return replace(made, health_link=second.uri, passcode=second.passcode)
+
+
+def _fixed(
+    house: House, connection: Connection, wanted: Wanted, by: Client | None
+) -> dict[str, Any]:
+    """What never changes of a link: whose it is, and what it shows."""
+    owner = by.organisation if by else parties.named(connection, wanted.organisation)
+    patient = parties.patient(connection, owner, wanted.patient)
+    if by is not None and not _reaches(connection, by, patient):
+        raise Missing("there is no such patient: give a Patient id, or a number as system|value")
+    parts = identities.parts_of(connection, owner, patient)
+    chosen = _chosen(wanted.studies, shares.studies(connection, owner, [patient, *parts]))
+    _check_factor(connection, owner, patient, wanted.factor, chosen)
+    person, purpose = _person(connection, owner, wanted)
+    if wanted.health_link and wanted.factor in ("otp", factors.NAMED):
+        raise Invalid("a health link is opened again and again: use birth-date or pin")
+    if wanted.mail:
+        owing.check(house, connection, owner, patient)
+    return {
         "organisation": owner,
         "patient": patient,
         "parts": json.dumps(parts),
@@ -127,17 +143,9 @@ def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) ->
         "label": wanted.label[:200],
         "most_uses": wanted.most_uses,
         "mailed": int(wanted.mail),
-        "told": now,
         "person": person,
         "purpose": purpose,
     }
-    maker = ("oauth", by.id) if by else ("command", "cli")
-    if not wanted.health_link:
-        return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
-    second = health_link.make(house, wanted.expires)
-    fixed |= {"manifest_hash": second.manifest_hash, "passcode": second.passcode_hash}
-    made = keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
-    return replace(made, health_link=second.uri, passcode=second.passcode)
 
 
 def _reaches(connection: Connection, client: Client, patient: str) -> bool:
@@ -200,12 +208,12 @@ def keep(
     factor: str,
     expires: int,
     *,
-    maker: tuple[str, str],
+    maker: Actor,
     now: int,
 ) -> Made:
     """Draw the secrets of a link, keep their digests and record who it is for, in one transaction.
 
-    `maker` is the door and the client that asked for it.
+    `maker` is who asked for it.
     """
     token, code = factors.draw_token(factor), factors.draw_code()
     asked_for = factor == "otp" and fixed.get("mailed")
@@ -241,17 +249,17 @@ def _check_parts(connection: Connection, row: dict[str, Any]) -> None:
         raise Conflict("a merge of this patient was undone just now: try again")
 
 
-def _event(
-    row: dict[str, Any], action: str, detail: str, maker: tuple[str, str] = ("command", "cli")
-) -> Event:
+def _event(row: dict[str, Any], action: str, detail: str, maker: Actor = CLI) -> Event:
     """An event about a link: its grant is the link itself, so that the link has a log."""
     return Event(
         organisation=row["organisation"],
-        door=maker[0],
+        door=maker.door,
         action=action,
         grant=row["id"],
-        client=maker[1],
+        client=maker.client,
         patient=row["patient"],
+        purpose=maker.purpose,
+        address=maker.address,
         detail=detail,
     )
 
@@ -297,22 +305,24 @@ def _told(row: Any, now: int) -> dict[str, Any]:
     return {name: kept for name, kept in told.items() if kept != ""}
 
 
-def revoke(house: House, id_: str, *, now: int) -> None:
+def revoke(house: House, id_: str, *, owner: int = ANY, by: Actor = CLI, now: int) -> None:
     """End a link, and with it those that its holder passed on. Raises Missing, Conflict."""
     with house.database.write() as connection:
-        row = _row(connection, id_)
+        row = _row(connection, id_, owner)
         if not shares.mark(connection, id_, "revoked", now=now):
             raise Conflict("this link was revoked before")
-        house.auditor.append(connection, _event(row, "delete", "link revoked"))
+        house.auditor.append(connection, _event(row, "delete", "link revoked", by))
 
 
-def extend(house: House, id_: str, expires: str, *, now: int) -> int:
+def extend(
+    house: House, id_: str, expires: str, *, owner: int = ANY, by: Actor = CLI, now: int
+) -> int:
     """Let a link live to another time, and forget its wrong answers. Raises Missing, Conflict.
 
     Its studies stay as they are, and a holder's freeze is lifted by a new link only.
     """
     with house.database.write() as connection:
-        row = _row(connection, id_)
+        row = _row(connection, id_, owner)
         if row["revoked"] or row["frozen"]:
             raise Conflict("this link was ended: make a new one")
         if row["parent"]:
@@ -320,21 +330,21 @@ def extend(house: House, id_: str, expires: str, *, now: int) -> int:
         end = expiry(expires, row["factor"], now, since=row["created"])
         shares.change(connection, id_, {"expires": end, "failures": 0})
         detail = f"link extended until {instant(end)}"
-        house.auditor.append(connection, _event(row, "update", detail))
+        house.auditor.append(connection, _event(row, "update", detail, by))
     return end
 
 
-def _row(connection: Connection, id_: str) -> dict[str, Any]:
+def _row(connection: Connection, id_: str, owner: int) -> dict[str, Any]:
     row = shares.by_id(connection, id_)
-    if row is None:
+    if row is None or owner not in (ANY, row.organisation):
         raise Missing("there is no link of this id: `share list` shows them")
     return dict(row._mapping)
 
 
-def log(house: House, id_: str) -> list[dict[str, Any]]:
+def log(house: House, id_: str, *, owner: int = ANY) -> list[dict[str, Any]]:
     """What the audit tells of a link and of those passed on from it, the newest first."""
     with house.database.read() as connection:
-        row = _row(connection, id_)
+        row = _row(connection, id_, owner)
         ids = [id_, *(one.id for one in shares.children(connection, id_))]
         person = house.auditor.person(connection, row["organisation"], row["patient"])
         events = shares.log(connection, row["organisation"], person, ids)

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 from server import clock
 from server.errors import Invalid, Missing
 from server.flows import lanes, messages, parties
+from server.flows.actors import CLI, Actor
 from server.flows.sites import House
 from server.store import answers
 from server.store import messages as store
 
-_PARKABLE = (store.PENDING, store.REVIEW)
+PARKABLE = (store.PENDING, store.REVIEW)
 MOST_REPLAYED = 10_000
 
 
@@ -84,7 +85,13 @@ def _row(connection: Connection, owner: int, id_: int) -> Any:
 
 
 def replay(
-    house: House, organisation: str, ids: list[int], *, since: int = 0, before: int = 0
+    house: House,
+    organisation: str,
+    ids: list[int],
+    *,
+    since: int = 0,
+    before: int = 0,
+    by: Actor = CLI,
 ) -> int:
     """Apply messages anew: those named, or all that came in a span; returns how many.
 
@@ -103,22 +110,22 @@ def replay(
         raise Invalid(f"at most {MOST_REPLAYED} messages are replayed at once: take a shorter span")
     for id_ in sorted(ids):
         with house.database.write() as connection:
-            _again(house, connection, owner, id_)
+            _again(house, connection, owner, id_, by)
     return len(ids)
 
 
-def _again(house: House, connection: Connection, owner: int, id_: int) -> None:
+def _again(house: House, connection: Connection, owner: int, id_: int, by: Actor) -> None:
     row = _row(connection, owner, id_)
     messages.apply_again(connection, row, clock.now())
-    parties.record(house, connection, owner, f"hl7 replay: {id_}")
+    house.auditor.append(connection, by.event(owner, "create", f"hl7 replay: {id_}"))
 
 
-def park(house: House, organisation: str, id_: int) -> None:
+def park(house: House, organisation: str, id_: int, *, by: Actor = CLI) -> None:
     """Set a message aside, so that those behind it are applied. Raises Invalid if it was applied."""
     with house.database.write() as connection:
         owner = parties.named(connection, organisation)
         row = _row(connection, owner, id_)
-        if row.state not in _PARKABLE:
+        if row.state not in PARKABLE:
             raise Invalid(f"this message is {row.state}: only a pending one can be parked")
         lanes.set_aside(connection, row, "parked by an operator")
-        parties.record(house, connection, owner, f"hl7 park: {id_}")
+        house.auditor.append(connection, by.event(owner, "create", f"hl7 park: {id_}"))

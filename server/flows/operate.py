@@ -8,10 +8,15 @@ from typing import Any
 from sqlalchemy import func, select, tuple_
 
 from server import clock
-from server.flows import audit
+from server.errors import Invalid
+from server.flows import access, audit
+from server.flows.access import Grant
+from server.flows.actors import at_desk
 from server.flows.sites import House
 from server.store import contents, install, jobs
 from server.store.tables import instance
+
+JOB_STATES = ("pending", "running", "parked")
 
 
 def schema_version(house: House) -> str | None:
@@ -24,6 +29,28 @@ def job_list(house: House, state: str = "") -> list[dict[str, Any]]:
     """Jobs that wait, run or are parked, with the reason."""
     with house.database.read() as connection:
         return jobs.listing(connection, state)
+
+
+def job_page(
+    house: House, grant: Grant, state: str, after: tuple[int, int], limit: int
+) -> Sequence[Any]:
+    """Jobs of the organisation in a state, those that are due first; one more than a page holds."""
+    access.in_role(grant, "operator")
+    if state not in JOB_STATES:
+        raise Invalid(f"state is one of {', '.join(JOB_STATES)}")
+    with house.database.read() as connection:
+        return jobs.page(connection, grant.organisation, state, after, limit + 1)
+
+
+def retry_own_jobs(house: House, grant: Grant, job_id: int | None) -> int:
+    """Make parked jobs of the organisation due again, one or all; returns how many."""
+    access.in_role(grant, "operator")
+    owner, which = grant.organisation, job_id or "all parked jobs"
+    with house.database.write() as connection:
+        count = jobs.retry(connection, job_id, now=clock.now(), organisation=owner)
+        event = at_desk(grant).event(owner, "update", f"jobs retry: {which}, {count} due again")
+        house.auditor.append(connection, event)
+    return count
 
 
 def retry_jobs(house: House, job_id: int | None) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from server.errors import Conflict, Invalid, Missing
 from server.flows import links, opening, owing, patients
+from server.flows.actors import Actor
 from server.flows.audit import WINDOW
 from server.flows.factors import DAY
 from server.flows.links import Made
@@ -62,7 +63,7 @@ def pass_on(house: House, opened: Opened, days: int, label: str, *, now: int) ->
         "label": label[:_LABEL].strip(),
     }
     end = min(now + days * DAY, opened.expires)
-    return links.keep(house, fixed, "pin", end, maker=("link", links.CLIENT), now=now)
+    return links.keep(house, fixed, "pin", end, maker=Actor("link", links.CLIENT), now=now)
 
 
 def passed(house: House, opened: Opened, *, now: int) -> list[Passed]:

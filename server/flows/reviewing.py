@@ -6,7 +6,7 @@ proposed again on the same evidence.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from server import clock
 from server.errors import Conflict, Invalid, Missing
 from server.flows import curating, deletions, joining, lanes, mergers, messages, parties, reunion
-from server.flows.audit import Event
+from server.flows.actors import CLI, Actor
 from server.flows.patients import Site
 from server.flows.sites import House
 from server.store import copies, identities, index, jobs, reviews
@@ -39,6 +39,7 @@ class Decision:
     reason: str
     into: str
     now: int
+    by: Actor
 
 
 Act = Callable[[Decision], str]
@@ -46,8 +47,12 @@ Act = Callable[[Decision], str]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What can be done about one kind of item: each act gives the item's state after it."""
+    """What can be done about one kind of item: each act gives the item's state after it.
 
+    `name` is that of the acts together, for pages that say them in other languages.
+    """
+
+    name: str
     accepting: str
     accept: Act
     refusing: str
@@ -67,31 +72,49 @@ def listing(house: House, state: str = OPEN) -> list[Json]:
 
 def _shown(row: Json) -> Json:
     evidence = json.loads(row["evidence"])
-    kind = _kind(row["kind"], evidence)
+    kind = kind_of(row["kind"], evidence)
     outcome = json.loads(row["outcome"]) if row["outcome"] else {}
     more = {"evidence": evidence, "outcome": outcome}
     return row | more | {"accept": kind.accepting, "refuse": kind.refusing}
 
 
 def accept(
-    house: House, organisation: str, id_: str, reason: str, into: str = "", *, now: int
+    house: House,
+    organisation: str,
+    id_: str,
+    reason: str,
+    into: str = "",
+    *,
+    now: int,
+    by: Actor = CLI,
 ) -> Json:
     """Decide that what an item proposes is so. Raises Missing, Invalid, Conflict."""
-    return _decide(house, organisation, id_, reason, into, "accept", now)
+    return _decide(house, organisation, id_, reason, into, "accept", now, by)
 
 
-def refuse(house: House, organisation: str, id_: str, reason: str, *, now: int) -> Json:
+def refuse(
+    house: House, organisation: str, id_: str, reason: str, *, now: int, by: Actor = CLI
+) -> Json:
     """Decide that it is not so."""
-    return _decide(house, organisation, id_, reason, "", "refuse", now)
+    return _decide(house, organisation, id_, reason, "", "refuse", now, by)
 
 
-def undo(house: House, organisation: str, id_: str, reason: str, *, now: int) -> Json:
+def undo(
+    house: House, organisation: str, id_: str, reason: str, *, now: int, by: Actor = CLI
+) -> Json:
     """Take a decision back, and what it did."""
-    return _decide(house, organisation, id_, reason, "", "undo", now)
+    return _decide(house, organisation, id_, reason, "", "undo", now, by)
 
 
 def _decide(
-    house: House, organisation: str, id_: str, reason: str, into: str, act: str, now: int
+    house: House,
+    organisation: str,
+    id_: str,
+    reason: str,
+    into: str,
+    act: str,
+    now: int,
+    by: Actor,
 ) -> Json:
     if not reason.strip():
         raise Invalid("say why, with --reason: it is kept with the item and in the audit")
@@ -102,15 +125,14 @@ def _decide(
             raise Missing("there is no such item: `review list` has their ids")
         _check_state(row.state, act)
         site, evidence = house.site(connection, owner, now), json.loads(row.evidence)
-        decision = Decision(house, connection, site, row, evidence, reason, into, now)
-        acts = _kind(row.kind, evidence)
+        decision = Decision(house, connection, site, row, evidence, reason, into, now, by)
+        acts = kind_of(row.kind, evidence)
         done: Act = {"accept": acts.accept, "refuse": acts.refuse, "undo": acts.undo}[act]
         state = done(decision)
         outcome = json.dumps({"decision": act, "reason": reason, "at": clock.instant(now)})
         reviews.set_state(connection, owner, id_, state, outcome=outcome)
-        event = Event(owner, "command", "update", client="cli")
         detail = f"review {act} {row.kind} {id_}: {reason}"
-        house.auditor.append(connection, replace(event, detail=detail[:2000]))
+        house.auditor.append(connection, by.event(owner, "update", detail))
     return {"id": id_, "kind": row.kind, "was": row.state, "state": state}
 
 
@@ -145,7 +167,9 @@ def _no_refusal(decision: Decision) -> str:
 
 def _unite(decision: Decision, gone: str, stays: str) -> str:
     told = Joining(gone, stays, curating.OPERATOR, evidence={"reason": decision.reason})
-    curating.merge_records(decision.house, decision.connection, decision.site, told, decision.now)
+    curating.merge_records(
+        decision.house, decision.connection, decision.site, told, decision.now, decision.by
+    )
     return ACCEPTED
 
 
@@ -153,7 +177,13 @@ def _part(decision: Decision, id_: str) -> None:
     if identities.current_join(decision.connection, decision.site.organisation, id_) is None:
         return  # somebody has parted them meanwhile
     curating.part_records(
-        decision.house, decision.connection, decision.site, id_, decision.reason, decision.now
+        decision.house,
+        decision.connection,
+        decision.site,
+        id_,
+        decision.reason,
+        decision.now,
+        decision.by,
     )
 
 
@@ -280,8 +310,9 @@ def _undo_swap(decision: Decision) -> str:
     return OPEN
 
 
-_SEEN = Kind("closes the item", _seen, "nothing to refuse", _no_refusal, _reopened)
+_SEEN = Kind("seen", "closes the item", _seen, "nothing to refuse", _no_refusal, _reopened)
 _HELD = Kind(
+    "held",
     "applies the message again, once what was in its way is mended",
     _retry,
     "parks the message",
@@ -289,10 +320,16 @@ _HELD = Kind(
     _take_back,
 )
 _BELIEVED = Kind(
-    "believes the message and applies it", _believe, "parks the message", _set_aside, _take_back
+    "believed",
+    "believes the message and applies it",
+    _believe,
+    "parks the message",
+    _set_aside,
+    _take_back,
 )
 KINDS: Mapping[str, Kind] = {
     "identity": Kind(
+        "apart",
         "merges the record set apart into the one that has the number",
         _accept_apart,
         "leaves the record apart",
@@ -300,6 +337,7 @@ KINDS: Mapping[str, Kind] = {
         _undo_apart,
     ),
     joining.REVIEW: Kind(
+        "join",
         "merges the two patients: --into names the one that stays",
         _accept_join,
         "leaves them two patients, not joined",
@@ -307,6 +345,7 @@ KINDS: Mapping[str, Kind] = {
         _undo_join,
     ),
     reunion.KIND: Kind(
+        "unissued",
         "confirms that both records are one person",
         _seen,
         "takes the images out of the patient again, and keeps them out",
@@ -314,6 +353,7 @@ KINDS: Mapping[str, Kind] = {
         _undo_unissued,
     ),
     "second-claim": Kind(
+        "claim",
         "shows the second study to its own patient",
         _show_claim,
         "leaves it hidden from its patient",
@@ -321,6 +361,7 @@ KINDS: Mapping[str, Kind] = {
         _undo_claim,
     ),
     "other-content": Kind(
+        "content",
         "shows the content that came later, and keeps the first",
         _swap,
         "goes on showing the first content",
@@ -339,7 +380,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def _kind(kind: str, evidence: Json) -> Kind:
+def kind_of(kind: str, evidence: Json) -> Kind:
     """The acts of an item. A held message is another matter than a question about what was done."""
     if kind == "identity" and "message" in evidence:
         return _BELIEVED if evidence.get("believable") else _HELD

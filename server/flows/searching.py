@@ -65,7 +65,9 @@ class Page:
     next: str
 
 
-def search(house: House, grant: Grant, query: q.Query, *, count: int) -> tuple[Page, Reading]:
+def search(
+    house: House, grant: Grant, query: q.Query, *, count: int, door: str = "fhir"
+) -> tuple[Page, Reading]:
     """Answer a search; a patient named in it that the grant does not hold is refused first."""
     access.named(grant, patients_named(query))
     for resource_type in types_asked(query):
@@ -87,7 +89,7 @@ def search(house: House, grant: Grant, query: q.Query, *, count: int) -> tuple[P
         total=total,
         next=cursors.write(page[-1].place) if more else "",
     )
-    return answer, _record(house, grant, query)
+    return answer, _record(house, grant, query, door)
 
 
 def understood(house: House, resource_type: str, words: list[tuple[str, str]]) -> q.Query:
@@ -219,13 +221,13 @@ def _version(grant: Grant, row: Any) -> Version:
     return Version(row.type, row.id, row.version, row.updated, text)
 
 
-def _record(house: House, grant: Grant, query: q.Query) -> Reading:
+def _record(house: House, grant: Grant, query: q.Query, door: str) -> Reading:
     """Every search is an event of its own; of values that could name a person it holds none."""
     words = "&".join(f"{name}={text}" if name in _SAID else name for name, text in query.used)
     return house.auditor.single(
         Event(
             organisation=grant.organisation,
-            door="fhir",
+            door=door,
             action="search",
             grant=grant.id,
             client=grant.client,

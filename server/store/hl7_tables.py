@@ -47,6 +47,7 @@ message = Table(
 )
 Index(None, message.c.organisation, message.c.feed, message.c.control_id)
 Index(None, message.c.organisation, message.c.state, message.c.id)
+Index(None, message.c.organisation, message.c.feed, message.c.id)
 
 # Where a message waits: one lane for each patient that it names, the oldest message first.
 message_lane = Table(

@@ -246,3 +246,25 @@ def set_subject(connection: Connection, key: StudyKey, subject: str) -> None:
         study.c.claim == key.claim,
     )
     connection.execute(update(study).where(where).values(subject=subject))
+
+
+def journal(connection: Connection, organisation: int, ids: Sequence[str]) -> Sequence[Any]:
+    """Every row that tells of one of these records becoming part of another, the newest first."""
+    rows = {
+        row.id: row
+        for side in (identity_join.c.patient, identity_join.c.heir)
+        for row in connection.execute(
+            select(identity_join).where(
+                identity_join.c.organisation == organisation, side.in_(list(ids))
+            )
+        )
+    }
+    return [rows[id_] for id_ in sorted(rows, reverse=True)]
+
+
+def numbers_of(connection: Connection, organisation: int, ids: Sequence[str]) -> Sequence[Any]:
+    """The numbers that name these records, with the rule that bound each."""
+    query = select(patient_number).where(
+        patient_number.c.organisation == organisation, patient_number.c.patient.in_(list(ids))
+    )
+    return sorted(connection.execute(query), key=lambda row: row.created)

@@ -219,3 +219,14 @@ def summarise(connection: Connection, key: StudyKey, values: dict[str, Any]) -> 
         select(func.count()).select_from(series).where(*_is(series, "study", key))
     ).scalar_subquery()
     connection.execute(update(study).where(*_is(study, "uid", key)).values(series=count, **values))
+
+
+def studies_of(
+    connection: Connection, organisation: int, records: Sequence[str], limit: int
+) -> Sequence[Any]:
+    """The studies that came in under these records, the newest first."""
+    query = select(study).where(
+        study.c.organisation == organisation, study.c.filed_under.in_(list(records))
+    )
+    newest = query.order_by(study.c.date.desc(), study.c.time.desc(), study.c.uid)
+    return connection.execute(newest.limit(limit)).fetchall()

@@ -7,11 +7,12 @@ the lease ends; one that fails too often is parked with its reason.
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, select, text, update
+from sqlalchemy import Connection, bindparam, case, func, select, text, tuple_, update
 
 from server.clock import row_id
 from server.store.prepared import Prepared
@@ -174,8 +175,20 @@ def listing(connection: Connection, state: str = "") -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def retry(connection: Connection, job_id: int | None, *, now: int) -> int:
-    """Make parked jobs due again, one or all; returns how many."""
+def page(
+    connection: Connection, organisation: int, state: str, after: tuple[int, int], limit: int
+) -> Sequence[Any]:
+    """Jobs of an organisation in a state, behind a place, those that are due first."""
+    query = select(job).where(
+        job.c.organisation == organisation,
+        job.c.state == state,
+        tuple_(job.c.run_at, job.c.id) > tuple_(*after),
+    )
+    return connection.execute(query.order_by(job.c.run_at, job.c.id).limit(limit)).fetchall()
+
+
+def retry(connection: Connection, job_id: int | None, *, now: int, organisation: int = 0) -> int:
+    """Make parked jobs due again, one or all, of one organisation or (0) of all; returns how many."""
     again = job.alias()
     pending = select(again.c.id).where(
         again.c.kind == job.c.kind,
@@ -186,14 +199,17 @@ def retry(connection: Connection, job_id: int | None, *, now: int) -> int:
     statement = (
         update(job).where(job.c.state == "parked", ~pending.exists()).values(run_at=now, attempts=0)
     )
+    if organisation:
+        statement = statement.where(job.c.organisation == organisation)
     if job_id is not None:
         statement = statement.where(job.c.id == job_id)
     return connection.execute(statement.values(state="pending")).rowcount
 
 
-def depth(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many jobs of each kind stand in each state."""
+def depth(connection: Connection, organisation: int = 0) -> dict[tuple[str, str], int]:
+    """How many jobs of each kind stand in each state, of one organisation or (0) of all."""
     query = select(job.c.kind, job.c.state, func.count(case((job.c.id > 0, 1)))).group_by(
         job.c.kind, job.c.state
     )
+    query = query.where(job.c.organisation == organisation) if organisation else query
     return {(kind, state): count for kind, state, count in connection.execute(query)}

@@ -229,3 +229,12 @@ def listing(
     if before:
         query = query.where(message.c.received < before)
     return connection.execute(query.order_by(message.c.id).limit(limit)).fetchall()
+
+
+def writers(connection: Connection, organisation: int, type_: str, id_: str) -> Sequence[Any]:
+    """Which messages wrote which versions of a resource, and why; the newest version first."""
+    table = message_effect.c
+    query = select(table.version, table.message, table.why).where(
+        table.organisation == organisation, table.type == type_, table.id == id_
+    )
+    return connection.execute(query.order_by(table.version.desc(), table.message)).fetchall()

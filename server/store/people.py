@@ -47,6 +47,12 @@ def own_system(connection: Connection, owner: int, system: str, *, now: int) -> 
     return int(connection.execute(found).scalar_one())
 
 
+def systems_of(connection: Connection, owner: int) -> list[str]:
+    """The systems whose numbers an organisation gives: there are few of them."""
+    query = select(authority.c.system).where(authority.c.organisation == owner)
+    return list(connection.execute(query.order_by(authority.c.system)).scalars())
+
+
 def patient_row(connection: Connection, owner: int, id_: str) -> Row[Any] | None:
     """The row of a Patient."""
     query = select(patient).where(patient.c.organisation == owner, patient.c.id == id_)

@@ -324,3 +324,16 @@ def texts(connection: Connection, organisation: int, rids: Iterable[int]) -> dic
         resource.c.organisation == organisation, resource.c.rid.in_(list(rids))
     )
     return {row.rid: row for row in connection.execute(query)}
+
+
+def newest_of(
+    connection: Connection, organisation: int, type_: str, patients: Sequence[str], limit: int
+) -> Sequence[Any]:
+    """The present resources of a type that came in under these patients, the newest first."""
+    query = select(resource).where(
+        resource.c.organisation == organisation,
+        resource.c.filed_under.in_(list(patients)),
+        resource.c.type == type_,
+        resource.c.deleted == false(),
+    )
+    return connection.execute(query.order_by(resource.c.rid.desc()).limit(limit)).fetchall()

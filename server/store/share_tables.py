@@ -44,6 +44,7 @@ share = Table(
 Index(None, share.c.organisation, share.c.patient)
 Index(None, share.c.parent)
 Index(None, share.c.manifest_hash)
+Index(None, share.c.organisation, share.c.created, share.c.id)
 # What came of opening a link: a browser's session (`page`), a token (`bearer`), a ticket for a file.
 share_session = Table(
     "share_session",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from server.store.fhir_tables import index_shown, resource
@@ -39,6 +39,24 @@ def listed(connection: Connection, owner: int, patient_id: str = "") -> Sequence
     if patient_id:
         query = query.where(share.c.patient == patient_id)
     return connection.execute(query.order_by(share.c.created.desc()).limit(500)).fetchall()
+
+
+def page(
+    connection: Connection,
+    owner: int,
+    patients: Sequence[str],
+    before: tuple[int, str] | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Links of an organisation, or of these of its patients, behind a place; the newest first."""
+    place = tuple_(share.c.created, share.c.id)
+    query = select(share).where(share.c.organisation == owner)
+    query = query.where(place < tuple_(*before)) if before else query
+    if patients:  # put in order here: for an ORDER BY, SQLite walks all links of the organisation
+        rows = connection.execute(query.where(share.c.patient.in_(list(patients))))
+        return sorted(rows, key=lambda row: (row.created, row.id), reverse=True)[:limit]
+    newest = query.order_by(share.c.created.desc(), share.c.id.desc())
+    return connection.execute(newest.limit(limit)).fetchall()
 
 
 def children(connection: Connection, parent: str) -> Sequence[Row[Any]]:

@@ -151,6 +151,7 @@ Index(
     study.c.claim,
 )
 Index(None, study.c.organisation, study.c.accession)
+Index(None, study.c.organisation, study.c.arrived)
 # What else finds a study. `role` is patient or referrer (names folded as `dicom.query.fold` does, one
 # row for each component group) or accession (every number that one of its instances came with).
 # Values are ordered by their bytes, so that a prefix is a range of the key.

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response, request
 
 from server.flows.audit import Auditor
-from server.web.routes import Call, Linked, Scoped
+from server.web.routes import Call, Linked, Scoped, Signed
 
 _KEY = "triptych.door"
 
@@ -17,7 +17,8 @@ Application = Callable[[Environ, Any], Iterable[bytes]]
 def mark(call: Call, response: Response) -> None:
     """Have an answer's bytes counted, if it shows what a grant may see."""
     access = call.route.access
-    shows = isinstance(access, Scoped | Linked) and access.letter in "rs"
+    shows = isinstance(access, Signed)
+    shows |= isinstance(access, Scoped | Linked) and access.letter in "rs"
     if shows and 200 <= response.status_code < 300:
         request.environ[_KEY] = call.who.organisation, call.route.door
 

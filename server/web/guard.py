@@ -71,6 +71,7 @@ def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> No
         grant is not None and isinstance(error, Gone | Missing)
     ):
         return
+    grant = grant or _reader(house, route)
     house.auditor.note(
         Event(
             organisation=grant.organisation if grant else HOME,
@@ -78,9 +79,15 @@ def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> No
             action="refuse",
             outcome="4",
             grant=grant.id if grant else "",
-            client=grant.client if grant else "",
+            client=(grant.account or grant.client) if grant else "",
             purpose=grant.purpose if grant else "",
             address=address(),
             detail=f"{request.method} {route.rule}: {error}",
         )
     )
+
+
+def _reader(house: House, route: Route) -> Grant | None:
+    """Who was refused a page of staff for lack of the role."""
+    session = browser.visit(house).session if isinstance(route.access, Signed) else None
+    return accounts.grant(session.account, session.id, address=address()) if session else None

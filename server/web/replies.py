@@ -11,7 +11,7 @@ from fhir.outcome import Issue, outcome
 from fhir.wire import write
 from server.errors import Answer, Fault
 from server.flows.audit import Reading
-from server.web import login, pages, share_pages
+from server.web import desk_pages, login, pages, share_pages
 
 FHIR_JSON = "application/fhir+json; charset=utf-8"
 JSON = "application/json; charset=utf-8"
@@ -87,10 +87,12 @@ def failure(error: Fault, door: str) -> Response:
     answer = error.answer
     if door == "desk" and answer.http == 401:
         return login.sign_in_first()
-    if door in ("login", "desk"):
+    if door == "login":
         return pages.error(error)
     if door == "link":
         return share_pages.error(error)
+    if door == "desk":
+        return desk_pages.error(error)
     if door == "oauth":
         response = _oauth_error(error)
     else:

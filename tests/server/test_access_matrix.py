@@ -189,6 +189,7 @@ def test_every_address_without_a_scope_says_why() -> None:
         "/shl/<secret>/<ticket>",
         "/oauth/register/<client>",
         "/setup/<secret>",
+        "/desk/desk.css",
         "/apps/viewer/",
         "/apps/viewer/<path:file>",
     }

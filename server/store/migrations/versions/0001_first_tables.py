@@ -460,6 +460,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('message', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_message_organisation_feed_control_id'), ['organisation', 'feed', 'control_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_message_organisation_feed_id'), ['organisation', 'feed', 'id'], unique=False)
         batch_op.create_index(batch_op.f('ix_message_organisation_state_id'), ['organisation', 'state', 'id'], unique=False)
 
     op.create_table('message_answer',
@@ -698,6 +699,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('share', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_share_manifest_hash'), ['manifest_hash'], unique=False)
+        batch_op.create_index(batch_op.f('ix_share_organisation_created_id'), ['organisation', 'created', 'id'], unique=False)
         batch_op.create_index(batch_op.f('ix_share_organisation_patient'), ['organisation', 'patient'], unique=False)
         batch_op.create_index(batch_op.f('ix_share_parent'), ['parent'], unique=False)
 
@@ -755,6 +757,7 @@ def upgrade() -> None:
     with op.batch_alter_table('study', schema=None) as batch_op:
         batch_op.create_index('ix_study_newest', ['organisation', 'date', 'time', 'uid', 'claim'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_accession'), ['organisation', 'accession'], unique=False)
+        batch_op.create_index(batch_op.f('ix_study_organisation_arrived'), ['organisation', 'arrived'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_filed_under_date'), ['organisation', 'filed_under', 'date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_patient_birth_date'), ['organisation', 'patient_birth_date'], unique=False)
         batch_op.create_index(batch_op.f('ix_study_organisation_patient_number'), ['organisation', 'patient_number'], unique=False)
