@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from bench import cstore, fhir, mllp, oauth, qido, startup, stow, wado
+from bench import cstore, fhir, gate, mllp, oauth, qido, startup, stow, wado
 from bench.harness import QUICK, TINY, Line, Row, Scale, as_json, say, table
 from bench.stand import Stand
 
-GROUPS: tuple[ModuleType, ...] = (startup, cstore, stow, wado, qido, fhir, oauth, mllp)
+GROUPS: tuple[ModuleType, ...] = (startup, cstore, stow, wado, qido, fhir, gate, oauth, mllp)
 
 
 def measure(names: list[str], scale: Scale) -> list[Line]:
@@ -51,7 +51,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(known)}")
     parser.add_argument("--quick", action="store_true", help="fewer objects, under 3 minutes")
-    parser.add_argument("--full", action="store_true", help="fill the peer to 100,000 studies, too")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="fill the peer to 100,000 studies, and a store of ours to a million patients",
+    )
     parser.add_argument("--tiny", action="store_true", help="try it out: measures nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every single value")
     chosen = parser.parse_args()

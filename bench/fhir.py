@@ -28,15 +28,15 @@ class _Ids:
         return self._known[place]
 
 
-_IDS = _Ids()
+IDS = _Ids()
 
 
 def _read(server: Ours, numbers: Sequence[int]) -> list[bytes]:
-    return _asked(server, [f"/fhir/Patient/{_IDS.of(server, number)}" for number in numbers])
+    return _asked(server, [f"/fhir/Patient/{IDS.of(server, number)}" for number in numbers])
 
 
 def _studies(server: Ours, numbers: Sequence[int]) -> list[bytes]:
-    ids = [_IDS.of(server, number) for number in numbers]
+    ids = [IDS.of(server, number) for number in numbers]
     return _asked(server, [f"/fhir/ImagingStudy?patient={id_}" for id_ in ids])
 
 

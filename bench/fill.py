@@ -37,7 +37,7 @@ from server.store.tables import (
 
 SEED = 9_000_000
 _BATCH = 250
-_DAY = date(2020, 1, 1)  # as the seed's study says
+DAY = date(2020, 1, 1)  # as the seed's study says
 _DAYS = 9_000
 _MICROS = 86_400_000_000
 
@@ -50,7 +50,7 @@ def fill(data: Path, first: int, count: int) -> None:
     house = open_house(config, "fill")
     try:
         founding.prepare(house, clock.now())
-        seed = _seed(house, draw(objects.TINY))
+        seed = store(house, draw(objects.TINY), SEED)
         for start in range(first, first + count, _BATCH):
             numbers = range(start, min(start + _BATCH, first + count))
             with house.database.write() as connection:
@@ -65,7 +65,7 @@ def day(number: int) -> date:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seed:
+class Seed:
     """What came in by the door: its data set, its ids, and its rows by table."""
 
     dataset: bytes
@@ -76,22 +76,22 @@ class _Seed:
     rows: tuple[tuple[Table, Row], ...]
 
 
-def _seed(house: House, template: Template) -> _Seed:
-    """The study that is copied, stored and settled."""
-    dataset = template.numbered(SEED, SEED)[template.start :] + template.pixels
+def store(house: House, template: Template, number: int) -> Seed:
+    """A study that comes in by the door and settles, such as the one that is copied."""
+    dataset = template.numbered(number, number)[template.start :] + template.pixels
     peer = Peer("loopback", HOME, frozenset({"store"}))
-    names = template.sop_class, uid(objects.INSTANCE, SEED, SEED), template.transfer_syntax
+    names = template.sop_class, uid(objects.INSTANCE, number, number), template.transfer_syntax
     sink = ingest.open_sink(house, StoreRequest("bench", peer, *names))
     sink.write(memoryview(dataset))
     sink.commit()
     while Worker(house).step():
         pass
     with house.database.read() as connection:
-        return _look_up(house, connection, dataset)
+        return _look_up(house, connection, dataset, number)
 
 
-def _look_up(house: House, connection: Connection, dataset: bytes) -> _Seed:
-    mine = study.c.uid == uid(STUDY, SEED)
+def _look_up(house: House, connection: Connection, dataset: bytes, number: int) -> Seed:
+    mine = study.c.uid == uid(STUDY, number)
     row = connection.execute(select(study).where(mine)).one()
     record = connection.execute(select(patient).where(patient.c.id == row.subject)).one()
     ids = (row.id, row.subject)
@@ -103,7 +103,7 @@ def _look_up(house: House, connection: Connection, dataset: bytes) -> _Seed:
         study_key: study_key.c.study == row.uid,
         series: series.c.study == row.uid,
         instance: instance.c.study == row.uid,
-        instance_json: instance_json.c.uid == uid(objects.INSTANCE, SEED, SEED),
+        instance_json: instance_json.c.uid == uid(objects.INSTANCE, number, number),
         resource: resource.c.id.in_(ids),
         resource_version: resource_version.c.id.in_(ids),
         **{table: table.c.rid.in_(rids) for table in INDEX_TABLES},
@@ -114,39 +114,39 @@ def _look_up(house: House, connection: Connection, dataset: bytes) -> _Seed:
         for found in connection.execute(select(table).where(mine)).mappings()
     )
     key = house.site(connection, HOME, clock.now()).key
-    return _Seed(dataset, key, record.issuer, row.subject, row.id, rows)
+    return Seed(dataset, key, record.issuer, row.subject, row.id, rows)
 
 
-def _write(connection: Connection, seed: _Seed, numbers: range) -> None:
+def _write(connection: Connection, seed: Seed, numbers: range) -> None:
     """The rows of some copies, table by table."""
     batches: dict[Table, list[Row]] = {}
     for number in numbers:
-        for table, row in _copy(seed, number):
+        for table, row in copy(seed, number):
             batches.setdefault(table, []).append(row)
     for table, rows in batches.items():
         connection.execute(insert(table), rows)
 
 
-def _copy(seed: _Seed, number: int) -> Iterator[tuple[Table, Row]]:
+def copy(seed: Seed, number: int) -> Iterator[tuple[Table, Row]]:
     """Every row of one copy."""
     text = _renumbering(seed, number)
     rids: dict[int, int] = {}
     for table, row in seed.rows:
-        copy = {name: text(value) if type(value) is str else value for name, value in row.items()}
+        made = {name: text(value) if type(value) is str else value for name, value in row.items()}
         if "rid" in row:
-            copy["rid"] = rids.setdefault(row["rid"], clock.row_id(clock.now()))
+            made["rid"] = rids.setdefault(row["rid"], clock.row_id(clock.now()))
         if table is index_date and _is_of_study(row):
-            shift = (day(number) - _DAY).days * _MICROS
-            copy |= {"low": row["low"] + shift, "high": row["high"] + shift}
+            shift = (day(number) - DAY).days * _MICROS
+            made |= {"low": row["low"] + shift, "high": row["high"] + shift}
         if table is instance:
-            copy["sha256"] = hashlib.sha256(
+            made["sha256"] = hashlib.sha256(
                 text(seed.dataset.decode("latin-1")).encode("latin-1")
             ).hexdigest()
-            copy["blob"] = f"{row['blob']}-{number}"
-        yield table, copy
+            made |= {"blob": f"{row['blob']}-{number}", "number": number}
+        yield table, made
 
 
-def _renumbering(seed: _Seed, number: int) -> Callable[[str], str]:
+def _renumbering(seed: Seed, number: int) -> Callable[[str], str]:
     """What replaces the seed's numbers, dates and ids in a text by those of a copy."""
     its_study, its_patient = uid(STUDY, number), objects.number(PATIENT.encode(), number, number)
     patient_id = derived_id(seed.key, "Patient", f"{HOME}|{seed.system}|{its_patient.decode()}")
@@ -155,8 +155,8 @@ def _renumbering(seed: _Seed, number: int) -> Callable[[str], str]:
         (f"{SEED:07d}", f"{number:07d}"),
         (seed.patient, patient_id),
         (seed.study, study_id),
-        (_DAY.strftime("%Y%m%d"), day(number).strftime("%Y%m%d")),
-        (_DAY.isoformat(), day(number).isoformat()),
+        (DAY.strftime("%Y%m%d"), day(number).strftime("%Y%m%d")),
+        (DAY.isoformat(), day(number).isoformat()),
     )
 
     def renumber(text: str) -> str:
@@ -169,4 +169,4 @@ def _renumbering(seed: _Seed, number: int) -> Callable[[str], str]:
 
 def _is_of_study(row: Row) -> bool:
     """Whether a date is the study's: nobody was born since."""
-    return bool(row["low"] >= (_DAY - date(1970, 1, 2)).days * _MICROS)
+    return bool(row["low"] >= (DAY - date(1970, 1, 2)).days * _MICROS)

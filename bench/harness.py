@@ -16,7 +16,9 @@ _TICK = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured. `full` fills the peer to `many` studies too, which takes minutes."""
+    """How much is measured. `full` fills the peer to `many` studies too, and a store of ours to ten
+    times as many `patients`: both take long.
+    """
 
     repeats: int = 3
     large: int = 150
@@ -33,10 +35,12 @@ class Scale:
     reports: int = 300
     few_logged: int = 10_000
     logged: int = 1_000_000
+    fewest: int = 10
+    patients: int = 100_000
     full: bool = False
 
 
-TINY = Scale(1, 10, 20, 1, 2, 4, 20, 10, 30, 20, 40, 10, 8, 50, 100)
+TINY = Scale(1, 10, 20, 1, 2, 4, 20, 10, 30, 20, 40, 10, 8, 50, 100, 10, 60)
 QUICK = Scale(
     large=40,
     small=150,
@@ -49,6 +53,7 @@ QUICK = Scale(
     slow=100,
     reports=100,
     logged=100_000,
+    patients=10_000,
 )
 
 

@@ -1,41 +1,72 @@
-"""Access tokens: a backend client's signed assertion checked, a token drawn, kept and audited."""
+"""Access tokens: for a backend client's assertion, a code, a refresh token; and what a token allows."""
 
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from urllib.parse import urlencode
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from bench import web
+from bench import apps, fhir, web
+from bench.apps import Form
 from bench.harness import Contender, Line, Row, Run, Scale, compare
-from bench.stand import Ours, Stand
+from bench.stand import FIRST, Ours, Stand
 
 _CONNECTIONS = 4
 _BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 ISSUE = Row("token", "Token for a backend client (ES384)", "tokens/s", limit="Flask hello")
-ROWS = (ISSUE,)
+CODE = Row("token-code", "Token for a code (PKCE, id_token)", "tokens/s", limit="Flask hello")
+REFRESH = Row("token-refresh", "Token for a refresh token", "tokens/s", limit="Flask hello")
+ASKED = Row("introspection", "Introspection of a token", "answers/s", limit="Flask hello")
+ROWS = (ISSUE, CODE, REFRESH, ASKED)
+_SHARE = 4  # a request that is prepared with a flow of its own is measured less often
 
 
 def lines(stand: Stand, scale: Scale, rows: frozenset[Row]) -> Iterator[Line]:
-    """Measure the row."""
-    ours, limit = stand.ours(), stand.limit_app()
-    client = _Client(stand, ours)
-    hello = [web.request("/hello")] * scale.calls
-
-    def issue() -> Run:
-        count = scale.calls // 4
-        return Run(_rate(ours.ports["http"], [client.request() for _ in range(count)]), count)
+    """Measure the rows asked for."""
+    ours, limit = stand.ours(stand.filled(scale.few)), stand.limit_app()
+    hello, count = [web.request("/hello")] * scale.calls, scale.calls // _SHARE
+    client, patient = _Client(stand, ours), fhir.IDS.of(ours, FIRST)
+    asking: dict[Row, Callable[[], list[bytes]]] = {
+        ISSUE: lambda: [client.request() for _ in range(count)],
+        CODE: lambda: _posts(apps.codes(ours.folder, patient, count)),
+        REFRESH: lambda: _posts(apps.refreshes(ours.folder, patient, count)),
+        ASKED: lambda: [_question(ours)] * scale.calls,
+    }
 
     def greet() -> Run:
         return Run(_rate(limit.ports["http"], hello), scale.calls)
 
-    contenders = [Contender(issue, ours.role("web")), None, Contender(greet, limit.tree)]
-    yield compare(ISSUE, scale.repeats, contenders)
+    for row in ROWS:
+        if row in rows:
+            measure = partial(_ask, ours, asking[row])
+            contenders = [Contender(measure, ours.role("web")), None, Contender(greet, limit.tree)]
+            yield compare(row, scale.repeats, contenders)
+
+
+def _ask(ours: Ours, prepare: Callable[[], list[bytes]]) -> Run:
+    requests = prepare()
+    return Run(_rate(ours.ports["http"], requests), len(requests))
+
+
+def _posts(forms: list[Form]) -> list[bytes]:
+    return [_post("/oauth/token", form) for form in forms]
+
+
+def _post(path: str, form: Form, headers: Mapping[str, str] | None = None) -> bytes:
+    return web.request(path, {**_FORM, **(headers or {})}, urlencode(form).encode(), "POST")
+
+
+def _question(ours: Ours) -> bytes:
+    """A backend client asks about its own token (RFC 7662)."""
+    bearer = ours.bearer
+    token = bearer["Authorization"].removeprefix("Bearer ")
+    return _post("/oauth/introspect", {"token": token}, bearer)
 
 
 def _rate(port: int, requests: list[bytes]) -> float:
@@ -69,4 +100,4 @@ class _Client:
             "client_assertion_type": _BEARER,
             "client_assertion": jwt.encode(header, claims, self._key, algorithms=["ES384"]),
         }
-        return web.request("/oauth/token", _FORM, urlencode(form).encode(), "POST")
+        return _post("/oauth/token", form)

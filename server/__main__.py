@@ -20,6 +20,7 @@ COMMANDS = {
     "peer": ("server.commands.access", "peer"),
     "token": ("server.commands.access", "token"),
     "share": ("server.commands.share", "share"),
+    "contact": ("server.commands.contacts", "contact"),
     "user": ("server.commands.logins", "user"),
     "launch": ("server.commands.logins", "launch"),
     "keys": ("server.commands.logins", "keys"),

@@ -1,12 +1,13 @@
 """Wires the route table to Flask: guard, handler, errors, audit, in one place."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
 
 from dicom.errors import DicomError
 from fhir.errors import FhirError
@@ -31,6 +32,7 @@ from server.web import (
     fhir_api,
     guard,
     health,
+    health_link,
     launching,
     login,
     oauth,
@@ -62,6 +64,7 @@ ROUTES: tuple[Route, ...] = (
     *registration.ROUTES,
     *sharing.ROUTES,
     *share.ROUTES,
+    *health_link.ROUTES,
     *shared.ROUTES,
     *discovery.ROUTES,
     *fhir_api.ROUTES,
@@ -79,10 +82,22 @@ ROUTES: tuple[Route, ...] = (
 
 
 class _App(Flask):
-    """Flask, but for its log: an address may hold the secret of a link, and is not written down."""
+    """Flask, but for its log: an address may hold the secret of a link, and is not written down.
+
+    Nor is it asked with each request what never changes: no view is a coroutine, and no route
+    depends on a host.
+    """
 
     def log_exception(self, exc_info: Any) -> None:
         log.error("%s %s failed", request.method, request.url_rule, exc_info=exc_info)
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        if request is None:
+            return None
+        return self.url_map.bind("", default_method=request.method, path_info=request.path)
 
 
 def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:

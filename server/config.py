@@ -1,6 +1,7 @@
 """Settings: one table that feeds the environment, `--help`, the docs page and its test."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -124,6 +125,26 @@ SETTINGS: tuple[Setting, ...] = (
         "Whether operators and privacy officers must sign in with a second factor. auto: unless "
         "HOST and BASE_URL are loopback. All others may.",
     ),
+    Setting(
+        "SMTP_URL",
+        "secret",
+        "",
+        "Mail server for notices, as smtps://user:password@host (TLS), smtp://user:password@host "
+        "(STARTTLS is demanded) or smtp+plain://localhost (this machine alone). Empty: no mail.",
+    ),
+    Setting("SMTP_SENDER", "text", "", "Address that notices come from, as noreply@host.example."),
+    Setting(
+        "SMTP_CA",
+        "file",
+        "",
+        "PEM file of the authorities that vouch for the mail server. Empty: the public ones.",
+    ),
+    Setting(
+        "STAFF_MAIL",
+        "text",
+        "",
+        "Address of the staff who are told when somebody says of a Magic Link: this is not me.",
+    ),
     Setting("HTTP_WORKERS", "int", "2", "Processes that answer HTTP."),
     Setting("HTTP_THREADS", "int", "32", "Requests that each HTTP process answers at once."),
     Setting(
@@ -228,6 +249,10 @@ class Config:
     link_factor: str
     link_phone: str
     second_factor: str
+    smtp_url: str
+    smtp_sender: str
+    smtp_ca: str
+    staff_mail: str
     http_workers: int
     http_threads: int
     http_stall_seconds: int
@@ -324,8 +349,39 @@ def _check(config: Config) -> None:
         raise BadSetting(f"{PREFIX}MLLP_TLS_CERTIFICATE and {PREFIX}MLLP_TLS_KEY go together")
     if not config.mllp_tls_certificate and (config.mllp_tls_client_ca or not config.plain_hl7):
         raise BadSetting(f"HL7 over TLS needs {PREFIX}MLLP_TLS_CERTIFICATE")
+    _check_mail(config)
     if not 4096 <= config.max_pdu <= 1 << 24:
         raise BadSetting(f"{PREFIX}MAX_PDU is {config.max_pdu}: it must lie between 4K and 16M")
+
+
+def _check_mail(config: Config) -> None:
+    """Mail goes to a server that can be named, in clear only to this machine, from an address."""
+    for name in ("smtp_sender", "staff_mail"):
+        address = getattr(config, name)
+        if address and not is_mail_address(address):
+            raise BadSetting(f"{PREFIX}{name.upper()} is one address, as name@host.example")
+    if not config.smtp_url:
+        return
+    parts = urlsplit(config.smtp_url)
+    if parts.scheme not in ("smtps", "smtp", "smtp+plain") or not parts.hostname:
+        raise BadSetting(f"{PREFIX}SMTP_URL is smtps://host, smtp://host or smtp+plain://localhost")
+    near = parts.hostname == "localhost" or _is_loopback(parts.hostname)
+    if parts.scheme == "smtp+plain" and not near:
+        raise BadSetting(
+            f"{PREFIX}SMTP_URL: mail in clear goes to this machine alone, use smtps://"
+        )
+    if not config.smtp_sender:
+        raise BadSetting(f"{PREFIX}SMTP_URL needs {PREFIX}SMTP_SENDER, the address mail comes from")
+
+
+_MAIL = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*)"
+)
+
+
+def is_mail_address(text: str) -> bool:
+    """Whether a text is one plain address (RFC 5321 4.1.2 without quoting): no name, no list."""
+    return len(text) <= 254 and _MAIL.fullmatch(text) is not None
 
 
 def environment(config: Config) -> dict[str, str]:

@@ -176,6 +176,26 @@ def client_add(
     show(answer | _filled(reach=made.reach, client_secret=secret))
 
 
+@client.command("secret")
+@click.argument("client_id")
+@click.option(
+    "--keep", default=24, show_default=True, metavar="HOURS", help="How long the old one is good."
+)
+def client_secret(client_id: str, keep: int) -> None:
+    """Give a confidential client another client_secret, printed once.
+
+    The old one is good for --keep hours more, so that all of the app's servers can change over; after
+    a leak say --keep 0. Tokens that were given stay as they are.
+
+    \b
+    Example:
+      client secret 0d9f… --keep 48
+    """
+    with opened() as house:
+        secret, until = clients.renew_secret(house, client_id, keep, now=clock.now())
+    show({"client_id": client_id, "client_secret": secret, "former_until": clock.instant(until)})
+
+
 def _filled(**values: str) -> dict[str, str]:
     """The members of an answer that have something to say."""
     return {name: value for name, value in values.items() if value}

@@ -1,97 +1,189 @@
-"""`demo`: the server with a small study of a made-up patient, sent through its own DICOM door."""
+"""`demo`: the server with a sample hospital, sent in through its own DICOM and HL7 doors."""
 
 import json
+import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
-from dicom import phantom, scu
+from dicom import scu
+from hl7 import sender
+from hl7.message import parse
 from server import clock
 from server import config as settings
+from server.commands import demo_people
 from server.commands import serve as serving
+from server.commands.demo_day import HEAD_NOW, JULIA, PATIENTS, Part, day
+from server.commands.demo_people import Json, Register
+from server.commands.demo_words import SYSTEM
+from server.commands.supervisor import Supervisor
 from server.config import BadSetting, Config
-from server.flows import grants, samples
-from server.flows.sites import open_house
+from server.flows import grants, launches, samples
+from server.flows.sites import HOME, House, open_house
 
-_PATIENCE = 30
+_HERE = "127.0.0.1"
+_PATIENCE = 120
 _TOKEN_SECONDS = 900
+# Visitors watch the progress, and have no use for a line about each association.
+_QUIET = {"TRIPTYCH_LOG_LEVEL": "WARNING"}
 
 
-def refuse_unsafe(config: Config) -> None:
-    """A demo holds known data and prints a token: it stays on this machine."""
-    if not config.loopback:
-        raise BadSetting(
-            f"a demo serves loopback only, and TRIPTYCH_HOST is {config.host}: "
-            "run `serve` for a server that others reach"
-        )
-
-
-@click.command(short_help="Start it with a sample study, to try it.")
+@click.command(short_help="Start it with a sample hospital, to try it.")
 def demo() -> None:
-    """Start the server with a sample study, and print a token and three lines to try.
+    """Start the server with a sample hospital, and say what to click and paste first.
 
-    Everything lives in TRIPTYCH_DATA (./data). Running it again changes nothing; a folder that
-    holds other data is refused. Stop with Ctrl-C.
+    Three made-up patients come in as in life: by HL7 and DICOM, at the doors of this server.
+    Everything lives in TRIPTYCH_DATA (./data); running it again changes nothing, and a folder that
+    holds other data is refused. Prints one JSON object with addresses, users and a Magic Link.
+    Stop with Ctrl-C.
     """
-    config = settings.load()
-    refuse_unsafe(config)
+    config = settings.load({**_QUIET, **os.environ})
+    samples.refuse_exposed(config)
     supervisor = serving.start(config, before=samples.claim_for_demo)
     try:
         click.echo(supervisor.ready_line())
-        shown = _fill(supervisor.config, supervisor.ports["dimse"])
+        with _opened(supervisor.config) as house:
+            if not samples.is_filled(house):
+                _fill(house, supervisor)
+            shown = _shown(house, supervisor)
     except BaseException:
         supervisor.end()
         raise
-    click.echo(json.dumps(shown))
+    click.echo(json.dumps(shown, ensure_ascii=False))
     _explain(shown)
     sys.stdout.flush()
     sys.exit(supervisor.run())
 
 
-def _fill(config: Config, port: int) -> dict[str, str]:
-    """Send the study, wait until it can be read, and describe it."""
-    files = phantom.ct_study(phantom.DEMO_PERSON, phantom.DEMO_PLAN)
-    with click.progressbar(
-        list(files), label="Sending a head CT of a made-up patient", file=sys.stderr
-    ) as bar:
-        scu.send("127.0.0.1", port, bar, calling="DEMO", called=config.ae_title)
+@contextmanager
+def _opened(config: Config) -> Iterator[House]:
     house = open_house(config, "demo")
     try:
-        study = phantom.uid(phantom.DEMO_PLAN.name, phantom.DEMO_PERSON.number)
-        patient = _await_study(lambda: samples.patient_of(house, study))
-        issued = grants.for_script(
-            house, "patient/*.rs", patient=patient, seconds=_TOKEN_SECONDS, now=clock.now()
-        )
+        yield house
+        house.auditor.tend()
     finally:
         house.close()
-    shown = {"fhir": config.fhir_base, "dicomweb": config.base + "/dicomweb"}
-    return shown | {"patient": patient, "study": study, "token": issued.token}
 
 
-def _await_study(look: "samples.Look") -> str:
+def _fill(house: House, supervisor: Supervisor) -> None:
+    """Send the whole day; what a start that was cut off had sent changes nothing."""
+    for part in day():
+        _tell(supervisor, part.before)
+        _send(supervisor, part)
+        _tell(supervisor, part.after)
+    _await(house)
+    samples.mark_filled(house)
+
+
+def _send(supervisor: Supervisor, part: Part) -> None:
+    """Draw the files of a part and send them in one association."""
+    with click.progressbar(
+        part.files(), length=part.count, label=f"{part.label:<58}", file=sys.stderr
+    ) as bar:
+        files = list(bar)
+    called = supervisor.config.ae_title
+    scu.send(_HERE, supervisor.ports["dimse"], files, calling="DEMO", called=called)
+
+
+def _tell(supervisor: Supervisor, messages: tuple[bytes, ...]) -> None:
+    """Send messages; each has to be accepted."""
+    if not messages:
+        return
+    for reply in sender.send(_HERE, supervisor.ports["mllp"], messages):
+        answer = parse(reply).first("MSA")
+        if answer is None or answer.text(1) != "AA":
+            raise BadSetting("the HL7 door refused a sample message: `hl7 list` says why")
+
+
+def _await(house: House) -> None:
+    """Wait until all that was sent is applied and every study is settled."""
+    left = first = samples.undone(house)
     deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise BadSetting("the sample study did not settle: the lines above say why")
+    with click.progressbar(
+        length=first.waiting, label=f"{'Joining messages and pictures':<58}", file=sys.stderr
+    ) as bar:
+        while left.waiting:
+            if time.monotonic() > deadline:
+                raise BadSetting("the sample data did not settle: `jobs list` says why")
+            time.sleep(0.1)
+            before, left = left, samples.undone(house)
+            bar.update(max(0, before.waiting - left.waiting))
+        bar.update(first.waiting)
+    if left.parked:
+        raise BadSetting("something of the sample data failed: `jobs list` says why")
 
 
-def _explain(shown: dict[str, str]) -> None:
-    """Three lines that show record, index and picture, for the next 15 minutes."""
-    bearer = f'-H "Authorization: Bearer {shown["token"]}"'
-    record = f"{shown['fhir']}/ImagingStudy?patient={shown['patient']}"
-    study = f"{shown['dicomweb']}/studies/{shown['study']}"
-    series = phantom.uid(phantom.DEMO_PLAN.name, phantom.DEMO_PERSON.number, "series")
-    image = phantom.uid(phantom.DEMO_PLAN.name, phantom.DEMO_PERSON.number, "instance", 11)
-    picture = f"{study}/series/{series}/instances/{image}/rendered"
+def _shown(house: House, supervisor: Supervisor) -> Json:
+    """All that a visitor needs: addresses, who is who, a link, a token, and what to try."""
+    config, ports = supervisor.config, supervisor.ports
+    found = {
+        one.name: samples.patient_with(house, HOME, SYSTEM, one.person.number) for one in PATIENTS
+    }
+    patient, now = found[JULIA.name], clock.now()
+    issued = grants.for_script(
+        house, "patient/*.rs", patient=patient, seconds=_TOKEN_SECONDS, now=now
+    )
+    shown = {
+        "base": config.base,
+        "fhir": config.fhir_base,
+        "dicomweb": f"{config.base}/dicomweb",
+        "viewer": f"{config.base}/apps/viewer/",
+        "dimse": f"{config.ae_title}@{_HERE}:{ports['dimse']}",
+        "mllp": f"{_HERE}:{ports['mllp']}",
+        **demo_people.furnish(house, Register.read(config.data)),
+        "patients": [
+            {"name": one.name, "number": f"{SYSTEM}|{one.person.number}", "id": found[one.name]}
+            for one in PATIENTS
+        ],
+        "patient": patient,
+        "study": HEAD_NOW.uid,
+        "token": issued.token,
+    }
+    return shown | {"try": _try(house, shown)}
+
+
+def _try(house: House, shown: Json) -> Json:
+    """What each kind of visitor does first."""
+    app = shown["clients"]["viewer"]
+    wanted = launches.Wanted(app, shown["patient"])
+    launched = launches.make(house, wanted, now=clock.now()).url
+    bearer = f"-H 'Authorization: Bearer {shown['token']}'"
+    return {
+        "patient": shown["link"]["url"],
+        "clinician": f"{launched}&client_id={app}&study={shown['study']}",
+        "EHR engineer": f"curl -s {bearer} '{shown['fhir']}/ImagingStudy?patient={shown['patient']}'",
+        "interface analyst": ".venv/bin/python -m server hl7 list",
+        "operator": ".venv/bin/python -m server review list",
+    }
+
+
+def _explain(shown: Json) -> None:
+    """The same for people, on the other stream."""
+    tries, link = shown["try"], shown["link"]
+    clinician = next(one for one in shown["users"] if one["role"] == "clinician")
+    visits = (
+        ("A patient", tries["patient"], f"asks for the date of birth: {link['answer']}"),
+        (
+            "A clinician",
+            tries["clinician"],
+            f"good for 10 minutes; log in as {clinician['name']}, {clinician['password']}",
+        ),
+        ("The engineer of an EHR", tries["EHR engineer"], "good for 15 minutes"),
+        (
+            "The interface analyst",
+            tries["interface analyst"],
+            f"HL7 goes to {shown['mllp']}, DICOM to {shown['dimse']}",
+        ),
+        ("The operator", tries["operator"], "what waits for a decision"),
+    )
+    click.echo("\nThe sample hospital is open. What to click or paste first:", err=True)
+    for who, what, more in visits:
+        click.echo(f"\n  {who} ({more})\n    {what}", err=True)
     click.echo(
-        "\nThe server runs. Its one study, read with the patient's own token (good for 15 minutes):"
-        f"\n\n  curl -s {bearer} '{record}'"
-        f"\n  curl -s {bearer} '{study}/series'"
-        f"\n  curl -s {bearer} '{picture}' -o head.jpg"
-        "\n\nCtrl-C stops it.",
+        f"\nAll passwords are in {demo_people.FILE} of the data folder; docs/first-steps.md goes on "
+        "from here.\nCtrl-C stops it.",
         err=True,
     )

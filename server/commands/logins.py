@@ -116,7 +116,15 @@ def user_end(name: str) -> None:
 @click.option(
     "--context", multiple=True, metavar="TYPE/ID", help="What else is open, as ImagingStudy/…"
 )
-def launch(client: str, patient: str, encounter: str, user: str, context: tuple[str, ...]) -> None:
+@click.option("--ehr-banner", is_flag=True, help="The EHR shows whose record is open by itself.")
+def launch(
+    client: str,
+    patient: str,
+    encounter: str,
+    user: str,
+    context: tuple[str, ...],
+    ehr_banner: bool,
+) -> None:
     """Prepare the launch of an app, as an EHR would: open the printed url within ten minutes, once.
 
     \b
@@ -124,7 +132,7 @@ def launch(client: str, patient: str, encounter: str, user: str, context: tuple[
       launch --client 0d9f… --patient 'https://stmary.example/mrn|12345'
     """
     with opened() as house:
-        wanted = launches.Wanted(client, patient, encounter, user, context)
+        wanted = launches.Wanted(client, patient, encounter, user, context, ehr_banner)
         made = launches.make(house, wanted, now=clock.now())
     show({"url": made.url, "launch": made.value})
 

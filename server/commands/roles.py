@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ _NEEDS = {
     "web": ("server.app", "dicom.render", "granian.server"),
     "dimse": ("server.listeners",),
     "mllp": ("server.listeners",),
-    "worker": ("server.flows.worker",),
+    "worker": ("server.flows.worker", "server.web.share_letters"),
 }
 
 
@@ -45,20 +46,28 @@ def run(name: str, config: settings.Config, ready: int) -> None:
 
 def worker(config: settings.Config, ready: int) -> None:
     """Do jobs."""
+    from server.flows import notices, owing
     from server.flows.worker import OUTBOX, Worker
+    from server.web import share_letters
 
     house = open_house(config, "worker")
-    runner, outbox = Worker(house), Worker(house, OUTBOX)
+    runner = Worker(house)
+    others = [Worker(house, OUTBOX)]
+    if config.smtp_url:
+        mail = partial(notices.send, write=share_letters.write)
+        others.append(Worker(house, {owing.KIND: mail}))
     if house.database.sqlite:  # embedded: `serve` has locked the folder and runs one worker
         runner.take_over()
-    sending = threading.Thread(target=outbox.run, name="outbox", daemon=True)
+    sending = [threading.Thread(target=one.run, name="outbox", daemon=True) for one in others]
     process.on_stop(runner.stop)
     process.settle_down()
     process.report_ready(ready)
-    sending.start()
+    for thread in sending:
+        thread.start()
     runner.run()
-    outbox.stop()
-    sending.join(_GRACE)
+    for other, thread in zip(others, sending, strict=True):
+        other.stop()
+        thread.join(_GRACE)
     house.close()
 
 

@@ -15,7 +15,7 @@ from server import config as settings
 from server.commands import process
 from server.commands.supervisor import Supervisor, reserve
 from server.config import BadSetting, Config
-from server.flows import first_operator, founding, recovery, signing
+from server.flows import first_operator, founding, recovery, samples, signing
 from server.flows.sites import House, keep_address, open_house
 
 Check = Callable[[House], None]
@@ -65,6 +65,7 @@ def prepare(config: Config, before: Check | None = None) -> None:
         founding.prepare(house, clock.now())
         keep_address(house)
         signing.prepare(house, now=clock.now())
+        samples.refuse_exposed_demo(house)
         if before is not None:
             before(house)
         mended = recovery.mend(house)

@@ -37,8 +37,19 @@ from server.web.share_texts import LANGUAGES
     type=click.Choice(tuple(FACTORS)),
     help="What the link asks for. Default: TRIPTYCH_LINK_FACTOR.",
 )
+@click.option("--person", default="", metavar="NAME", help="The user who alone may open it.")
 @click.option("--uses", default=0, help="How often it may be opened; 0: as often as wanted.")
 @click.option("--label", default="", help="A note for `share list`: it is shown to nobody else.")
+@click.option(
+    "--mail",
+    is_flag=True,
+    help="Also mail it to the patient, with word of new reports; codes of otp are mailed as well.",
+)
+@click.option(
+    "--health-link",
+    is_flag=True,
+    help="Also as a SMART Health Link for apps, with a passcode that goes another way.",
+)
 @click.option(
     "--sheet",
     type=click.File("w", encoding="utf-8", lazy=False),
@@ -61,7 +72,9 @@ def share(
     Give it to the patient in person, or send it to an address that you know to be theirs: what
     `url`, `short_code` and `qr_svg` lead to is opened with the patient's birth date. With --factor
     pin or otp it is opened with `pin` or `otp`, which is printed this once and goes another way
-    than the link: by telephone, by post, in person. A code of otp opens the link one time.
+    than the link: by telephone, by post, in person. A code of otp opens the link one time. With
+    --factor named-person it opens for the user of --person alone, who signs in: a clinician
+    elsewhere for a second opinion, or a proxy.
 
     \b
     Examples:
@@ -87,15 +100,14 @@ def _make(
     expires: str,
     studies: tuple[str, ...],
     uses: int,
-    label: str,
-    organisation: str,
+    **more: Any,
 ) -> tuple[Made, str]:
     """The link, and what it asks for."""
     if uses < 0:
         raise Invalid("--uses is 0 or more")
     now, asked = clock.now(), factor or settings.load().link_factor
     end = links.expiry(expires, asked, now)
-    wanted = Wanted(patient, asked, end, frozenset(studies), organisation, uses, label)
+    wanted = Wanted(patient, asked, end, frozenset(studies), most_uses=uses, **more)
     with opened() as house:
         return links.make(house, wanted, now=now), asked
 

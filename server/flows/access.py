@@ -7,7 +7,7 @@ patient's row is 403 when it is asked for by name, silence in a list; what a gra
 of (another organisation, a held study) is 404.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from fhir.scopes import Scope, matching
 from server.errors import Denied, Missing
 from server.flows import questions
+from server.store import veil
 from server.store.fhir_tables import index_reference, index_shown, resource, resource_version
 from server.store.tables import study
 
@@ -66,6 +67,25 @@ class Grant:
     def sees_held(self) -> bool:
         """Whether it sees what is held back from patients."""
         return self.everyone or self.staff
+
+
+def shape(grant: Grant, slots: Callable[[Iterable[str]], Iterable[str]]) -> Grant:
+    """What the conditions below are made of, with slots for the patients and studies it names.
+
+    Grants of one shape get the same conditions, but for what fills the slots.
+    """
+    named = None if grant.studies is None else frozenset(slots(sorted(grant.studies)))
+    return Grant(
+        id="",
+        organisation=grant.organisation,
+        client="",
+        context=grant.context,
+        scopes=grant.scopes,
+        patients=frozenset(slots(sorted(grant.patients))),
+        everyone=grant.everyone,
+        studies=named,
+        staff=grant.staff,
+    )
 
 
 def facing(grant: Grant, resource_type: str, letter: str) -> Grant:
@@ -232,6 +252,7 @@ def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[boo
         link.c.organisation == grant.organisation,
         link.c.target_type == resource_type,
         link.c.rid.in_(owned),
+        true() if grant.sees_held else veil.told(link),
     )
     return and_(table.c.id.in_(named))
 

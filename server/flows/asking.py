@@ -87,10 +87,7 @@ def begin(house: House, params: Mapping[str, str], *, now: int) -> str:
         raise Invalid("no app is registered under this client_id", expression="client_id")
     redirect_uri = params.get("redirect_uri", "")
     if redirect_uri not in client.redirect_uris:
-        raise Invalid(
-            "redirect_uri must be one that the app is registered with, to the letter",
-            expression="redirect_uri",
-        )
+        raise Invalid(_astray(client, redirect_uri), expression="redirect_uri")
     ask = _ask(params, redirect_uri)
     _check(house, ask, params, client)
     launch = _launch(house, ask, client, params.get("launch", ""), now)
@@ -106,6 +103,16 @@ def begin(house: House, params: Mapping[str, str], *, now: int) -> str:
     }
     house.database.apply(lambda connection: approvals.add_asking(connection, values))
     return name
+
+
+def _astray(client: Client, redirect_uri: str) -> str:
+    """Why nobody is sent to an address: for the page, which shows that address to nobody."""
+    asked = "an address that is not registered for it" if redirect_uri else "no address at all"
+    return (
+        f"the app {client.name} asks for the answer to go to {asked}, so it goes nowhere; whoever "
+        "makes the app sends one of its registered redirect_uri, to the letter, or has this one "
+        "registered"
+    )
 
 
 def _ask(params: Mapping[str, str], redirect_uri: str) -> Ask:

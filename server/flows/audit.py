@@ -23,7 +23,7 @@ from server.errors import Busy, Full
 from server.store.combine import Combiner, Ticket
 from server.store.db import Database
 from server.store.install import keep, value
-from server.store.prepared import Prepared
+from server.store.prepared import Prepared, given
 from server.store.tables import audit, audit_root, patient
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ _HEAD = Prepared(
     .limit(1)
 )
 _ADD = Prepared(insert(audit))
+_SALT = Prepared(select(patient.c.salt).where(given(patient, "organisation", "id")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +232,8 @@ class Auditor:
         key = (organisation, patient_id)
         salt = self._salts.get(key)
         if salt is None:
-            where = (patient.c.organisation == organisation) & (patient.c.id == patient_id)
-            salt = connection.execute(select(patient.c.salt).where(where)).scalar() or ""
-            self._salts[key] = salt
+            row = _SALT.row(connection, {"organisation": organisation, "id": patient_id})
+            salt = self._salts[key] = row.salt if row else ""
         return hashlib.sha256(f"{salt}|{patient_id}".encode()).hexdigest()
 
 

@@ -20,6 +20,8 @@ from server.flows.sites import House
 from server.store import people
 from server.store.install import authored_id
 
+LONGEST_FORMER = 30 * 24
+_HOUR = 3600 * 1_000_000
 KINDS = ("public", "confidential", "backend")
 # What an app for people may ask for, unless its registration says otherwise.
 APP_SCOPES = (
@@ -35,7 +37,8 @@ class Client:
     """A registered client. `scope` is the most it may be granted.
 
     `jwks` is a pasted key set, `jwks_uri` the address of one. `reach` says whom a backend client
-    may reach: all, group:NAME, patient:ID, or nobody when it is empty.
+    may reach: all, group:NAME, patient:ID, or nobody when it is empty. `former_hash` is of the secret
+    before this one, which is good until `former_until`.
     """
 
     id: str
@@ -49,6 +52,8 @@ class Client:
     jwks: str = ""
     jwks_uri: str = ""
     secret_hash: str = ""
+    former_hash: str = ""
+    former_until: int = 0
     self_registered: bool = False
 
     @property
@@ -80,6 +85,8 @@ def from_row(row: Any) -> Client:
         jwks=row.jwks,
         jwks_uri=row.jwks_uri,
         secret_hash=row.secret_hash,
+        former_hash=row.former_hash,
+        former_until=row.former_until,
         self_registered=bool(row.self_registered),
     )
 
@@ -143,9 +150,32 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def has_secret(client: Client, secret: str) -> bool:
-    """Whether a secret is the client's."""
-    return bool(client.secret_hash) and hmac.compare_digest(client.secret_hash, digest(secret))
+def has_secret(client: Client, secret: str, *, now: int) -> bool:
+    """Whether a secret is the client's: the latest, or for its last time the one before."""
+    shown = digest(secret)
+    good = [client.secret_hash, client.former_hash if now < client.former_until else ""]
+    return any(bool(kept) and hmac.compare_digest(kept, shown) for kept in good)
+
+
+def renew_secret(house: House, id_: str, hours: int, *, now: int) -> tuple[str, int]:
+    """Give a client another secret; the one that it has is good for some hours more.
+
+    Gives the secret, once, and when the other one ends. Raises Missing, Invalid.
+    """
+    if not 0 <= hours <= LONGEST_FORMER:
+        raise Invalid(f"--keep: the former secret lives 0 to {LONGEST_FORMER} hours, not {hours}")
+    client = find(house, id_)
+    if client is None:
+        raise Missing("there is no client of this id: `client add` printed it")
+    if not client.secret_hash:
+        raise Invalid("this client has no secret: it is public, or proves itself with its keys")
+    secret, until = new_secret(), now + hours * _HOUR
+    values = {"secret_hash": digest(secret), "former_hash": client.secret_hash}
+    with house.database.write() as connection:
+        people.change_client(connection, id_, values | {"former_until": until})
+        detail = f"client secret: {id_}, the former one for {hours} h"
+        parties.record(house, connection, client.organisation, detail)
+    return secret, until
 
 
 def check(wanted: Client) -> None:

@@ -30,12 +30,15 @@ class Darkroom:
             if found is not None:
                 self._shelf.move_to_end(key)
                 return found
-        made = self._made(frame(), key[2])
+        made = self.made(frame(), key[2])
         self._keep(key, made)
         return made
 
-    def _made(self, frame: Frame, options: Options) -> Picture:
-        """The way to a child and back would take longer than a light picture does."""
+    def made(self, frame: Frame, options: Options) -> Picture:
+        """A picture that is asked for once, and has no place on the shelf.
+
+        The way to a child and back would take longer than a light picture does.
+        """
         from dicom.render import is_light, render  # bring numpy, which most processes never need
 
         if is_light(frame, options):

@@ -83,6 +83,7 @@ def _made(pending: Pending, session: Session, given: Offer, address: str, now: i
         "patient": pending.patient,
         "encounter": pending.encounter or "",
         "context": launch.context if launch is not None else "[]",
+        "ehr_banner": launch is not None and launch.ehr_banner,
         "session": "" if offline else session.id,
         "nonce": pending.ask.nonce,
         "authenticated": session.authenticated,

@@ -1,4 +1,4 @@
-"""The pictures of a Magic Link as a disc in a ZIP: DICOM files, a DICOMDIR, a word on what it is for.
+"""A Magic Link as a disc in a ZIP: DICOM files, a DICOMDIR, and pages that any browser shows.
 
 It is streamed: of the files only one chunk is in memory at a time. Names say nothing of the person
 or of the examination.
@@ -7,14 +7,18 @@ or of the examination.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from zipfile import ZIP64_LIMIT, ZIP_STORED, ZipFile, ZipInfo
 
-from dicom.directory import Directory, File
-from server.errors import Missing
-from server.flows import current, holding, pixels
+from dicom.directory import Directory
+from dicom.directory import File as Record
+from server.errors import Gone, Missing
+from server.flows import album, current, holding, pixels
 from server.flows.access import Grant
+from server.flows.album import File, Pages
 from server.flows.audit import Reading
+from server.flows.holding import Person
 from server.flows.pixels import Tally
 from server.flows.sites import House
 from server.store import dicom_search
@@ -57,21 +61,36 @@ def size(house: House, grant: Grant) -> int:
     return sum(one.row.size for one in _places(house, grant))
 
 
-def stream(house: House, grant: Grant, uid: str, words: str, seen: Reading) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What a disc says of itself: its UID, a word on what it is for, whose it is, and its pages."""
+
+    uid: str
+    words: str
+    person: Person
+    pages: Pages
+
+
+def stream(house: House, grant: Grant, cover: Cover, seen: Reading) -> Iterator[bytes]:
     """The ZIP, counted as it leaves. Raises Missing before its first byte if there is no file."""
     places = _places(house, grant)
     if not places:
         raise Missing("there are no pictures yet")
-    directory = _directory(house, grant, uid, places)
+    directory = _directory(house, grant, cover.uid, places)
     tally = Tally()
-    return pixels.counted(seen, _zipped(_files(house, places, directory, words, tally)), tally)
+    dicom = _files(house, places, directory, cover.words, tally)
+    pages = album.files(house, grant, cover.person, cover.pages)
+    return pixels.counted(seen, _zipped(chain(dicom, pages)), tally)
 
 
 def _places(house: House, grant: Grant) -> Sequence[_Placed]:
     """Every instance of the link with its path: eight characters for each part (PS3.10 8.2)."""
     placed, series = list[_Placed](), dict[str, int]()
     for number, study in enumerate(holding.studies(house, grant), 1):
-        found = pixels.select(house, grant, study.uid)
+        try:
+            found = pixels.select(house, grant, study.uid)
+        except (Missing, Gone):  # nothing of it is released, or it has gone meanwhile
+            continue
         for count, row in enumerate(found.rows, 1):
             nth = series.setdefault(row.series, len(series) + 1)
             path = ("DICOM", f"ST{number:06d}", f"SE{nth:06d}", f"IM{count:06d}")
@@ -89,13 +108,13 @@ def _directory(house: House, grant: Grant, uid: str, places: Sequence[_Placed]) 
         for one in batch:
             row = one.row
             model = json.loads(current.model(one.claim, models[row.uid]))
-            made.add(File(one.path, row.sop_class, row.uid, row.transfer_syntax, model))
+            made.add(Record(one.path, row.sop_class, row.uid, row.transfer_syntax, model))
     return made.written()
 
 
 def _files(
     house: House, places: Sequence[_Placed], directory: bytes, words: str, tally: Tally
-) -> Iterator[tuple[str, int, Iterable[bytes]]]:
+) -> Iterator[File]:
     """Name, length and bytes of each file."""
     readme = words.replace("\n", "\r\n").encode()
     yield "README.TXT", len(readme), [readme]
@@ -105,7 +124,7 @@ def _files(
         yield "/".join(one.path), copy.length, tally.whole(copy.chunks)
 
 
-def _zipped(files: Iterable[tuple[str, int, Iterable[bytes]]]) -> Iterator[bytes]:
+def _zipped(files: Iterable[File]) -> Iterator[bytes]:
     """A ZIP of files as they are: pictures are compressed already, or are to stay readable."""
     sink = _Sink()
     with ZipFile(sink, "w", ZIP_STORED) as archive:  # type: ignore[call-overload]  # it only writes

@@ -1,4 +1,6 @@
-"""What opens a Magic Link besides its address: a birth date, a PIN, or a code that works once."""
+"""What opens a Magic Link besides its address: a birth date, a PIN, a code that works once, or
+being signed in as the person whom it is for.
+"""
 
 import hashlib
 import secrets
@@ -13,6 +15,7 @@ from server.flows import passwords
 from server.flows.patients import load_facts
 from server.flows.sites import House
 
+NAMED = "named-person"
 DAY = 86_400 * 1_000_000
 _CODE = 12
 _PIN = 6
@@ -38,6 +41,7 @@ FACTORS = {
         Factor("birth-date", "b", 30 * DAY),
         Factor("pin", "p", 365 * DAY),
         Factor("otp", "o", 365 * DAY),
+        Factor(NAMED, "n", 365 * DAY),
     )
 }
 
@@ -104,10 +108,15 @@ def _dates(words: tuple[str, ...]) -> Iterator[str]:
                 continue
 
 
-def fits(house: House, row: Any, facts: str, answer: str) -> bool:
-    """Whether an answer is the one of a link; of no link none is, and that takes as long to say."""
+def fits(house: House, row: Any, facts: str, answer: str, person: str = "") -> bool:
+    """Whether an answer is the one of a link; of no link none is, and that takes as long to say.
+
+    `person` is the account that is signed in: a link of a named person asks for nothing else.
+    """
     kept = row.answer if row is not None else ""
     said = house.passwords.verify(kept, digits(answer))
+    if row is not None and row.factor == NAMED:
+        return bool(person) and person == row.person
     if row is None or row.factor != "birth-date":
         return said
     born = load_facts(facts).birth_date

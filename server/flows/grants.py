@@ -161,13 +161,16 @@ def issue(house: House, order: Order, token: str, *, now: int) -> None:
     house.database.apply(work)
 
 
-def keep(connection: Connection, values: dict[str, Any]) -> None:
+def keep(connection: Connection, values: dict[str, Any], spent: Any = None) -> None:
     """Keep a token with the records that are part of its patients now.
 
-    What joins a patient later adds nothing to the token.
+    What joins a patient later adds nothing to the token, nor to those for which it is `spent`.
     """
     owner, patients = values["organisation"], json.loads(values["patients"])
     parts = [part for one in patients for part in identities.parts_of(connection, owner, one)]
+    if spent is not None:
+        known = _patients(spent.patients) | _patients(spent.parts or "[]")
+        parts = [part for part in parts if part in known]
     tokens.add(connection, values | {"parts": json.dumps(parts)})
 
 

@@ -10,15 +10,16 @@ from typing import Any
 
 from sqlalchemy import Connection, false, select
 
-from fhir import wire
+from fhir import binary, wire
 from fhir.bundle import Found, collection
 from fhir.names import display_name
 from fhir.report_text import text_in
 from server import clock
 from server.errors import Missing
-from server.flows import access, opening, pixels, release
+from server.flows import access, contents, opening, pixels, release
 from server.flows.access import Grant
 from server.flows.audit import Reading
+from server.flows.contents import Content
 from server.flows.opening import Opened
 from server.flows.patients import load_facts
 from server.flows.release import WITHDRAWN
@@ -220,6 +221,15 @@ def _documents(body: Json) -> list[Document]:
         for one in body.get("presentedForm", [])
         if one.get("url", "").startswith("Binary/")
     ]
+
+
+def documents(house: House, grant: Grant) -> dict[str, Content]:
+    """The documents that the link reaches and nobody withdrew, by the id of their Binary."""
+    with house.database.read() as connection:
+        rows = connection.execute(_all(grant, "Binary")).fetchall()
+        good = [row.id for row in rows if not binary.is_withdrawn(wire.read(row.text))]
+        found = {id_: contents.find(house, connection, grant.organisation, id_) for id_ in good}
+    return {id_: content for id_, content in found.items() if content is not None}
 
 
 _SUBSETTED = {

@@ -22,13 +22,17 @@ _REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A launch that is to be made. `context` are further references, such as ImagingStudy/…."""
+    """A launch that is to be made. `context` are further references, such as ImagingStudy/….
+
+    `ehr_banner` says that the EHR shows whose record is open, around the app.
+    """
 
     client: str
     patient: str
     encounter: str = ""
     user: str = ""
     context: Sequence[str] = ()
+    ehr_banner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) ->
                 "encounter": encounter,
                 "account": user,
                 "context": json.dumps([{"reference": one} for one in wanted.context]),
+                "ehr_banner": wanted.ehr_banner,
                 "expires": now + LIFETIME * _SECOND,
             },
         )

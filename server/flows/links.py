@@ -7,7 +7,7 @@ and single studies. It never grows. Its secrets are told once, and kept as diges
 import json
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from fhir import wire
 from server.clock import instant
 from server.errors import Conflict, Denied, Invalid, Missing
-from server.flows import factors, grants, parties, release, sites
+from server.flows import accounts, factors, grants, health_link, owing, parties, release, sites
 from server.flows.actors import CLI, Actor
 from server.flows.audit import Event
 from server.flows.clients import Client
@@ -42,7 +42,10 @@ _UNITS = {"h": _HOUR, "d": DAY}
 class Wanted:
     """A link that is to be made. No studies means all that the patient has now.
 
-    `label` is for the list of links, `most_uses` 0 for as often as one likes.
+    `label` is for the list of links, `most_uses` 0 for as often as one likes. `mail` sends it, its
+    one-time codes and word of new reports to the address that was checked to be the patient's.
+    `person` is the name of the user who alone opens it, for the factor named-person.
+    `health_link` asks for a second handle, a SMART Health Link with a passcode.
     """
 
     patient: str
@@ -52,11 +55,18 @@ class Wanted:
     organisation: str = "home"
     most_uses: int = 0
     label: str = ""
+    mail: bool = False
+    person: str = ""
+    health_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A link with its secrets, which are told this once. `answer` is empty for a birth date."""
+    """A link with its secrets, which are told this once.
+
+    `answer` is empty for a birth date, and for codes that are mailed when its holder asks; `code`
+    for a named person, who signs in.
+    """
 
     id: str
     token: str
@@ -64,6 +74,8 @@ class Made:
     code: str
     answer: str
     expires: int
+    health_link: str = ""
+    passcode: str = ""
 
 
 def expiry(text: str, factor: str, now: int, *, since: int = 0) -> int:
@@ -107,6 +119,11 @@ def make(
         found = shares.studies(connection, owner, [patient, *parts])
         chosen = _chosen(wanted.studies, found)
         _check_factor(connection, owner, patient, wanted.factor, chosen)
+        person, purpose = _person(connection, owner, wanted)
+        if wanted.health_link and wanted.factor in ("otp", factors.NAMED):
+            raise Invalid("a health link is opened again and again: use birth-date or pin")
+        if wanted.mail:
+            owing.check(house, connection, owner, patient)
     fixed = {
         "organisation": owner,
         "patient": patient,
@@ -114,9 +131,18 @@ def make(
         "studies": json.dumps([row.uid for row in chosen]),
         "label": wanted.label[:200],
         "most_uses": wanted.most_uses,
+        "mailed": int(wanted.mail),
+        "told": now,
+        "person": person,
+        "purpose": purpose,
     }
     maker = Actor("oauth", by.id) if by else actor
-    return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
+    if not wanted.health_link:
+        return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
+    second = health_link.make(house, wanted.expires)
+    fixed |= {"manifest_hash": second.manifest_hash, "passcode": second.passcode_hash}
+    made = keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
+    return replace(made, health_link=second.uri, passcode=second.passcode)
 
 
 def _reaches(connection: Connection, client: Client, patient: str) -> bool:
@@ -155,6 +181,24 @@ def _check_factor(
             raise Conflict("a report of these studies is marked as sensitive: use --factor pin")
 
 
+# What somebody opens a link for who is named in it (v3 PurposeOfUse).
+_PURPOSES = {"clinician": "TREAT", "proxy": "FAMRQT", "patient": "PATRQT"}
+
+
+def _person(connection: Connection, owner: int, wanted: Wanted) -> tuple[str, str]:
+    """The account that a link is for, and the purpose that goes with its role."""
+    if bool(wanted.person) != (wanted.factor == factors.NAMED):
+        raise Invalid("a named person goes with --factor named-person, and with no other")
+    if not wanted.person:
+        return "", ""
+    if wanted.mail:
+        raise Invalid("a link for a named person is not mailed to the patient")
+    account = accounts.by_name(connection, owner, wanted.person)
+    if account.role not in _PURPOSES:
+        raise Invalid(f"a link is for a {', a '.join(_PURPOSES)}: this user is none")
+    return account.id, _PURPOSES[account.role]
+
+
 def keep(
     house: House,
     fixed: dict[str, Any],
@@ -169,7 +213,9 @@ def keep(
     `maker` is who asked for it.
     """
     token, code = factors.draw_token(factor), factors.draw_code()
-    answer = "" if factor == "birth-date" else factors.draw_pin()
+    asked_for = factor == "otp" and fixed.get("mailed")
+    none = asked_for or factor in ("birth-date", factors.NAMED)
+    answer = "" if none else factors.draw_pin()
     with house.database.read() as connection:
         key = value(connection, "key") or ""
     secret = {
@@ -185,9 +231,12 @@ def keep(
     with house.database.write() as connection:
         _check_parts(connection, row)
         shares.add(connection, row)
+        if row.get("mailed"):
+            owing.owe_link(connection, row, token)
         house.auditor.append(connection, _event(row, "create", detail, maker))
     url = f"{sites.address(house)}/s/{token}"
-    return Made(id_, token, url, factors.spoken(code), answer, expires)
+    said = "" if factor == factors.NAMED else factors.spoken(code)
+    return Made(id_, token, url, said, answer, expires)
 
 
 def _check_parts(connection: Connection, row: dict[str, Any]) -> None:
@@ -222,7 +271,8 @@ def state(row: Any, now: int) -> str:
         return "expired"
     if row.failures >= TRIES:
         return "locked"
-    used = (row.most_uses and row.uses >= row.most_uses) or (row.factor == "otp" and not row.answer)
+    spent = row.factor == "otp" and not row.answer and not row.mailed
+    used = (row.most_uses and row.uses >= row.most_uses) or spent
     return "used up" if used else "open"
 
 

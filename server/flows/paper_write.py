@@ -28,7 +28,8 @@ class Writer:
     """The steps of one run. `rows` are the instances that enclose documents, by SOP Instance UID.
 
     `done` is what was written, `reports` the status of each report by its source, `changed` what
-    has changed since it was last told in a Provenance, by whether it is held back.
+    has changed since it was last told in a Provenance, by whether it is held back, `held` the
+    sources of reports that are not for patients.
     """
 
     site: Site
@@ -37,6 +38,7 @@ class Writer:
     done: set[tuple[str, str, str]] = field(default_factory=set)
     reports: dict[str, str] = field(default_factory=dict)
     changed: dict[Owner, list[Effect]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
 
     @property
     def organisation(self) -> int:
@@ -98,6 +100,8 @@ class Writer:
         self._put(connection, body, change, filed_under=filed_under)
         self.done.add((REPORT, id_, group.source))
         self.reports[group.source] = body["status"]
+        if release.is_held(body):
+            self.held.add(group.source)
         if not self.seen.row.held:
             keys = {*group.keys, *group.names}
             links.keep(connection, self.organisation, REPORT, id_, keys)
@@ -144,8 +148,7 @@ class Writer:
         if status == WITHDRAWN and body["resourceType"] == "Observation":
             withdrawing.withdraw(connection, self.organisation, "Observation", body["id"], change)
             return
-        unreleased = release.holds(REPORT, status, ())
-        self._put(connection, body, change, hidden=bool(paper.report) and unreleased)
+        self._put(connection, body, change, hidden=paper.report in self.held)
 
     # Orders
 

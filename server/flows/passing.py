@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from server.errors import Conflict, Invalid, Missing
-from server.flows import links, opening, patients
+from server.flows import links, opening, owing, patients
 from server.flows.actors import Actor
 from server.flows.audit import WINDOW
 from server.flows.factors import DAY
@@ -97,6 +97,7 @@ def not_me(house: House, opened: Opened, *, now: int) -> None:
             "patient": opened.patient,
         }
         patients.add_review(connection, site, "link", opened.id, "", evidence, now)
+        owing.owe_doubt(house, connection, opened.grant.organisation, opened.id, now)
         house.auditor.append(connection, opening.event(opened, "update", "this is not me"))
 
 

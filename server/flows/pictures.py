@@ -13,6 +13,8 @@ from server.flows.pixels import Source
 from server.flows.sites import House
 from server.store import dicom_search
 
+_BOX = 1024
+
 
 def representative(rows: Sequence[Any]) -> tuple[Any, int]:
     """The instance and frame that stand for a study or series: the middle of what has pictures."""
@@ -33,6 +35,15 @@ def rendered(house: House, grant: Grant, row: Any, number: int, options: Options
     if not 1 <= number <= row.frames:
         raise Missing(f"there is no frame {number}: the instance has {row.frames}")
     return house.darkroom.picture((row.sha256, number, options), frame)
+
+
+def small(house: House, grant: Grant, row: Any, number: int) -> Picture:
+    """A frame as a picture for a copy to keep: as large as it is, within a box."""
+    frame = frame_of(house, grant, pixels.source(house, grant, row), number)
+    larger = max(frame.rows, frame.columns) > _BOX
+    return house.darkroom.made(
+        frame, Options(viewport=(_BOX, _BOX) if larger else None, quality=85)
+    )
 
 
 def decoded(house: House, grant: Grant, source: Source, number: int) -> bytes:

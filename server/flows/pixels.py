@@ -54,7 +54,7 @@ def select(house: House, grant: Grant, study: str, series: str = "", uid: str = 
             key = StudyKey(grant.organisation, study, claim.claim)
             rows = index.visible(connection, key, series, uid)
             if rows:
-                return Selection(claim, rows)
+                return Selection(claim, reach.shown(connection, grant, claim, rows))
     raise Missing(f"the study holds no such {'instance' if uid else 'series'}")
 
 

@@ -1,24 +1,29 @@
 """QIDO-RS searches (PS3.18 10.6): from query parameters to DICOM JSON, served from rows alone."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
+
+from sqlalchemy.sql.elements import ColumnElement
 
 from dicom.json_model import attribute, keyword_of, subset, tag_of
 from dicom.query import KEYS, LEVELS, BadQuery, Match, at_level, attributes, match, person_name
 from server.errors import Invalid
-from server.flows import access, current, reach
+from server.flows import access, current, reach, release
 from server.flows.access import Grant
 from server.flows.audit import Reading
 from server.flows.sites import House
 from server.store import dicom_search
-from server.store.dicom_search import Search, Whole
+from server.store.dicom_search import Allowed, Search, Whole
+from server.store.shapes import Gate, Slots
 
 # Most results of one answer; the rest is asked for with `offset`.
 MOST = {"patient": 1000, "study": 1000, "series": 5000, "instance": 5000}
 _LARGEST = 1 << 31
 _NOT_KEYS = frozenset({"accept", "charset"})
+_NOTHING = "{}"
 
 # What an answer holds besides what is computed or stands in the rows (PS3.18 10.6.3.3).
 _OF_SERIES = frozenset({"00080201", "00400244", "00400245", "00400275"})
@@ -127,8 +132,7 @@ def search(
     asked = Search(
         organisation=grant.organisation,
         level=level,
-        allowed=access.studies(grant),
-        few=not grant.everyone or grant.studies is not None,
+        gate=gate(grant, level),
         study=study,
         series=series,
         matches=question.matches,
@@ -148,6 +152,23 @@ def search(
     seen = reach.event(grant, "search", study=study, detail=f"{level}: {keys or 'all'}")
     reading = house.auditor.single(seen)
     return Answer(items, len(rows) > len(items), question.fuzzy, reading)
+
+
+def gate(grant: Grant, level: str) -> Gate[Allowed]:
+    """What the grant reaches of a level's rows, and whether that is little."""
+
+    def shaped(slots: Slots) -> tuple[Hashable, Allowed]:
+        shape = access.shape(grant, slots.texts)
+        return shape, partial(_allowed, shape, level)
+
+    few = not grant.everyone or grant.studies is not None
+    return Gate(partial(_allowed, grant, level), few, shaped)
+
+
+def _allowed(grant: Grant, level: str) -> ColumnElement[bool]:
+    """The gate's condition on the rows of a level."""
+    reached = access.studies(grant)
+    return reached & release.instances(grant) if level == "instance" else reached
 
 
 class _Writer:
@@ -173,17 +194,17 @@ class _Writer:
         ]
 
     def _models(self, rows: Sequence[Any]) -> list[str]:
-        """The stored DICOM JSON behind each row, "{}" where the row says all that is asked."""
+        """The stored DICOM JSON behind each row, empty where the row says all that is asked."""
         level, connection = self._asked.level, self._connection
         if level == "instance":
             uids = [row.instance for row in rows]
             found = dicom_search.models(connection, self._asked.organisation, uids)
             return [found[uid] for uid in uids]
         if level == "study" and not self._question.everything and not self._more_fields():
-            return ["{}"] * len(rows)
+            return [_NOTHING] * len(rows)
         samples = dicom_search.samples(connection, self._asked, rows)
         keys = [(r.study, r.claim, r.series_uid if level == "series" else "") for r in rows]
-        return [samples.get(key, "{}") for key in keys]
+        return [samples.get(key, _NOTHING) for key in keys]
 
     def _more_fields(self) -> frozenset[str]:
         """Extra tags that belong to this level and are not in the rows."""
@@ -210,6 +231,8 @@ class _Writer:
 
     def _stored(self, model: str, address: str) -> dict[str, Any]:
         """What is taken from the stored DICOM JSON."""
+        if model == _NOTHING:
+            return {}
         level, text = self._asked.level, absolute(model, address)
         if self._question.everything:
             return json.loads(text) if level == "instance" else subset(text, attributes(level))
@@ -234,7 +257,7 @@ def absolute(model: str, address: str) -> str:
 
 
 def _patient_attributes(row: Any) -> dict[str, Any]:
-    issuer = json.loads(row.patient_issuer)[0] if row.patient_issuer else ""
+    issuer = _namespace(row.patient_issuer)
     found = {
         "00100010": attribute("PN", [person_name(row.patient_name)] if row.patient_name else []),
         "00100020": attribute("LO", [row.patient_number]),
@@ -256,6 +279,12 @@ def _study_attributes(row: Any, whole: Whole) -> dict[str, Any]:
         "00201206": attribute("IS", [whole.series]),
         "00201208": attribute("IS", [whole.instances]),
     }
+
+
+@lru_cache(maxsize=64)
+def _namespace(issuer: str) -> str:
+    """What an issuer of patient numbers is called (0010,0021)."""
+    return str(json.loads(issuer)[0]) if issuer else ""
 
 
 def _series_attributes(row: Any) -> dict[str, Any]:

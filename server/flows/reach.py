@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from server.errors import Denied, Fault, Missing
-from server.flows import access
+from server.errors import Denied, Fault, Gone, Missing
+from server.flows import access, release
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.store import index
@@ -33,6 +33,22 @@ def claims(connection: Connection, grant: Grant, uid: str) -> Sequence[Any]:
     if not rows:
         raise refusals[0] if refusals else Missing("there is no such study here")
     return rows
+
+
+def shown(connection: Connection, grant: Grant, claim: Any, rows: Sequence[Any]) -> Sequence[Any]:
+    """Of instances of a study those that the caller may see: pictures, and documents as released.
+
+    Missing when none is left, Gone when the one document that was asked for was withdrawn.
+    """
+    if grant.sees_held or not any(release.is_document(row.sop_class) for row in rows):
+        return rows
+    withheld = release.withheld(connection, grant, claim)
+    left = [row for row in rows if row.uid not in withheld]
+    if not left and release.was_withdrawn(connection, claim, rows[0].uid):
+        raise Gone("this document was withdrawn")
+    if not left:
+        raise Missing("there is nothing here that is released")
+    return left
 
 
 def event(grant: Grant, action: str, **more: Any) -> Event:

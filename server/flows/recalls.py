@@ -14,7 +14,7 @@ from server.clock import instant
 from server.flows import parties
 from server.flows.grants import short
 from server.flows.sites import House
-from server.store import recalls, shares, tokens
+from server.store import approvals, recalls, shares, tokens
 
 UNMERGE = "unmerge"
 
@@ -22,8 +22,10 @@ UNMERGE = "unmerge"
 def end_grants(connection: Connection, organisation: int, patient: str, now: int) -> list[str]:
     """End every grant for a record, by name or as a part of another; gives their names in the audit.
 
+    What was allowed to apps ends with them, so that no app comes back without being allowed anew.
     Grants that reach everybody stay: they show each record as whose it is by now.
     """
+    approvals.end_for(connection, organisation, patient, now=now)
     ended = [short(one) for one in tokens.end_for(connection, organisation, patient, now=now)]
     return ended + shares.end_for(connection, organisation, patient, now=now)
 

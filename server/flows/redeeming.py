@@ -24,7 +24,7 @@ from server.flows.clients import Client
 from server.flows.deciding import OFFLINE
 from server.flows.sites import House
 from server.store import accounts as rows
-from server.store import approvals, memories, tokens
+from server.store import approvals, memories, people, tokens
 
 LIFETIME = 3600
 _SECOND = 1_000_000
@@ -63,6 +63,14 @@ class _Failed:
     code: str = "invalid_grant"
 
 
+@dataclass(frozen=True, slots=True)
+class _Renewed:
+    """What a refresh asks for: scopes, in place of the token `spent`, beyond which nothing goes."""
+
+    scope: str
+    spent: Any
+
+
 _Outcome = Given | _Failed
 
 
@@ -80,7 +88,7 @@ def code(house: House, client: Client, words: dict[str, str], *, address: str, n
             return _Failed("code_verifier does not fit the code_challenge")
         if not approvals.use_code(connection, hash_, now=now):
             return _again(house, connection, row.approval, row.used, client, address, now)
-        return _give(house, connection, client, row.approval, "", address, now)
+        return _give(house, connection, client, row.approval, None, address, now)
 
     return _run(house, work)
 
@@ -108,7 +116,8 @@ def refresh(
             return _Failed("a refreshed token has no more scopes than the first", "invalid_scope")
         if not tokens.spend(connection, hash_, now=now):
             return _again(house, connection, row.approval, row.spent, client, address, now)
-        return _give(house, connection, client, row.approval, wanted, address, now)
+        renewed = _Renewed(wanted, row)
+        return _give(house, connection, client, row.approval, renewed, address, now)
 
     return _run(house, work)
 
@@ -170,7 +179,7 @@ def _give(
     connection: Connection,
     client: Client,
     approval: str,
-    narrowed: str,
+    renewed: _Renewed | None,
     address: str,
     now: int,
 ) -> _Outcome:
@@ -181,32 +190,42 @@ def _give(
     if not approvals.use(connection, approval, now=now, expires=now + OFFLINE):
         return _Failed("what the user allowed has ended")
     row = rows.by_id(connection, allowed.account)
-    account, scope = accounts.of_row(row), narrowed or allowed.scope
+    account, scope = accounts.of_row(row), (renewed.scope if renewed else "") or allowed.scope
+    spent = renewed.spent if renewed else None
     access = grants.draw()
     renews = {"offline_access", "online_access"} & set(allowed.scope.split())
     renewing = grants.draw() if renews else ""
-    values = _values(allowed, account, scope, now)
-    grants.keep(connection, values | {"hash": grants.digest(access)})
+    reached = _reached(connection, allowed, account, scope)
+    values = _values(allowed, account, scope, now) | {"patients": json.dumps(reached)}
+    grants.keep(connection, values | {"hash": grants.digest(access)}, spent)
     if renewing:
         more = {"hash": grants.digest(renewing), "kind": "refresh", "scope": allowed.scope}
-        grants.keep(connection, values | more | {"expires": now + OFFLINE})
+        grants.keep(connection, values | more | {"expires": now + OFFLINE}, spent)
     house.auditor.append(connection, _event(values, access, account, address))
     return Given(access, renewing, scope, allowed, account)
+
+
+def _reached(connection: Connection, allowed: Any, account: Account, scope: str) -> list[str]:
+    """The patient in context; without one, for `user/` scopes, those of a patient or proxy that
+    stand by their own: a record that was merged away is not theirs any more.
+    """
+    if allowed.patient:
+        return [allowed.patient]
+    contexts = {one.context for one in scopes.split(scope)[0]}
+    if "user" not in contexts or account.staff:
+        return []
+    return sorted(people.active(connection, allowed.organisation, account.patients))
 
 
 def _values(allowed: Any, account: Account, scope: str, now: int) -> dict[str, Any]:
     """The row of an access token: whom it reaches is fixed here."""
     found, words = scopes.split(scope)
     contexts = {one.context for one in found}
-    reached = [allowed.patient] if allowed.patient else []
-    if not reached and "user" in contexts and not account.staff:
-        reached = list(account.patients)
     return {
         "kind": "access",
         "organisation": allowed.organisation,
         "client": allowed.client,
         "scope": scope,
-        "patients": json.dumps(sorted(reached)),
         "everyone": False,
         "wide": account.staff and "user" in contexts,
         "staff": account.staff,

@@ -9,15 +9,22 @@ for staff.
 from collections.abc import Iterable
 from typing import Any
 
+from sqlalchemy import Connection, Select, and_, exists, false, not_, or_, select, true
+from sqlalchemy.sql.elements import ColumnElement
+
+from dicom.document_read import CAD, CDA, KEY_OBJECT_SELECTION, PDF, STRUCTURED_REPORTS
 from fhir import binary, wire
 from fhir.diagnostic_report import RESTRICTION
 from fhir.hl7_codes import RESTRICTED
 from server.errors import Gone
 from server.flows.access import Grant
+from server.store import veil
+from server.store.fhir_tables import derived, resource
+from server.store.tables import instance, study
 
 Json = dict[str, Any]
 
-WITHDRAWN = "entered-in-error"
+WITHDRAWN = veil.WITHDRAWN
 _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _SUBSETTED = {
     "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
@@ -27,14 +34,17 @@ _UNRELEASED = {
     "DiagnosticReport": frozenset({"registered", "partial", "preliminary"}),
     "Observation": frozenset({"registered", "preliminary"}),
     "DocumentReference": frozenset[str](),
+    "ServiceRequest": frozenset[str](),
 }
 # Restricted and very restricted (v3 Confidentiality).
 _CONFIDENTIAL = ("R", "V")
+# Structured, and no document: lists of pictures, and what a computer marked.
+_NO_DOCUMENTS = frozenset({KEY_OBJECT_SELECTION, *CAD})
 _KEPT = ("resourceType", "id", "status", "subject")
 
 
 def is_held(body: Json) -> bool:
-    """Whether a report, result or document is not for the patient."""
+    """Whether a report, result, document or order is not for the patient."""
     labels = body.get("meta", {}).get("security", [])
     return holds(body["resourceType"], body.get("status", ""), labels)
 
@@ -64,7 +74,7 @@ def awaits(body: Json) -> bool:
 
 def shown(grant: Grant, resource_type: str, text: str) -> str:
     """The text as the caller may see it: of what was withdrawn, a patient sees the tombstone."""
-    if grant.sees_held or resource_type not in _UNRELEASED or WITHDRAWN not in text:
+    if grant.sees_held or resource_type not in veil.TYPES or WITHDRAWN not in text:
         return text
     body = wire.read(text)
     return wire.write(_tombstone(body)) if body.get("status") == WITHDRAWN else text
@@ -72,8 +82,75 @@ def shown(grant: Grant, resource_type: str, text: str) -> str:
 
 def check(grant: Grant, resource_type: str, text: str) -> None:
     """Raise Gone for a document that was withdrawn, unless staff asks."""
-    if resource_type == "Binary" and not grant.everyone and binary.is_withdrawn(wire.read(text)):
+    if resource_type == "Binary" and not grant.sees_held and binary.is_withdrawn(wire.read(text)):
         raise Gone("this document was withdrawn")
+
+
+def instances(grant: Grant) -> ColumnElement[bool]:
+    """The condition on `instance` rows beside their `study`: of documents those that are released.
+
+    A report that arrived as a DICOM object is as much a report as the resource made of it.
+    """
+    if grant.sees_held:
+        return true()
+    row = resource.alias()
+    held = row.c.hidden | row.c.deleted | veil.withdrawn(row)
+    made = _made_of_instance(row)
+    return or_(not_(_documents()), and_(exists(made), not_(exists(made.where(held)))))
+
+
+def _made_of_instance(row: Any) -> Select[Any]:
+    """What was made of an `instance` of a `study`: a report with its documents and results."""
+    return (
+        select(derived.c.id)
+        .join(
+            row,
+            (row.c.organisation == derived.c.organisation)
+            & (row.c.type == derived.c.type)
+            & (row.c.id == derived.c.id),
+        )
+        .where(
+            derived.c.organisation == instance.c.organisation,
+            derived.c.study == study.c.id,
+            derived.c.source == instance.c.uid,
+        )
+        .correlate(instance, study)
+    )
+
+
+def _documents() -> ColumnElement[bool]:
+    """The condition that an `instance` is a document for people."""
+    kind = instance.c.sop_class
+    structured = kind.startswith(STRUCTURED_REPORTS, autoescape=True)
+    return or_(kind.in_([PDF, CDA]), and_(structured, kind.not_in(sorted(_NO_DOCUMENTS))))
+
+
+def is_document(sop_class: str) -> bool:
+    """Whether objects of a class are documents for people: reports, letters, dose, measurements."""
+    structured = sop_class.startswith(STRUCTURED_REPORTS) and sop_class not in _NO_DOCUMENTS
+    return structured or sop_class in (PDF, CDA)
+
+
+def withheld(connection: Connection, grant: Grant, claim: Any) -> set[str]:
+    """The SOP instances of a study that are documents and not released to the caller."""
+    return set(connection.execute(_uids(claim).where(not_(instances(grant)))).scalars())
+
+
+def was_withdrawn(connection: Connection, claim: Any, uid: str) -> bool:
+    """Whether an instance is a document that the patient is told to be withdrawn."""
+    row = resource.alias()
+    gone = exists(_made_of_instance(row).where(row.c.hidden == false(), veil.withdrawn(row)))
+    return connection.execute(_uids(claim).where(instance.c.uid == uid, gone)).first() is not None
+
+
+def _uids(claim: Any) -> Select[Any]:
+    return select(instance.c.uid).where(
+        instance.c.organisation == claim.organisation,
+        instance.c.study == claim.uid,
+        instance.c.claim == claim.claim,
+        study.c.organisation == claim.organisation,
+        study.c.id == claim.id,
+    )
 
 
 def _tombstone(body: Json) -> Json:

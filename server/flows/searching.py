@@ -1,6 +1,6 @@
 """Searching FHIR resources behind the gate: one page, its includes, its total."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,8 +15,9 @@ from server.flows.resources import TABLE, Version
 from server.flows.sites import House
 from server.store import identities
 from server.store.search import Search
-from server.store.search_conditions import Allowed
+from server.store.search_conditions import Allowed, Reach
 from server.store.search_includes import Includes
+from server.store.shapes import Gate, Slots
 
 _INCLUDES = 1000
 _ROUNDS = 3
@@ -74,7 +75,7 @@ def search(
     after = cursors.read(query)
     with house.database.read() as connection:
         query = _whole(connection, grant.organisation, query)
-        store = Search(connection, grant.organisation, *_gate(grant))
+        store = Search(connection, grant.organisation, _gate(grant))
         total = store.total(query) if query.total in _COUNTED or not count else None
         found = store.page(query, count=count, after=after) if count else []
         page, more = found[:count], len(found) > count
@@ -96,13 +97,18 @@ def understood(house: House, resource_type: str, words: list[tuple[str, str]]) -
     return parse(resource_type, words, strict=True, base=house.config.fhir_base, table=TABLE)
 
 
-def _gate(grant: Grant, letter: str = "s") -> tuple[Allowed, bool]:
+def _gate(grant: Grant, letter: str = "s") -> Reach:
     """What the grant reaches, as a condition on rows, and whether that is little."""
 
-    def allowed(resource_type: str, table: Any) -> Any:
-        return access.resources(grant, resource_type, table, letter)
+    def allowed(of: Grant) -> Allowed:
+        return lambda kind, table: access.resources(of, kind, table, letter)
 
-    return allowed, not grant.everyone and len(grant.patients) <= _FEW_PATIENTS
+    def shaped(slots: Slots) -> tuple[Hashable, Allowed]:
+        shape = access.shape(grant, slots.texts)
+        return shape, allowed(shape)
+
+    few = not grant.everyone and len(grant.patients) <= _FEW_PATIENTS
+    return Gate(allowed(grant), few, shaped, veiled=not grant.sees_held)
 
 
 def patients_named(query: q.Query) -> Iterator[str]:
@@ -183,9 +189,10 @@ def _include(
 
     Types that the grant has no scope to read are left out.
     """
-    allowed, _ = _gate(grant, "r")
+    if not query.includes:
+        return []
     types = access.includable(grant, TABLE)
-    follow = Includes(connection, grant.organisation, allowed, types).follow
+    follow = Includes(connection, grant.organisation, _gate(grant, "r"), types).follow
     seen = {row.rid for row in page}
     added: list[Any] = []
     for number, includes in enumerate(_rounds(query.includes)):

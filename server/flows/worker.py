@@ -16,12 +16,13 @@ from server.flows import (
     lanes,
     merging,
     moving,
+    notices,
     opening,
     papers,
     studies,
 )
 from server.flows.sites import House
-from server.store import jobs
+from server.store import contacts, jobs
 from server.store.jobs import Job
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ HANDLERS: Mapping[str, Handler] = {
     papers.KIND: papers.work,
     merging.MOVE: moving.work,
     lanes.KIND: applying.apply,
+    contacts.NEWS: notices.look,
 }
 # What talks to others is done by a thread of its own: a slow one must not hold up the rest.
 OUTBOX: Mapping[str, Handler] = {answers.KIND: answers.send}
@@ -115,7 +117,8 @@ class Worker:
         except (Full, Busy) as error:
             log.error("job %s %s waits: %s", job.kind, job.id, error)
             with self._house.database.write() as connection:
-                jobs.postpone(connection, job, str(error), now=clock.now())
+                later = {"now": clock.now(), "seconds": error.retry}
+                jobs.postpone(connection, job, str(error), **later)
             return
         except Exception as error:  # outermost loop: a job that breaks must not stop the others
             log.exception("job %s %s failed (attempt %d)", job.kind, job.id, job.attempts)

@@ -86,6 +86,16 @@ def end_of_client(connection: Connection, client_id: str, *, now: int) -> None:
         end(connection, id_, now=now)
 
 
+def end_for(connection: Connection, organisation: int, patient: str, *, now: int) -> None:
+    """End what was allowed for a patient; its tokens end by themselves."""
+    mine = update(approval).where(
+        approval.c.organisation == organisation,
+        approval.c.patient == patient,
+        approval.c.ended == 0,
+    )
+    connection.execute(mine.values(ended=now))
+
+
 def of_account(connection: Connection, account_id: str, *, now: int) -> Sequence[Row[Any]]:
     """What a user allows now, the latest first, with the names of the apps."""
     query = (

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, Transaction, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
@@ -51,7 +51,7 @@ def _prepare_sqlite(engine: Engine) -> None:
 class _Kept:
     """Connections to SQLite kept at hand: to fetch one from a pool costs as much as a small commit."""
 
-    def __init__(self, engine: Engine, begin: str, end: Callable[[Transaction], None]) -> None:
+    def __init__(self, engine: Engine, begin: str, end: Callable[[Connection], None]) -> None:
         self._engine = engine
         self._begin = begin
         self._end = end
@@ -63,9 +63,8 @@ class _Kept:
         connection = self._take()
         try:
             _driver(connection).execute(self._begin)
-            transaction = connection.begin()
             yield connection
-            self._end(transaction)
+            self._end(connection)
         except BaseException:
             connection.close()
             raise
@@ -86,6 +85,19 @@ class _Kept:
 def _driver(connection: Connection) -> Any:
     """The driver's own connection."""
     return connection.connection.driver_connection
+
+
+def _knowing(connection: Connection) -> Any:
+    """Who is to end a transaction: SQLAlchemy knows of it only if it has run a statement in it."""
+    return connection if connection.in_transaction() else _driver(connection)
+
+
+def _commit(connection: Connection) -> None:
+    _knowing(connection).commit()
+
+
+def _forget(connection: Connection) -> None:
+    _knowing(connection).rollback()
 
 
 @contextmanager
@@ -127,8 +139,8 @@ class Database:
             self.writer = _engine(url, pool_size=4, max_overflow=32)
             _prepare_sqlite(self.reader)
             _prepare_sqlite(self.writer)
-            self._readers = _Kept(self.reader, "BEGIN", Transaction.rollback)
-            self._writers = _Kept(self.writer, "BEGIN IMMEDIATE", Transaction.commit)
+            self._readers = _Kept(self.reader, "BEGIN", _forget)
+            self._writers = _Kept(self.writer, "BEGIN IMMEDIATE", _commit)
         else:
             self.reader = _engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
             self.writer = self.reader

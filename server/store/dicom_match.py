@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, or_
+from sqlalchemy import Integer, and_, or_
 from sqlalchemy.sql.elements import ColumnElement
 
 from dicom.query import Between, Match, OneOf, Wild
@@ -13,21 +13,21 @@ from server.store.tables import study
 _LAST = "\U0010ffff"
 
 
-def issued(connection: Connection, match: Match) -> ColumnElement[bool]:
+def issued(dialect: str, match: Match) -> ColumnElement[bool]:
     """The namespace of a number's issuer, which stands first in a JSON list."""
     texts = (match.pattern,) if isinstance(match, Wild) else _values(match)
     starts = [json.dumps([text])[:-1] + ",*" for text in texts]
-    return or_(*(_like(connection, study.c.patient_issuer, start) for start in starts))
+    return or_(*(_like(dialect, study.c.patient_issuer, start) for start in starts))
 
 
 def _values(match: Match) -> tuple[str, ...]:
     return match.values if isinstance(match, OneOf) else ()
 
 
-def fits(connection: Connection, column: Any, match: Match) -> ColumnElement[bool]:
+def fits(dialect: str, column: Any, match: Match) -> ColumnElement[bool]:
     """One column against one match."""
     if isinstance(match, Wild):
-        return _like(connection, column, match.pattern)
+        return _like(dialect, column, match.pattern)
     if isinstance(match, OneOf):
         numeric = isinstance(column.type, Integer)
         values = [int(value) if numeric else value for value in match.values]
@@ -41,12 +41,12 @@ def fits(connection: Connection, column: Any, match: Match) -> ColumnElement[boo
     return and_(*ends)
 
 
-def _like(connection: Connection, column: Any, pattern: str) -> ColumnElement[bool]:
+def _like(dialect: str, column: Any, pattern: str) -> ColumnElement[bool]:
     """Case matters and only * and ? are wild (PS3.4 C.2.2.2.4): SQLite spells that GLOB.
 
     SQLite is given the pattern's literal beginning as a range, so that an index serves it.
     """
-    if connection.dialect.name != "sqlite":
+    if dialect != "sqlite":
         escaped = re.sub(r"([\\%_])", r"\\\1", pattern)
         wild = escaped.replace("*", "%").replace("?", "_")
         return column.like(wild, escape="\\")  # type: ignore[no-any-return]

@@ -1,12 +1,13 @@
 """Searches over the DICOM index: every filter, the order and the page are in the SQL."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Integer,
     Row,
     Select,
     and_,
@@ -22,9 +23,14 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import Join
 
 from dicom.query import Between, Match, OneOf, Wild
+from server.store import shapes
 from server.store.dicom_match import combined, fits, issued, start_of
+from server.store.prepared import Prepared, among
+from server.store.shapes import Ask, Gate, Slots, counted
 from server.store.tables import instance, instance_json, series, study, study_key
 
+# The gate: makes the condition on `study` rows.
+Allowed = Callable[[], ColumnElement[bool]]
 _DATE, _TIME, _ISSUER, _MODALITIES = "00080020", "00080030", "00100021", "00080061"
 _ROLES = {"00100010": "patient", "00080090": "referrer", "00080050": "accession"}
 _COLUMNS: Mapping[str, Any] = {
@@ -50,7 +56,6 @@ _COLUMNS: Mapping[str, Any] = {
 _UIDS = frozenset({"0020000D", "0020000E", "00080018"})
 _PROBED = frozenset({"00080050", "00080061", "00080090", "00100010", "00100020", "00100030"})
 FEW = 1000
-ALL = -1  # a limit that is none
 _STUDY = (
     "coerced",
     "patient_number",
@@ -86,13 +91,12 @@ def _cross_join(join: _Then, compiler: Any, **options: Any) -> str:
 class Search:
     """What is looked for: the level, what was named in the address, matches by tag, the page.
 
-    `allowed` is the gate's condition on `study` rows; `few` says that it admits few of them.
+    `gate` makes its condition on `study` rows.
     """
 
     organisation: int
     level: str
-    allowed: ColumnElement[bool]
-    few: bool = False
+    gate: Gate[Allowed]
     study: str = ""
     series: str = ""
     matches: Mapping[str, Match] = field(default_factory=dict)
@@ -101,14 +105,6 @@ class Search:
 
 
 _PATIENT = ("patient_number", "patient_issuer", "patient_name", "patient_birth_date", "patient_sex")
-
-
-def patients(connection: Connection, search: Search) -> Sequence[Row[Any]]:
-    """Whom the studies of a search are of, each once, and one more if there are more."""
-    found = statement(connection, replace(search, level="study", limit=ALL)).subquery()
-    columns = [found.c[name] for name in _PATIENT]
-    query = select(*columns).distinct().order_by(*columns[2::-1])
-    return connection.execute(query.limit(search.limit + 1).offset(search.offset)).fetchall()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,66 +116,142 @@ class Whole:
     instances: int = 0
 
 
-def find(connection: Connection, search: Search) -> Sequence[Row[Any]]:
+def find(connection: Connection, search: Search) -> Sequence[Any]:
     """The rows of a page, newest study first, and one more if there are more."""
-    return connection.execute(statement(connection, search)).fetchall()
+    return _rows(connection, search, _Statement.page)
 
 
-def statement(connection: Connection, search: Search) -> Select[Any]:
-    """The SQL of a search."""
-    sharp = _sharp(connection, search)
-    few = search.few or bool(search.study or sharp)
-    query = _level(search.level, _newest(few)).where(search.allowed, *_named(search))
-    matches = dict(search.matches)
-    date, time = matches.get(_DATE), matches.get(_TIME)
-    if isinstance(date, Between) and isinstance(time, Between):
-        del matches[_TIME]
-        query = query.where(combined(date, time))
-    for tag, match in matches.items():
-        if tag in _ROLES or (tag == _MODALITIES and tag in sharp):
-            keys = _keys(connection, search, tag, match)
-            query = query.where(tuple_(study.c.uid, study.c.claim).in_(keys))
-        else:
-            query = query.where(_condition(connection, tag, match))
-    if search.limit == ALL:
-        return query.order_by(None)
-    return query.limit(search.limit + 1).offset(search.offset)
+def patients(connection: Connection, search: Search) -> Sequence[Any]:
+    """Whom the studies of a search are of, each once, and one more if there are more."""
+    return _rows(connection, replace(search, level="study"), _Statement.patients)
 
 
-def _sharp(connection: Connection, search: Search) -> frozenset[str]:
-    """The keys by which an index finds few studies: better sorted than met on a walk by date.
+def _rows(
+    connection: Connection, search: Search, make: Callable[["_Statement"], Select[Any]]
+) -> Sequence[Any]:
+    dialect, search = connection.dialect.name, replace(search, limit=search.limit + 1)
 
-    What a value leaves is probed, up to FEW, because no statistics know it.
-    """
-    uids = _UIDS.intersection(search.matches)
-    return uids.union(
-        tag
-        for tag, match in search.matches.items()
-        if tag in _PROBED
-        and (not isinstance(match, Wild) or start_of(match.pattern))
-        and _count(connection, _keys(connection, search, tag, match)) < FEW
+    def plain(ask: Ask) -> tuple[Any, None]:
+        return make(_Statement(ask, dialect, search, search.gate.allowed)), None
+
+    if any(_needs_value(tag, match) for tag, match in search.matches.items()):
+        return shapes.anew(connection, plain)[0]
+    slots = Slots()
+    asked = _slotted(search, slots)
+    gate, allowed = search.gate.shaped(slots)
+
+    def build(ask: Ask) -> tuple[Any, None]:
+        return make(_Statement(ask, dialect, asked, allowed)), None
+
+    place = (search.organisation, search.level, asked.study, asked.series)
+    shape = (make.__qualname__, *place, gate, search.gate.few, *asked.matches.items())
+    return shapes.rows(connection, shape, slots, build, plain)[0]
+
+
+def _needs_value(tag: str, match: Match) -> bool:
+    """Whether the SQL of a match depends on what its values are."""
+    numeric = tag in _COLUMNS and isinstance(_COLUMNS[tag].type, Integer)
+    return isinstance(match, Wild) or numeric or tag == _ISSUER
+
+
+def _slotted(search: Search, slots: Slots) -> Search:
+    matches = {tag: _slot(match, slots) for tag, match in sorted(search.matches.items())}
+    return replace(
+        search,
+        study=slots.text(search.study),
+        series=slots.text(search.series),
+        matches=matches,
+        limit=slots.number(search.limit),
+        offset=slots.number(search.offset),
     )
 
 
-def _count(connection: Connection, keys: Select[Any]) -> int:
-    probe = select(func.count()).select_from(keys.limit(FEW).subquery())
-    return connection.execute(probe).scalar() or 0
+def _slot(match: Match, slots: Slots) -> Match:
+    if isinstance(match, OneOf):
+        return OneOf(tuple(slots.texts(match.values)))
+    if isinstance(match, Between):
+        return Between(slots.text(match.low), slots.text(match.high))
+    return match
 
 
-def _keys(connection: Connection, search: Search, tag: str, match: Match) -> Select[Any]:
-    """UID and claim of the studies that an indexed key finds."""
-    if tag in _ROLES:
-        table, role = study_key, study_key.c.role == _ROLES[tag]
-        found = select(table.c.study, table.c.claim).where(role)
-        column: Any = table.c.value
-    elif tag == _MODALITIES:
-        table, column = series, series.c.modality
-        found = select(table.c.study, table.c.claim)
-    else:
-        table, column = study, _COLUMNS[tag]
-        found = select(table.c.uid, table.c.claim)
-    mine = table.c.organisation == search.organisation
-    return found.where(mine, fits(connection, column, match))
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """Makes the SQL of a search."""
+
+    ask: Ask
+    dialect: str
+    search: Search
+    allowed: Allowed
+
+    def page(self) -> Select[Any]:
+        """What is found, from a place on."""
+        return self._paged(self._whole())
+
+    def patients(self) -> Select[Any]:
+        """Whom it is of, by name."""
+        found = self._whole().order_by(None).subquery()
+        columns = [found.c[name] for name in _PATIENT]
+        return self._paged(select(*columns).distinct().order_by(*columns[2::-1]))
+
+    def _paged(self, query: Select[Any]) -> Select[Any]:
+        return query.limit(counted(self.search.limit)).offset(counted(self.search.offset))
+
+    def _whole(self) -> Select[Any]:
+        search, sharp = self.search, self._sharp()
+        few = search.gate.few or bool(search.study or sharp)
+        query = _level(search.level, _newest(few)).where(self.allowed(), *_named(search))
+        matches = dict(search.matches)
+        date, time = matches.get(_DATE), matches.get(_TIME)
+        if isinstance(date, Between) and isinstance(time, Between):
+            del matches[_TIME]
+            query = query.where(combined(date, time))
+        for tag, match in matches.items():
+            if tag in _ROLES or (tag == _MODALITIES and tag in sharp):
+                keys = self._keys(tag, match)
+                query = query.where(tuple_(study.c.uid, study.c.claim).in_(keys))
+            else:
+                query = query.where(self._condition(tag, match))
+        return query
+
+    def _sharp(self) -> frozenset[str]:
+        """The keys by which an index finds few studies: better sorted than met on a walk by date.
+
+        What a value leaves is probed, up to FEW, because no statistics know it.
+        """
+        uids = _UIDS.intersection(self.search.matches)
+        return uids.union(
+            tag
+            for tag, match in self.search.matches.items()
+            if tag in _PROBED
+            and (not isinstance(match, Wild) or start_of(match.pattern))
+            and self._few(self._keys(tag, match))
+        )
+
+    def _few(self, keys: Select[Any]) -> bool:
+        some = keys.limit(FEW).subquery()
+        return self.ask(select((func.count() < FEW).label("few")).select_from(some))
+
+    def _keys(self, tag: str, match: Match) -> Select[Any]:
+        """UID and claim of the studies that an indexed key finds."""
+        if tag in _ROLES:
+            table, role = study_key, study_key.c.role == _ROLES[tag]
+            found = select(table.c.study, table.c.claim).where(role)
+            column: Any = table.c.value
+        elif tag == _MODALITIES:
+            table, column = series, series.c.modality
+            found = select(table.c.study, table.c.claim)
+        else:
+            table, column = study, _COLUMNS[tag]
+            found = select(table.c.uid, table.c.claim)
+        mine = table.c.organisation == self.search.organisation
+        return found.where(mine, fits(self.dialect, column, match))
+
+    def _condition(self, tag: str, match: Match) -> ColumnElement[bool]:
+        if tag == _MODALITIES:
+            return exists().where(_inside(series), fits(self.dialect, series.c.modality, match))
+        if tag == _ISSUER:
+            return issued(self.dialect, match)
+        return fits(self.dialect, _COLUMNS[tag], match)
 
 
 def _level(level: str, newest: list[Any]) -> Select[Any]:
@@ -235,20 +307,13 @@ def _named(search: Search) -> list[ColumnElement[bool]]:
     return found
 
 
-def _condition(connection: Connection, tag: str, match: Match) -> ColumnElement[bool]:
-    if tag == _MODALITIES:
-        return exists().where(_inside(series), fits(connection, series.c.modality, match))
-    if tag == _ISSUER:
-        return issued(connection, match)
-    return fits(connection, _COLUMNS[tag], match)
-
-
 def wholes(
     connection: Connection, organisation: int, uids: Sequence[str]
 ) -> dict[tuple[str, int], Whole]:
     """What the series of these studies add up to, by UID and claim."""
     found: dict[tuple[str, int], Whole] = {}
-    for row in connection.execute(_wholes(), {"organisation": organisation, "uids": uids}):
+    given = {"organisation": organisation, "uids": json.dumps(uids)}
+    for row in _WHOLES.rows(connection, given):
         known = found.get((row.study, row.claim), Whole())
         found[row.study, row.claim] = Whole(
             known.modalities + ((row.modality,) if row.modality else ()),
@@ -258,8 +323,7 @@ def wholes(
     return found
 
 
-@cache
-def _wholes() -> Select[Any]:
+def _wholes(dialect: str) -> Select[Any]:
     columns = (series.c.study, series.c.claim, series.c.modality)
     return (
         select(
@@ -267,11 +331,14 @@ def _wholes() -> Select[Any]:
         )
         .where(
             series.c.organisation == bindparam("organisation"),
-            series.c.study.in_(bindparam("uids", expanding=True)),
+            among(dialect, series.c.study, bindparam("uids")),
         )
         .group_by(*columns)
         .order_by(series.c.modality)
     )
+
+
+_WHOLES = Prepared(_wholes)
 
 
 def samples(
@@ -320,14 +387,16 @@ def _first(table: Any, uid: Any) -> Any:
 
 def models(connection: Connection, organisation: int, uids: Sequence[str]) -> dict[str, str]:
     """The stored DICOM JSON of instances, by SOP Instance UID."""
-    rows = connection.execute(_models(), {"organisation": organisation, "uids": uids})
-    return {row.uid: row.json for row in rows}
+    given = {"organisation": organisation, "uids": json.dumps(uids)}
+    return {row.uid: row.json for row in _MODELS.rows(connection, given)}
 
 
-@cache
-def _models() -> Select[Any]:
+def _models(dialect: str) -> Select[Any]:
     return select(instance_json.c.uid, instance_json.c.json).where(
         instance_json.c.organisation == bindparam("organisation"),
-        instance_json.c.uid.in_(bindparam("uids", expanding=True)),
+        among(dialect, instance_json.c.uid, bindparam("uids")),
         instance_json.c.copy == 0,
     )
+
+
+_MODELS = Prepared(_models)

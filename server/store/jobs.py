@@ -153,16 +153,23 @@ def failed(connection: Connection, claimed: Job, reason: str, *, now: int) -> bo
     return park
 
 
-def postpone(connection: Connection, claimed: Job, reason: str, *, now: int) -> None:
-    """Put a job back for later that could not be done for no fault of its own: this time is free."""
+def postpone(
+    connection: Connection, claimed: Job, reason: str, *, now: int, seconds: int = 0
+) -> None:
+    """Put a job back for later that could not be done for no fault of its own: this time is free.
+
+    `seconds` says when it is to be tried again, 0 leaves it to the number of attempts.
+    """
     spared = claimed.attempts - 1
     failed(connection, replace(claimed, attempts=min(spared, MAX_ATTEMPTS - 1)), reason, now=now)
-    connection.execute(update(job).where(job.c.id == claimed.id).values(attempts=spared))
+    later = {"run_at": now + seconds * 1_000_000} if seconds else {}
+    connection.execute(update(job).where(job.c.id == claimed.id).values(attempts=spared, **later))
 
 
 def listing(connection: Connection, state: str = "") -> list[dict[str, Any]]:
-    """Jobs with their state and reason, oldest first, at most 500."""
-    query = select(job).order_by(job.c.run_at).limit(500)
+    """Jobs with their state and reason, oldest first, at most 500. What they hold is not told."""
+    shown = (one for one in job.c if one is not job.c.payload)
+    query = select(*shown).order_by(job.c.run_at).limit(500)
     if state:
         query = query.where(job.c.state == state)
     return [dict(row) for row in connection.execute(query).mappings()]

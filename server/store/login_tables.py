@@ -5,7 +5,7 @@ Whatever is a secret (session, code, launch, the name of a pending request) is k
 
 from sqlalchemy import Column, Index, SmallInteger, String, Table
 
-from server.store.columns import int_column, key, metadata, text_column
+from server.store.columns import flag, int_column, key, metadata, text_column
 
 
 def _organisation() -> "Column[int]":
@@ -78,6 +78,7 @@ launch = Table(
     _id("encounter"),
     _id("account"),
     text_column("context"),
+    flag("ehr_banner"),
     int_column("expires"),
     int_column("used"),
 )
@@ -93,6 +94,7 @@ approval = Table(
     _id("patient"),
     _id("encounter"),
     text_column("context"),
+    flag("ehr_banner"),
     _id("session"),
     text_column("nonce"),
     int_column("authenticated"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, insert
+from sqlalchemy import JSON, Connection, Table, Text, and_, bindparam, cast, func, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -17,6 +17,14 @@ from sqlalchemy.sql.elements import ColumnElement
 def given(table: Table, *names: str) -> ColumnElement[bool]:
     """The condition that columns have the values given under their names."""
     return and_(*(table.c[name] == bindparam(name) for name in names))
+
+
+def among(dialect: str, column: Any, given: Any) -> ColumnElement[bool]:
+    """The condition that a column has one of the values of a JSON list, however many there are."""
+    if dialect == "sqlite":
+        return column.in_(select(func.json_each(given).table_valued("value").c.value))  # type: ignore[no-any-return]
+    listed = func.json_array_elements_text(cast(cast(given, Text), JSON)).table_valued("value")
+    return column.in_(select(cast(listed.c.value, column.type)))  # type: ignore[no-any-return]
 
 
 def addition(table: Table) -> "Prepared":
@@ -59,6 +67,10 @@ class Prepared:
         found = self._run(connection, text, values).fetchone()
         return None if found is None else text.row(found)
 
+    def constants(self, connection: Connection) -> Mapping[str, Any]:
+        """The values that the statement itself was made with, by the names of its parameters."""
+        return self._text(connection).constants
+
     @staticmethod
     def _run(connection: Connection, text: _Text, values: Mapping[str, Any]) -> Any:
         if text.constants:
@@ -78,7 +90,8 @@ class Prepared:
     def _compile(self, connection: Connection) -> _Text:
         made = self._statement
         statement = made(connection.dialect.name) if callable(made) else made
-        compiled = statement.compile(dialect=connection.dialect)
+        options = {"render_postcompile": True}
+        compiled = statement.compile(dialect=connection.dialect, compile_kwargs=options)
         constants = {name: val for name, val in compiled.params.items() if val is not None}
         columns = [column.name for column in getattr(statement, "selected_columns", ())]
         row: Any = namedtuple("Row", columns)  # type: ignore[misc]  # as wide as the statement

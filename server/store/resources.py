@@ -12,6 +12,7 @@ from fhir import extract, wire
 from fhir.extract import DateRow, PairRow, ReferenceRow, StringRow, TokenRow, UriRow
 from fhir.match_keys import local_reference
 from server.clock import instant, row_id
+from server.store import contacts
 from server.store.fhir_tables import (
     index_date,
     index_pair,
@@ -118,6 +119,8 @@ def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Chan
         _unindex(connection, owner.organisation, rid)
     _keep_version(connection, owner, body, version, text, change)
     _index(connection, owner.organisation, rid, wire.read(text), change.base)
+    if type_ == "DiagnosticReport":
+        contacts.rouse(connection, owner.organisation, owner.filed_under, change.now)
     return int(version)
 
 

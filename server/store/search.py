@@ -5,20 +5,24 @@ them all and sorts them. One without an order, or with one key, walks an index i
 stops when the page is full. Anything else reads all that match.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, exists, func, not_, select, tuple_
 
 from fhir import query as q
-from server.store import search_order
+from server.store import search_order, shapes, veil
 from server.store.fhir_tables import resource
 from server.store.resources import param_id
-from server.store.search_conditions import Allowed, Conditions, rank
+from server.store.search_conditions import Allowed, Conditions, Reach, rank, slotted
 from server.store.search_order import Place
 from server.store.search_terms import Clause
+from server.store.shapes import Ask, Slots, counted
 
+# How a page is ordered, where not by so many keys: along an index, which gives places without
+# rows; and what comes behind it, having no value there.
+_WALK, _LAST = -1, -2
 _COLUMNS = tuple(resource.c)
 _ROWS = select(*_COLUMNS)
 
@@ -33,70 +37,151 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What compiles and runs searches within an organisation, for one caller.
-
-    `few` says that the caller reaches so few resources that all of them may be looked at.
-    """
+    """What runs searches within an organisation, for one caller."""
 
     connection: Connection
     organisation: int
-    allowed: Allowed
-    few: bool = False
-
-    @property
-    def _conditions(self) -> Conditions:
-        return Conditions(self.connection, self.organisation, self.allowed)
+    gate: Reach
 
     def total(self, query: q.Query) -> int:
         """How many resources match."""
-        clauses, _ = self._where(query)
-        statement = select(func.count()).select_from(resource).where(*clauses)
-        return self.connection.execute(statement).scalar() or 0
+        rows, _ = self._run(_Statements.total, query)
+        return int(rows[0][0])
 
     def page(self, query: q.Query, *, count: int, after: Place | None) -> list[Found]:
         """What follows a place, one more than `count` if there are more.
 
         Without an order of its own a search answers with what was made last first.
         """
-        clauses, few = self._where(query)
-        if not query.sort:
-            return self._newest(clauses, few, count + 1, after)
-        if few or len(query.sort) > 1:
-            return self._sorted(query, clauses, count + 1, after)
-        if search_order.is_own(query.sort[0]):
-            return self._walk_own(query.sort[0], clauses, count + 1, after)
-        return self._walk(query.type, query.sort[0], clauses, count + 1, after)
+        rows, order = self._run(_Statements.page, query, count + 1, after)
+        if order != _WALK:
+            return [_found(row, order) for row in rows]
+        texts = self._rows([row.rid for row in rows])
+        found = [Found(texts[row.rid], Place((row.key0,), row.rid)) for row in rows]
+        if len(found) <= count:
+            rest, _ = self._run(_Statements.without_value, query, count + 1, None)
+            found += [_found(row, _LAST) for row in rest]
+        return found[: count + 1]
 
-    def _where(self, query: q.Query) -> tuple[list[Clause], bool]:
+    def _run(
+        self,
+        make: "_Make",
+        query: q.Query,
+        limit: int = 0,
+        after: Place | None = None,
+    ) -> tuple[Sequence[Any], int]:
+        """The rows of a statement, and how they are ordered."""
+        slots = Slots()
+        asked = slotted(query, slots)
+        place = None if after is None else _slotted_place(after, slots)
+        gate, allowed = self.gate.shaped(slots)
+        shape = (make.__name__, self.organisation, gate, asked.type, asked.conditions)
+        few, veiled, most = self.gate.few, self.gate.veiled, slots.number(limit)
+
+        def build(ask: Ask) -> tuple[Any, int]:
+            statements = _Statements(ask, self.organisation, allowed, few, veiled, asked)
+            return make(statements, most, place)
+
+        def plain(ask: Ask) -> tuple[Any, int]:
+            reached = self.gate.allowed
+            statements = _Statements(ask, self.organisation, reached, few, veiled, query)
+            return make(statements, limit, after)
+
+        key = (*shape, asked.sort, few, veiled, place)
+        return shapes.rows(self.connection, key, slots, build, plain)
+
+    def _rows(self, rids: Sequence[int]) -> dict[int, Any]:
+        here = resource.c.organisation == self.organisation
+        statement = _ROWS.where(here, resource.c.rid.in_(rids))
+        return {row.rid: row for row in self.connection.execute(statement)}
+
+
+def _slotted_place(place: Place, slots: Slots) -> Place:
+    values = (
+        slots.text(one) if isinstance(one, str) else None if one is None else slots.number(one)
+        for one in place.values
+    )
+    return Place(tuple(values), slots.number(place.rid))
+
+
+def _found(row: Any, order: int) -> Found:
+    """A row with its place among so many keys; of what comes last the one key has no value."""
+    values = (None,) if order == _LAST else tuple(getattr(row, f"key{n}") for n in range(order))
+    return Found(row, Place(values, row.rid))
+
+
+_Make = Callable[["_Statements", int, Place | None], tuple[Any, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """Makes the statements of one search, each with the number of its keys, or _WALK or _LAST."""
+
+    ask: Ask
+    organisation: int
+    allowed: Allowed
+    few: bool
+    veiled: bool
+    query: q.Query
+
+    def total(self, _limit: int, _after: Place | None) -> tuple[Any, int]:
+        """How many resources match."""
+        clauses, _ = self._where()
+        return select(func.count().label("total")).select_from(resource).where(*clauses), 0
+
+    def page(self, limit: int, after: Place | None) -> tuple[Any, int]:
+        """What follows a place."""
+        clauses, few = self._where()
+        sort = self.query.sort
+        if not sort:
+            return self._newest(clauses, few, limit, after)
+        if few or len(sort) > 1 or self._veils():
+            return self._sorted(clauses, limit, after)
+        if search_order.is_own(sort[0]):
+            return self._walk_own(sort[0], clauses, limit, after)
+        if after is not None and after.values[0] is None:
+            return self._without_value(sort[0], clauses, limit, after)
+        return self._walk_index(sort[0], clauses, limit, after)
+
+    def without_value(self, limit: int, after: Place | None) -> tuple[Any, int]:
+        """What comes after all that have a value to be sorted by."""
+        return self._without_value(self.query.sort[0], self._where()[0], limit, after)
+
+    def _where(self) -> tuple[list[Clause], bool]:
         """The conditions on rows of `resource`, and whether so few are looked at that they fit."""
-        compiler = self._conditions
-        clauses = compiler.rows(query.type, resource)
-        few = self.few
-        for condition in sorted(query.conditions, key=rank):
-            driver = None if few else compiler.driver(query.type, condition)
+        compiler = Conditions(self.ask, self.organisation, self.allowed, self.veiled)
+        kind, few = self.query.type, self.few
+        clauses = compiler.rows(kind, resource)
+        for condition in sorted(self.query.conditions, key=rank):
+            driver = None if few else compiler.driver(kind, condition)
             if driver is not None:
                 few = True
                 clauses.append(driver.holds(resource))
             else:
-                clauses.append(compiler.test(query.type, condition, resource))
+                clauses.append(compiler.test(kind, condition, resource))
+            clauses += compiler.told(kind, condition, resource)
         return clauses, few
+
+    def _veils(self) -> bool:
+        """Whether the order tells of values that are not in tombstones."""
+        codes = (sort.param.code for sort in self.query.sort)
+        return self.veiled and any(veil.covers(self.query.type, code) for code in codes)
 
     def _newest(
         self, clauses: list[Clause], few: bool, limit: int, after: Place | None
-    ) -> list[Found]:
+    ) -> tuple[Any, int]:
         """By row id, which says when a resource was made."""
         # The sum keeps a planner from walking all rows in this order to save itself a small sort.
         order = (resource.c.rid + 0).desc() if few else resource.c.rid.desc()
         statement = _ROWS.where(*clauses).order_by(order)
         if after is not None:
             statement = statement.where(resource.c.rid < after.rid)
-        return self._run(statement.limit(limit), 0)
+        return statement.limit(counted(limit)), 0
 
-    def _sorted(
-        self, query: q.Query, clauses: list[Clause], limit: int, after: Place | None
-    ) -> list[Found]:
+    def _sorted(self, clauses: list[Clause], limit: int, after: Place | None) -> tuple[Any, int]:
         """Everything that matches, by its keys."""
-        made = search_order.keys(query.type, self.organisation, query.sort)
+        kind, sorts = self.query.type, self.query.sort
+        made = search_order.keys(kind, self.organisation, sorts, veiled=self.veiled)
         names = [f"key{number}" for number in range(len(made))]
         columns = [key.column.label(name) for key, name in zip(made, names, strict=True)]
         rows: Any = select(*_COLUMNS, *columns).where(*clauses).subquery()
@@ -108,45 +193,32 @@ class Search:
         statement: Select[Any] = select(rows).order_by(*(key.ordered for key in order), rid)
         if after is not None:
             statement = statement.where(search_order.beyond(order, rows.c.rid, after))
-        return self._run(statement.limit(limit), len(made))
+        return statement.limit(counted(limit)), len(made)
 
     def _walk_own(
         self, sort: q.Sort, clauses: list[Clause], limit: int, after: Place | None
-    ) -> list[Found]:
+    ) -> tuple[Any, int]:
         """Along a column of the resource."""
         column = search_order.own(sort)
         statement: Select[Any] = select(*_COLUMNS, column.label("key0")).where(*clauses)
         statement = _along(statement, column, resource.c.rid, sort.descending, after)
-        return self._run(statement.limit(limit), 1)
-
-    def _walk(
-        self, kind: str, sort: q.Sort, clauses: list[Clause], limit: int, after: Place | None
-    ) -> list[Found]:
-        """Along the index of a search parameter, then what has no value there."""
-        found: list[Found] = []
-        if after is None or after.values[0] is not None:
-            found = self._walk_index(kind, sort, clauses, limit, after)
-            after = None
-        if len(found) < limit:
-            found += self._without_value(kind, sort, clauses, limit - len(found), after)
-        return found
+        return statement.limit(counted(limit)), 1
 
     def _walk_index(
-        self, kind: str, sort: q.Sort, clauses: list[Clause], limit: int, after: Place | None
-    ) -> list[Found]:
+        self, sort: q.Sort, clauses: list[Clause], limit: int, after: Place | None
+    ) -> tuple[Any, int]:
+        """Along the index of a search parameter: only the places of what has a value there."""
         table, value = search_order.index_column(sort)
         here = [
             table.c.organisation == self.organisation,
-            table.c.param == param_id(kind, sort.param.code),
+            table.c.param == param_id(self.query.type, sort.param.code),
         ]
         met = exists(select(resource.c.rid).where(resource.c.rid == table.c.rid, *clauses))
         statement = select(value.label("key0"), table.c.rid).where(
             *here, met, not_(self._earlier(sort, table, value))
         )
         statement = _along(statement.distinct(), value, table.c.rid, sort.descending, after)
-        places = self.connection.execute(statement.limit(limit)).fetchall()
-        rows = self._rows([place.rid for place in places])
-        return [Found(rows[one.rid], Place((one.key0,), one.rid)) for one in places]
+        return statement.limit(counted(limit)), _WALK
 
     def _earlier(self, sort: q.Sort, table: Any, value: Any) -> Clause:
         """Whether a resource has a value that comes before this one, which then stands for it."""
@@ -161,14 +233,14 @@ class Search:
         )
 
     def _without_value(
-        self, kind: str, sort: q.Sort, clauses: list[Clause], limit: int, after: Place | None
-    ) -> list[Found]:
+        self, sort: q.Sort, clauses: list[Clause], limit: int, after: Place | None
+    ) -> tuple[Any, int]:
         table, _ = search_order.index_column(sort)
         some = exists(
             select(table.c.rid).where(
                 table.c.organisation == self.organisation,
                 table.c.rid == resource.c.rid,
-                table.c.param == param_id(kind, sort.param.code),
+                table.c.param == param_id(self.query.type, sort.param.code),
             )
         )
         rid = resource.c.rid
@@ -176,20 +248,7 @@ class Search:
         statement = statement.order_by(rid.desc() if sort.descending else rid.asc())
         if after is not None:
             statement = statement.where(rid < after.rid if sort.descending else rid > after.rid)
-        rows = self.connection.execute(statement.limit(limit))
-        return [Found(row, Place((None,), row.rid)) for row in rows]
-
-    def _rows(self, rids: Sequence[int]) -> dict[int, Any]:
-        here = resource.c.organisation == self.organisation
-        statement = _ROWS.where(here, resource.c.rid.in_(rids))
-        return {row.rid: row for row in self.connection.execute(statement)}
-
-    def _run(self, statement: Select[Any], keys: int) -> list[Found]:
-        rows = self.connection.execute(statement)
-        return [
-            Found(row, Place(tuple(getattr(row, f"key{n}") for n in range(keys)), row.rid))
-            for row in rows
-        ]
+        return statement.limit(counted(limit)), _LAST
 
 
 def _along(

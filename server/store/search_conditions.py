@@ -8,16 +8,15 @@ Subqueries are nested rather than joined: that fixes which table is read first, 
 without statistics would guess.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import count
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
-from sqlalchemy import Connection, Select, and_, exists, false, func, not_, or_, select
+from sqlalchemy import Select, and_, exists, false, func, not_, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import query as q
+from server.store import veil
 from server.store.fhir_tables import index_reference, resource
 from server.store.resources import param_id
 from server.store.search_terms import (
@@ -29,12 +28,14 @@ from server.store.search_terms import (
     plain,
     table_of,
 )
+from server.store.shapes import Ask, Gate, Slots
 from server.store.tables import instance, series, study
 
 FEW = 1000
 
 # The gate: the condition on rows of a type, over `resource` or an alias of it.
 Allowed = Callable[[str, Any], ColumnElement[bool]]
+Reach = Gate[Allowed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +51,17 @@ class Driver:
         return found
 
 
-@lru_cache(maxsize=256)
-def _numbered(table: Any, _number: int) -> Any:
-    """One of a table's aliases. To make one, with all its columns, takes as long as a small query."""
-    alias = table.alias()
-    len(alias.c)  # made now, before threads share it
-    return alias
-
-
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Compiles conditions within one organisation, for one caller."""
+    """Compiles conditions within one organisation, for one caller.
 
-    connection: Connection
+    `veiled` says that the caller is told the tombstones alone of what was withdrawn.
+    """
+
+    ask: Ask
     organisation: int
     allowed: Allowed
-    _numbers: Iterator[int] = field(default_factory=count)
-
-    def _alias(self, table: Any) -> Any:
-        """An alias that nothing else in this search has."""
-        return _numbered(table, next(self._numbers))
+    veiled: bool = False
 
     def rows(self, kind: str, table: Any) -> list[Clause]:
         """What every row of a type that is found must be: present, and within the gate."""
@@ -79,6 +71,16 @@ class Conditions:
             table.c.deleted == false(),
             self.allowed(kind, table),
         ]
+
+    def told(self, kind: str, condition: q.Condition, table: Any) -> list[Clause]:
+        """What a row must be besides, so that the caller may know whether it meets a condition."""
+        if isinstance(condition, q.Reverse):
+            return []
+        return self._told(kind, condition.param.code, table)
+
+    def _told(self, kind: str, code: str, table: Any) -> list[Clause]:
+        hidden = self.veiled and veil.covers(kind, code)
+        return [not_(veil.withdrawn(table))] if hidden else []
 
     # Drivers
 
@@ -97,17 +99,16 @@ class Conditions:
 
     def _few(self, driver: Driver) -> bool:
         some = driver.keys.limit(FEW + 1).subquery()
-        found = self.connection.execute(select(func.count()).select_from(some)).scalar() or 0
-        return found <= FEW
+        return self.ask(select((func.count() <= FEW).label("few")).select_from(some))
 
     def _listed(self, kind: str, criterion: q.Criterion) -> Driver:
         if _is_own(criterion):
-            table = self._alias(resource)
+            table = resource.alias()
             here = [table.c.organisation == self.organisation, table.c.type == kind]
             return Driver(select(table.c.rid).where(*here, own_column(criterion, plain(table))))
         if _is_dicom(criterion):
             return self._listed_dicom(criterion)
-        table = self._alias(table_of(criterion))
+        table = table_of(criterion).alias()
         here = self._rows_of(table, kind, criterion.rows)
         return Driver(select(table.c.rid).where(*here, any_value(criterion, plain(table))))
 
@@ -132,14 +133,15 @@ class Conditions:
 
     def _chained(self, kind: str, chain: q.Chain) -> Driver | None:
         """What refers to one of few that meet the condition."""
-        link = self._alias(index_reference)
+        link = index_reference.alias()
         branches = []
         for target_type, condition in chain.branches:
             inner = self.driver(target_type, condition)
             if inner is None:
                 return None
-            target = self._alias(resource)
+            target = resource.alias()
             rows = [*self.rows(target_type, target), inner.holds(target)]
+            rows += self.told(target_type, condition, target)
             branches.append(
                 (link.c.target_type == target_type)
                 & link.c.target.in_(select(target.c.id).where(*rows))
@@ -152,13 +154,18 @@ class Conditions:
         inner = self.driver(reverse.type, reverse.condition)
         if inner is None:
             return None
-        link, source = self._alias(index_reference), self._alias(resource)
+        link, source = index_reference.alias(), resource.alias()
         rows = [*self.rows(reverse.type, source), inner.holds(source)]
+        rows += self._told_reverse(reverse, source)
         here = self._rows_of(link, reverse.type, reverse.param.code)
         pointing = link.c.rid.in_(select(source.c.rid).where(*rows))
         return Driver(
             select(link.c.target).where(*here, link.c.target_type == kind, pointing), "id"
         )
+
+    def _told_reverse(self, reverse: q.Reverse, source: Any) -> list[Clause]:
+        found = self.told(reverse.type, reverse.condition, source)
+        return found + self._told(reverse.type, reverse.param.code, source)
 
     # Tests
 
@@ -178,7 +185,7 @@ class Conditions:
         if _is_dicom(criterion):
             found = self._test_dicom(criterion, table)
         else:
-            index = self._alias(table_of(criterion))
+            index = table_of(criterion).alias()
             here = self._rows_of(index, kind, criterion.rows)
             same = index.c.rid == table.c.rid + 0
             met = any_value(criterion, apart(index))
@@ -186,7 +193,7 @@ class Conditions:
         return not_(found) if _is_negative(criterion) else found
 
     def _test_dicom(self, criterion: q.Criterion, table: Any) -> Clause:
-        held = self._alias(study)
+        held = study.alias()
         part, column = _dicom(criterion)
         rows = [
             part.c.organisation == self.organisation,
@@ -201,10 +208,10 @@ class Conditions:
         return exists(select(held.c.id).where(here, held.c.id == table.c.id, inner))
 
     def _test_chain(self, kind: str, chain: q.Chain, table: Any) -> Clause:
-        link = self._alias(index_reference)
+        link = index_reference.alias()
         branches = []
         for target_type, condition in chain.branches:
-            target = self._alias(resource)
+            target = resource.alias()
             branches.append(
                 exists(
                     select(target.c.rid)
@@ -212,6 +219,7 @@ class Conditions:
                         link.c.target_type == target_type,
                         target.c.id == link.c.target,
                         *self.rows(target_type, target),
+                        *self.told(target_type, condition, target),
                         self.test(target_type, condition, target),
                     )
                     .correlate(link)
@@ -222,12 +230,13 @@ class Conditions:
         return exists(select(link.c.rid).where(same, *here, or_(*branches)))
 
     def _test_reverse(self, kind: str, reverse: q.Reverse, table: Any) -> Clause:
-        link, source = self._alias(index_reference), self._alias(resource)
+        link, source = index_reference.alias(), resource.alias()
         pointing = exists(
             select(source.c.rid)
             .where(
                 source.c.rid == link.c.rid + 0,
                 *self.rows(reverse.type, source),
+                *self._told_reverse(reverse, source),
                 self.test(reverse.type, reverse.condition, source),
             )
             .correlate(link)
@@ -235,6 +244,43 @@ class Conditions:
         here = self._rows_of(link, reverse.type, reverse.param.code)
         target = and_(link.c.target == table.c.id, link.c.target_type == kind)
         return exists(select(link.c.rid).where(target, *here, pointing))
+
+
+def slotted(query: q.Query, slots: Slots) -> q.Query:
+    """A search with slots in the place of all that is looked for."""
+    conditions = tuple(_slotted(one, slots) for one in query.conditions)
+    return q.Query(query.type, conditions, sort=query.sort)
+
+
+def _slotted(condition: q.Condition, slots: Slots) -> q.Condition:
+    match condition:
+        case q.Criterion(values=values):
+            return replace(condition, values=tuple(_slot(value, slots) for value in values))
+        case q.Chain(branches=branches):
+            inner = tuple((kind, _slotted(one, slots)) for kind, one in branches)
+            return replace(condition, branches=inner)
+        case q.Reverse(condition=one):
+            return replace(condition, condition=_slotted(one, slots))
+
+
+def _slot(value: Any, slots: Slots) -> Any:
+    match value:
+        case q.TokenValue(system, code, text):
+            return q.TokenValue(slots.maybe(system), slots.text(code), slots.text(text))
+        case q.StringValue(norm, exact):
+            return q.StringValue(slots.text(norm), slots.text(exact))
+        case q.DateValue(prefix, low, high):
+            return q.DateValue(prefix, slots.number(low), slots.number(high))
+        case q.ReferenceValue(kind, id_, url):
+            return q.ReferenceValue(kind, slots.text(id_), slots.text(url))
+        case q.UriValue(uri):
+            return q.UriValue(slots.text(uri))
+        case q.QuantityValue(prefix, low, high, system, code):
+            number = slots.number(low), slots.number(high)
+            return q.QuantityValue(prefix, *number, slots.maybe(system), slots.text(code))
+        case q.PairValue(first, second):
+            return q.PairValue(_slot(first, slots), _slot(second, slots))
+    return value
 
 
 def rank(condition: q.Condition) -> int:

@@ -1,16 +1,20 @@
 """What a search adds to its page: resources that the page refers to, or that refer to it."""
 
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, desc, false, or_, select, union_all
 
 from fhir import query as q
+from server.store import shapes, veil
 from server.store.fhir_tables import index_reference, resource
+from server.store.prepared import among
 from server.store.resources import param_id
-from server.store.search_conditions import Allowed
+from server.store.search_conditions import Allowed, Reach
 from server.store.search_terms import Clause
+from server.store.shapes import Ask, Slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,52 +23,97 @@ class Includes:
 
     connection: Connection
     organisation: int
-    allowed: Allowed
+    gate: Reach
     types: Collection[str]
 
     def follow(self, include: q.Include, rows: Sequence[Any], most: int) -> Sequence[Any]:
         """The resources that an include adds for these rows, at most so many, the newest first."""
-        found = self._pointing_here if include.reverse else self._pointed_at
-        # One branch for each type: a planner looks each of them up by its own index.
-        branches = [self._of(type_, clause) for type_, clause in found(include, rows)]
-        if not branches:
+        rows = [row for row in rows if _leads(include, row)]
+        wanted = _wanted(include, self.types)
+        if not rows or not wanted:
             return []
-        newest = union_all(*branches).order_by(desc("rid")).limit(most)
-        return self.connection.execute(newest).fetchall()
+        dialect, veiled = self.connection.dialect.name, self.gate.veiled
+        slots, sources = Slots(), _sources(include, rows)
+        slotted = {type_: slots.text(listed) for type_, listed in sources.items()}
+        gate, allowed = self.gate.shaped(slots)
 
-    def _pointed_at(self, include: q.Include, rows: Sequence[Any]) -> Iterable[tuple[str, Clause]]:
-        sources = [row.rid for row in rows if row.type == include.source]
-        if not sources:
-            return
-        for type_ in self._wanted(include):
+        def build(_: Ask) -> tuple[Any, None]:
+            of = _Branches(dialect, self.organisation, allowed, wanted, veiled)
+            return of.statement(include, slotted, most), None
+
+        def plain(_: Ask) -> tuple[Any, None]:
+            of = _Branches(dialect, self.organisation, self.gate.allowed, wanted, veiled)
+            return of.statement(include, sources, most), None
+
+        shape = ("include", self.organisation, gate, include, wanted, veiled, *slotted, most)
+        return shapes.rows(self.connection, shape, slots, build, plain)[0]
+
+
+def _sources(include: q.Include, rows: Sequence[Any]) -> dict[str, str]:
+    """What of rows tells where their references lead, or which lead to them: a list for each type."""
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.type, []).append(row.id if include.reverse else row.rid)
+    return {type_: json.dumps(found[type_]) for type_ in sorted(found)}
+
+
+def _leads(include: q.Include, source: Any) -> bool:
+    """Whether a row can be the source of an include, or the target of a reverse one."""
+    if include.reverse:
+        return include.target in ("", source.type)
+    return bool(source.type == include.source)
+
+
+def _wanted(include: q.Include, types: Collection[str]) -> tuple[str, ...]:
+    """The types that an include may lead to."""
+    if include.reverse:
+        return tuple(type_ for type_ in types if include.source in ("*", type_))
+    targets = include.param.targets if include.param else ()
+    only = (include.target,) if include.target else targets or types
+    return tuple(type_ for type_ in types if type_ in only)
+
+
+@dataclass(frozen=True, slots=True)
+class _Branches:
+    """Makes the statement of an include that leads to some types.
+
+    Of what was withdrawn a `veiled` caller is told no reference but that to its owner.
+    """
+
+    dialect: str
+    organisation: int
+    allowed: Allowed
+    types: tuple[str, ...]
+    veiled: bool
+
+    def statement(self, include: q.Include, sources: Mapping[str, str], most: int) -> Any:
+        """One branch for each type: a planner looks each of them up by its own index."""
+        found = self._pointing_here if include.reverse else self._pointed_at
+        branches = [self._of(type_, clause) for type_, clause in found(include, sources)]
+        return union_all(*branches).order_by(desc("rid")).limit(most)
+
+    def _pointed_at(
+        self, include: q.Include, sources: Mapping[str, str]
+    ) -> Iterable[tuple[str, Clause]]:
+        for type_ in self.types:
             link = index_reference.alias()
             targets = self._links(include, link, link.c.target).where(
-                link.c.rid.in_(sources), link.c.target_type == type_
+                among(self.dialect, link.c.rid, sources[include.source]),
+                link.c.target_type == type_,
             )
             yield type_, resource.c.id.in_(targets)
 
     def _pointing_here(
-        self, include: q.Include, rows: Sequence[Any]
+        self, include: q.Include, sources: Mapping[str, str]
     ) -> Iterable[tuple[str, Clause]]:
-        ids: dict[str, list[str]] = {}
-        for row in rows:
-            if include.target in ("", row.type):
-                ids.setdefault(row.type, []).append(row.id)
-        if not ids:
-            return
         link = index_reference.alias()
-        pointed = [(link.c.target_type == type_) & link.c.target.in_(ids[type_]) for type_ in ids]
-        sources = self._links(include, link, link.c.rid).where(or_(*pointed))
-        for type_ in self._wanted(include):
-            yield type_, resource.c.rid.in_(sources)
-
-    def _wanted(self, include: q.Include) -> list[str]:
-        """The types that an include may lead to."""
-        if include.reverse:
-            return [type_ for type_ in self.types if include.source in ("*", type_)]
-        targets = include.param.targets if include.param else ()
-        only = (include.target,) if include.target else targets or self.types
-        return [type_ for type_ in self.types if type_ in only]
+        pointed = [
+            (link.c.target_type == type_) & among(self.dialect, link.c.target, listed)
+            for type_, listed in sources.items()
+        ]
+        found = self._links(include, link, link.c.rid).where(or_(*pointed))
+        for type_ in self.types:
+            yield type_, resource.c.rid.in_(found)
 
     def _of(self, type_: str, clause: Clause) -> Select[Any]:
         """Rows of a type that the caller may see and that meet the clause."""
@@ -81,4 +130,4 @@ class Includes:
         if include.param is not None:
             which = param_id(include.source, include.param.code)
             statement = statement.where(link.c.param == which)
-        return statement
+        return statement.where(veil.told(link)) if self.veiled else statement

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, false, func, or_, select
+from sqlalchemy import and_, case, false, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import query as q
+from server.store import veil
 from server.store.fhir_tables import resource
 from server.store.resources import param_id
 from server.store.search_terms import SORTED_BY, TABLES, Clause
@@ -54,9 +55,17 @@ class Key:
         return or_(further, self.column.is_(None))
 
 
-def keys(kind: str, organisation: int, sorts: Sequence[q.Sort]) -> list[Key]:
-    """The sort keys as expressions over `resource`."""
-    return [Key(_expression(kind, organisation, sort), sort.descending) for sort in sorts]
+def keys(
+    kind: str, organisation: int, sorts: Sequence[q.Sort], *, veiled: bool = False
+) -> list[Key]:
+    """The sort keys as expressions over `resource`; veiled, a tombstone has no value."""
+    made = []
+    for sort in sorts:
+        value = _expression(kind, organisation, sort)
+        if veiled and veil.covers(kind, sort.param.code):
+            value = case((veil.withdrawn(resource), None), else_=value)
+        made.append(Key(value, sort.descending))
+    return made
 
 
 def is_own(sort: q.Sort) -> bool:

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, tuple_, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from server.store.fhir_tables import index_shown, resource
 from server.store.jobs import insert_for
+from server.store.login_tables import account, session
 from server.store.prepared import Prepared
 from server.store.share_tables import share, share_session, share_throttle
 from server.store.tables import audit, patient, study
@@ -25,7 +27,9 @@ def by_id(connection: Connection, id_: str) -> Row[Any] | None:
 
 
 def by_handle(connection: Connection, handle: str, digest: str) -> Row[Any] | None:
-    """A link by the digest of its token (`token_hash`) or of its spoken code (`code_hash`)."""
+    """A link by the digest of its token (`token_hash`), code (`code_hash`) or `manifest_hash`."""
+    if not digest:
+        return None
     return connection.execute(select(share).where(share.c[handle] == digest)).one_or_none()
 
 
@@ -77,14 +81,7 @@ def open_session(
     connection: Connection, row: Row[Any], values: Mapping[str, Any], *, now: int
 ) -> bool:
     """Use a link once; false when it ended in the meantime, or another used it up."""
-    good = (
-        share.c.id == row.id,
-        share.c.answer == row.answer,
-        share.c.revoked == 0,
-        share.c.frozen == 0,
-        share.c.expires > now,
-        or_(share.c.most_uses == 0, share.c.uses < share.c.most_uses),
-    )
+    good = (share.c.id == row.id, share.c.answer == row.answer, *_stands(now))
     spent = {"answer": ""} if row.factor == "otp" else {}
     used = update(share).where(*good).values(uses=share.c.uses + 1, failures=0, **spent)
     if connection.execute(used).rowcount != 1:
@@ -93,7 +90,8 @@ def open_session(
     return True
 
 
-# A browser's session while it, its link and the link that this was passed on from all stand.
+# A browser's session while it, its link and the link that this was passed on from all stand, and
+# for a named person the login too.
 _GOOD = Prepared(
     select(share, share_session.c.hash, patient.c.state)
     .join(share_session, share_session.c.share == share.c.id)
@@ -102,8 +100,11 @@ _GOOD = Prepared(
         (patient.c.organisation == share.c.organisation) & (patient.c.id == share.c.patient),
     )
     .outerjoin(_PARENT, _PARENT.c.id == share.c.parent)
+    .outerjoin(account, account.c.id == share.c.person)
+    .outerjoin(session, session.c.hash == share_session.c.login)
     .where(
         share_session.c.hash == bindparam("hash_"),
+        share_session.c.kind == bindparam("kind"),
         share_session.c.ended == 0,
         share_session.c.expires > bindparam("now"),
         share.c.revoked == 0,
@@ -113,13 +114,40 @@ _GOOD = Prepared(
         func.coalesce(_PARENT.c.frozen, 0) == 0,
         func.coalesce(_PARENT.c.expires, share.c.expires) > bindparam("now"),
         patient.c.state == "active",
+        func.coalesce(account.c.retired, 0) == 0,
+        func.coalesce(session.c.ended, 0) == 0,
     )
 )
 
 
-def session_row(connection: Connection, hash_: str, *, now: int) -> Any:
-    """The link of a session that is good now."""
-    return _GOOD.row(connection, {"hash_": hash_, "now": now})
+def session_row(connection: Connection, hash_: str, kind: str, *, now: int) -> Any:
+    """The link of a session, token or ticket that is good now."""
+    return _GOOD.row(connection, {"hash_": hash_, "kind": kind, "now": now})
+
+
+def add_session(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Keep a token or a ticket of a link."""
+    connection.execute(insert(share_session).values(**values))
+
+
+def use(connection: Connection, id_: str, *, now: int) -> bool:
+    """Use a link once by its second handle, and take back the one answer that was counted.
+
+    The other wrong ones stay: they count for the life of a health link.
+    """
+    good = (share.c.id == id_, *_stands(now))
+    fewer = case((share.c.failures > 0, share.c.failures - 1), else_=0)
+    used = update(share).where(*good).values(uses=share.c.uses + 1, failures=fewer)
+    return connection.execute(used).rowcount == 1
+
+
+def _stands(now: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        share.c.revoked == 0,
+        share.c.frozen == 0,
+        share.c.expires > now,
+        or_(share.c.most_uses == 0, share.c.uses < share.c.most_uses),
+    )
 
 
 def end_session(connection: Connection, hash_: str, *, now: int) -> bool:

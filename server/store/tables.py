@@ -265,6 +265,8 @@ client = Table(
     Column("name", String(255), nullable=False),
     Column("kind", String(16), nullable=False),
     text_column("secret_hash"),
+    text_column("former_hash"),
+    int_column("former_until"),
     text_column("jwks"),
     text_column("jwks_uri"),
     text_column("scope"),

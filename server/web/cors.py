@@ -1,10 +1,10 @@
-"""Which web pages may call us (CORS, Fetch standard 3.2): any page reads what we can do, the pages
-of registered apps use everything else. No cookie counts: a page needs a token of its own.
+"""Which web pages may call us (CORS, Fetch standard 3.2): any page reads what we can do, and opens a
+SMART Health Link; the pages of registered apps use everything else. No cookie counts: a page needs a token of its own.
 """
 
 from flask import Flask, Response, request
 
-from server.flows import clients
+from server.flows import clients, health_link
 from server.flows.sites import House
 from server.web import discovery
 
@@ -29,7 +29,7 @@ def install(app: Flask, house: House) -> None:
         origin = request.headers.get("Origin")
         if origin is None:
             return response
-        if request.path in PUBLIC:
+        if request.path in PUBLIC or request.path.startswith(f"{health_link.PATH}/"):
             response.headers["Access-Control-Allow-Origin"] = "*"
         else:
             response.vary.add("Origin")

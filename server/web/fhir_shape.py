@@ -1,6 +1,10 @@
 """The form of a FHIR answer: is JSON wanted, all of it or a summary, compact or pretty."""
 
+from functools import lru_cache
+
 from flask import request
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from fhir import shape
 from fhir.wire import pretty, read, write
@@ -17,16 +21,23 @@ def negotiate(wanted: str | None = None) -> None:
 
     `wanted` is the `_format` of a form, where there is one.
     """
-    wanted = request.args.get("_format", wanted)
+    if request.query_string:
+        wanted = request.args.get("_format", wanted)
     if wanted is not None:
         taken = wanted.split(";")[0].strip().replace(" ", "+").lower() in _FORMATS
     else:
-        accept = request.accept_mimetypes
-        # Parameters, such as charset and fhirVersion, do not make another type of it.
-        kinds = {kind.partition(";")[0].strip().lower() for kind, quality in accept if quality > 0}
-        taken = not accept or bool(kinds & _TAKEN)
+        taken = _takes_json(request.headers.get("Accept", ""))
     if not taken:
         raise NotAcceptable("this server speaks FHIR as JSON: ask for application/fhir+json")
+
+
+@lru_cache(maxsize=64)
+def _takes_json(header: str) -> bool:
+    """Whether an Accept header, or none, takes JSON (RFC 9110 12.5.1)."""
+    accept = parse_accept_header(header, MIMEAccept)
+    # Parameters, such as charset and fhirVersion, do not make another type of it.
+    kinds = {kind.partition(";")[0].strip().lower() for kind, quality in accept if quality > 0}
+    return not accept or bool(kinds & _TAKEN)
 
 
 def asked_for_fhir() -> bool:
@@ -46,6 +57,8 @@ def of_search(text: str, summary: str, elements: tuple[str, ...]) -> str:
 
 def of_read(text: str) -> str:
     """A resource in the form that the address of a read asks for."""
+    if not request.query_string:
+        return text
     summary = request.args.get("_summary", "")
     elements = tuple(e for e in request.args.get("_elements", "").split(",") if e)
     if summary and summary not in _SUMMARIES:

@@ -3,8 +3,8 @@
 from flask import request
 
 from server import clock
-from server.errors import Denied, Fault, Missing, Unauthenticated
-from server.flows import access, accounts, grants
+from server.errors import Denied, Fault, Gone, Missing, Unauthenticated
+from server.flows import access, accounts, grants, opening
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.sites import HOME, House
@@ -23,7 +23,7 @@ def admit(house: House, route: Route, path: dict[str, str]) -> Grant | None:
     elif (reader := browser.reader(house)) is not None:
         grant = accounts.grant(reader.account, reader.id, address=address())
     else:
-        grant = grants.authenticate(house, bearer(), address=address(), now=clock.now())
+        grant = _of_token(house, bearer())
     resource_type = path["type"] if route.access.type == "*" else route.access.type
     letter = route.access.letter
     grant = access.facing(grant, resource_type, letter)
@@ -44,6 +44,14 @@ def _signed(house: House, wanted: Signed) -> Grant:
     return grant
 
 
+def _of_token(house: House, token: str) -> Grant:
+    """The grant of a token, or of one that a SMART Health Link gave."""
+    if token.startswith(opening.BEARER):
+        kind = opening.ACCESS
+        return opening.authenticate(house, token, kind, address=address(), now=clock.now()).grant
+    return grants.authenticate(house, token, address=address(), now=clock.now())
+
+
 def bearer() -> str:
     """The token of the Authorization header (RFC 6750 section 2.1)."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -60,7 +68,7 @@ def address() -> str:
 def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> None:
     """Record a refusal. Who could not even be recognised belongs to the organisation `home`."""
     if not isinstance(error, Denied | Unauthenticated) and not (
-        grant is not None and isinstance(error, Missing)
+        grant is not None and isinstance(error, Gone | Missing)
     ):
         return
     grant = grant or _reader(house, route)

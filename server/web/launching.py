@@ -3,7 +3,7 @@
 from flask import Response
 
 from server import clock
-from server.errors import Unauthenticated
+from server.errors import Invalid, Unauthenticated
 from server.flows import clients, launches
 from server.flows.clients import Client
 from server.flows.launches import Wanted
@@ -28,12 +28,21 @@ def _launch(server: Server, asked: FormRequest) -> Response:
         encounter=form.get("encounter", ""),
         user=form.get("user", ""),
         context=tuple(form.get("context", "").split()),
+        ehr_banner=not _flag(form, "need_patient_banner", True),
     )
     by = caller(server, asked)
     made = launches.make(server.house, wanted, by=by, now=clock.now())
     response = plain_json({"url": made.url, "launch": made.value}, 201)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _flag(form: dict[str, str], name: str, usual: bool) -> bool:
+    """A field that is true or false, or not there. Raises Invalid for any other word."""
+    word = form.get(name, str(usual).lower())
+    if word not in ("true", "false"):
+        raise Invalid(f"{name} is true or false", expression=name)
+    return word == "true"
 
 
 def caller(server: Server, asked: FormRequest) -> Client:

@@ -56,7 +56,7 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]
         return method in SECRET
 
     def check_client_secret(self, client_secret: str) -> bool:
-        return clients.has_secret(self.client, client_secret)
+        return clients.has_secret(self.client, client_secret, now=clock.now())
 
     def check_grant_type(self, grant_type: str) -> bool:
         backend = self.client.kind == "backend"

@@ -110,7 +110,7 @@ def answer(house: House, given: Given) -> dict[str, Any]:
         body
         | context(given.approval.patient, given.approval.encounter, given.approval.context)
         | {
-            "need_patient_banner": True,
+            "need_patient_banner": not given.approval.ehr_banner,
             "smart_style_url": house.config.base + STYLE,
         }
     )

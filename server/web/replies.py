@@ -15,6 +15,13 @@ from server.web import desk_pages, login, pages, share_pages
 
 FHIR_JSON = "application/fhir+json; charset=utf-8"
 JSON = "application/json; charset=utf-8"
+# What every answer says, unless it says something else under the same name.
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "default-src 'none'",
+}
 
 
 def fhir_json(body: dict[str, Any] | str, status: int = 200) -> Response:
@@ -106,10 +113,10 @@ def _has_body() -> bool:
 
 def secure(response: Response) -> Response:
     """The headers that every answer carries."""
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("Cache-Control", "private, no-store")
-    response.headers.setdefault("Content-Security-Policy", "default-src 'none'")
+    said = {name.lower() for name, _ in response.headers}
+    for name, value in _ALWAYS.items():
+        if name.lower() not in said:
+            response.headers.add(name, value)
     if response.status_code >= 400 and _has_body():
         # What nobody read of it would stand before the next request: the client is to know.
         response.headers["Connection"] = "close"

@@ -9,9 +9,10 @@ from flask import Response, request
 
 from server import clock
 from server.errors import Busy, Denied, Invalid, Unauthenticated
-from server.flows import factors, opening
+from server.flows import factors, notices, opening
 from server.flows.opening import Handle
-from server.web import cookies, guard, pages, share_pages
+from server.flows.sessions import Session
+from server.web import browser, cookies, guard, pages, share_pages
 from server.web.routes import Call, Public, Route
 
 _FORM = "application/x-www-form-urlencoded"
@@ -24,12 +25,32 @@ def ask(call: Call) -> Response:
     return _page(call, 200)
 
 
-def _page(call: Call, status: int, wrong: str = "") -> Response:
+def code(call: Call) -> Response:
+    """Mail a fresh one-time code to the address on file; the page says the same whatever happens."""
+    _fields()
+    try:
+        notices.ask_code(call.house, call.path["token"], address=guard.address(), now=clock.now())
+    except Busy as busy:
+        response = _page(call, 429, "busy")
+        response.headers["Retry-After"] = str(busy.retry)
+        return response
+    return _page(call, 200, sent=True)
+
+
+def _page(call: Call, status: int, wrong: str = "", *, sent: bool = False) -> Response:
     token = call.path.get("token", "")
+    factor = factors.asked_by(token) if token else ""
+    visit = browser.visit(call.house) if factor == factors.NAMED else None
+    login = visit.session if visit is not None else None
     values = {
-        "factor": factors.asked_by(token) if token else "",
+        "factor": factor,
+        "user": login.account.name if login is not None else "",
+        "csrf": visit.token if visit is not None and login is not None else "",
         "by_code": not token,
         "wrong": wrong,
+        "sent": sent,
+        "mails": bool(call.house.config.smtp_url) and bool(token),
+        "token": token,
         "phone": call.house.config.link_phone,
     }
     return share_pages.page("link_ask.html", values, status=status)
@@ -40,11 +61,26 @@ def answer(call: Call) -> Response:
     fields = _fields()
     token, said = call.path.get("token", ""), fields.get("factor", "").strip()
     code = "" if token else factors.digits(fields.get("code", ""))
+    if factors.asked_by(token) == factors.NAMED:
+        return _signed_in(call, Handle(token))
     if not said or not (token or code):
         return _page(call, 200, "empty")
+    return _judged(call, Handle(token, code), said)
+
+
+def _signed_in(call: Call, handle: Handle) -> Response:
+    """Open a link for who is signed in in this browser, by a form that a page of ours made for it."""
+    login = browser.visit(call.house).session
+    if login is None:
+        return _page(call, 200)
+    browser.form(call.house)
+    return _judged(call, handle, "", login)
+
+
+def _judged(call: Call, handle: Handle, said: str, login: Session | None = None) -> Response:
     try:
         secret = opening.open_link(
-            call.house, Handle(token, code), said, address=guard.address(), now=clock.now()
+            call.house, handle, said, login=login, address=guard.address(), now=clock.now()
         )
     except Unauthenticated:
         return _page(call, 403, "no")
@@ -72,4 +108,5 @@ ROUTES = (
     Route("/s/", ("POST",), "link", Public(_WHY), answer, "Open a link by its spoken code"),
     Route("/s/<token>", ("GET",), "link", Public(_WHY), ask, "Page of a Magic Link"),
     Route("/s/<token>", ("POST",), "link", Public(_WHY), answer, "Open a Magic Link"),
+    Route("/s/<token>/code", ("POST",), "link", Public(_WHY), code, "Mail a one-time code"),
 )

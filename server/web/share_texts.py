@@ -23,9 +23,10 @@ def text(language: str, name: str, **values: object) -> str:
     return texts(language)[name].format(**values)
 
 
-def in_every_language(name: str) -> str:
-    """A sentence in every language, one a paragraph: for what leaves without its page."""
-    return "\n\n".join(text(one, name) for one in LANGUAGES) + "\n"
+def in_every_language(*names: str) -> str:
+    """Sentences in every language, one language a paragraph: for what leaves without its page."""
+    said = (" ".join(text(one, name) for name in names) for one in LANGUAGES)
+    return "\n\n".join(said) + "\n"
 
 
 def day(language: str, told: str | int) -> str:

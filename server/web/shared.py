@@ -19,6 +19,8 @@ from server.flows.opening import Opened
 from server.web import cookies, fhir_api, guard, pages, rendered, share_pages, share_texts
 from server.web.replies import closing_on_error, covered
 from server.web.routes import Call, Linked, Public, Route
+from server.web.share_disc import DiscPages
+from server.web.texts import language
 
 _LARGEST = 10_000
 _LINES = 100
@@ -120,11 +122,14 @@ def bundle(call: Call) -> Response:
 
 
 def disc(call: Call) -> Response:
-    """The pictures as a disc in a ZIP, streamed."""
-    seen = holding.reading(call.house, opened(call), "download")
+    """Pictures and reports as a disc in a ZIP, streamed."""
+    link, pages = opened(call), DiscPages(language(), clock.now())
+    seen = holding.reading(call.house, link, "download")
     with closing_on_error(seen):
-        uid, words = f"2.25.{uuid4().int}", share_texts.in_every_language("intended")
-        body = disc_of.stream(call.house, call.who, uid, words, seen)
+        words = share_texts.in_every_language("intended", "disc.readme")
+        person = holding.person(call.house, link)
+        cover = disc_of.Cover(f"2.25.{uuid4().int}", words, person, pages)
+        body = disc_of.stream(call.house, call.who, cover, seen)
         response = Response(body, content_type="application/zip")
     response.headers["Content-Disposition"] = 'attachment; filename="pictures.zip"'
     response.call_on_close(seen.end)
@@ -148,7 +153,7 @@ def about(call: Call) -> Response:
 
 def _about(call: Call) -> dict[str, object]:
     link, house = opened(call), call.house
-    if link.parent:
+    if not link.own:
         return {"first": False, "log": (), "passed": (), "spans": ()}
     now = clock.now()
     return {
@@ -217,7 +222,7 @@ ROUTES = (
     Route("/s/pass-on/end", ("POST",), "link", _PICTURE, end_passed, "End a link passed on"),
     Route("/s/not-me", ("GET",), "link", _PICTURE, doubt, "Asks once more"),
     Route("/s/not-me", ("POST",), "link", _PICTURE, not_me, "Close a link: this is not me"),
-    Route("/s/disc", ("GET",), "link", _PICTURE, disc, "The pictures as a disc in a ZIP"),
+    Route("/s/disc", ("GET",), "link", _PICTURE, disc, "Pictures and reports as a disc in a ZIP"),
     Route("/s/alive", ("GET",), "link", _PICTURE, alive, "Whether the link still stands"),
     Route("/s/link.css", ("GET",), "link", _FILES, share_pages.style, "Style sheet"),
     Route("/s/icon.svg", ("GET",), "link", _FILES, share_pages.icon, "Icon"),

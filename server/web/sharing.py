@@ -31,6 +31,9 @@ def _share(server: Server, asked: FormRequest) -> Response:
         studies=frozenset(form.get("study", "").split()),
         most_uses=_uses(form.get("uses", "0")),
         label=form.get("label", ""),
+        mail=form.get("mail", "") == "yes",
+        person=form.get("person", ""),
+        health_link=form.get("health_link", "") == "yes",
     )
     made = links.make(server.house, wanted, by=by, now=now)
     response = plain_json(told(made, factor), 201)
@@ -40,8 +43,13 @@ def _share(server: Server, asked: FormRequest) -> Response:
 
 def told(made: Made, factor: str) -> dict[str, str]:
     """A link with its secrets, for whoever made it."""
-    answer = {"id": made.id, "url": made.url, "short_code": made.code, "factor": factor}
+    answer = {"id": made.id, "url": made.url, "factor": factor}
+    answer |= {"short_code": made.code} if made.code else {}
     answer |= {factor: made.answer} if made.answer else {}
+    if made.health_link:
+        qr_svg = qr.svg(made.health_link)
+        answer |= {"health_link": made.health_link, "passcode": made.passcode}
+        answer |= {"health_link_qr_svg": qr_svg}
     return answer | {"expires": instant(made.expires), "qr_svg": qr.svg(made.url)}
 
 

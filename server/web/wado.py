@@ -109,7 +109,8 @@ def metadata(call: Call) -> Response:
     selection = selected(call)
     kind = json_type()
     claim = selection.claim
-    etag = f'W/"{claim.changed}-{claim.claim}-{claim.coerced}"'
+    # What is released to the caller may change where the study does not.
+    etag = f'W/"{claim.changed}-{claim.claim}-{claim.coerced}-{len(selection.rows)}"'
     if is_fresh(etag):
         return unchanged(etag)
     tally = Tally()

@@ -45,6 +45,7 @@ class Ehr:
         if asked.get("app") not in self.apps:
             raise Trouble("This page does not offer such an app.")
         form = {"client": asked["app"], "patient": str(asked.get("patient")), "user": self.user}
+        form["need_patient_banner"] = "false" if asked.get("shown") else "true"
         answer = self._ask(
             "POST", f"{self.server}/oauth/launch", data=form | self._proof("/oauth/launch")
         )

@@ -31,7 +31,7 @@ function choice(patient) {
   return label;
 }
 
-// An EHR shows whose record is open. An app with a banner of its own shows it too.
+// An EHR shows whose record is open. An app shows it too, unless it is told that it need not.
 function open(patient) {
   part("banner").textContent = `Open record: ${words(patient)}`;
   part("banner").hidden = false;
@@ -51,7 +51,8 @@ async function launch(event) {
   const form = new FormData(event.target);
   const opened = window.open("", "_blank");
   try {
-    const { url } = await ask("launch", { patient: form.get("patient"), app: part("app").value });
+    const asked = { patient: form.get("patient"), app: part("app").value, shown: part("shown").checked };
+    const { url } = await ask("launch", asked);
     opened.opener = null;
     opened.location.replace(url);
     tell("The app has been started in a new window.");

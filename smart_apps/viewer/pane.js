@@ -28,7 +28,7 @@ export class Pane {
     if (!this.stack) this.stage.show({ image, frame: { columns: image.width, rows: image.height, aspect: 1 } });
   }
 
-  /** Open a series of a study at a place, its middle if none is given. */
+  /** Open a series of a study at a place, its middle if none is given; one to compare with moves no other. */
   open(study, series, frames, place = Math.floor(frames.length / 2), prior = "") {
     this.close();
     Object.assign(this, { study, series, frames, place, prior });
@@ -39,7 +39,7 @@ export class Pane {
     this.root.querySelector(".slider").hidden = frames.length < 2;
     this.root.setAttribute("aria-label", [prior, study.description, series.description].filter(Boolean).join(", "));
     this.stack.enlarge(this.stage.wanted);
-    this.go(place);
+    this.go(place, !prior);
   }
 
   /** Add pictures that have arrived, staying at the one that is shown. */

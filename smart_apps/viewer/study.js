@@ -214,6 +214,8 @@ function offerKeys(keys) {
 async function offerPriors(study) {
   const found = await others(study).catch(() => []);
   if (!shown) return;
+  const unlike = (one) => !one.modalities.includes(shown.chosen?.modality);
+  found.sort((one, other) => unlike(one) - unlike(other)); // of the same kind first, else the newest
   shown.others = found;
   page.priors.hidden = !found.length;
   const named = found.map((one) => option(one.uid, line(date(one.date), one.description)));
@@ -239,6 +241,7 @@ async function compare(uid) {
   }
   const mark = t(study.date < shown.study.date ? "prior.older" : "prior.newer");
   pane.open(study, series, frames, matching(panes[0].frames, panes[0].place, frames), mark);
+  moved(panes[0]);
 }
 
 /** The series most like the one that is open. */
@@ -256,7 +259,7 @@ function moved(pane) {
   }
   const other = panes.find((one) => one !== pane);
   if (!other?.stack || !pane.stack) return;
-  other.go(matching(pane.frames, pane.place, other.frames), false);
+  if (pane.frames.length > 1) other.go(matching(pane.frames, pane.place, other.frames), false);
   const same = other.series.modality === pane.series.modality;
   if (same && other.stack.window !== pane.stack.window) other.contrast(pane.stack.window, false);
 }

@@ -60,6 +60,7 @@ def test_the_printed_address_makes_one_operator_who_is_signed_in_then(fresh: Ser
     assert operators(fresh) == []
     page = filled(person, fresh.setup)
     assert page.status_code == 200
+    page = person.open(f"{fresh.base}/oauth/apps")
     assert forms(page)[-1].action == "/oauth/logout"
     assert operators(fresh) == ["olga"]
     other = Person(fresh)
@@ -159,6 +160,9 @@ def test_a_page_of_staff_asks_who_is_there_and_refuses_other_roles(tmp_path: Pat
             form = {"csrf": before, "to": "/desk/?of=1", "username": role, "password": PASSWORD}
             assert http.post("/oauth/login", data=form).location == "/desk/?of=1"
             assert http.get("/desk/").status_code == {"privacy": 403, "operator": 200}[role]
+        again = {"csrf": csrf(http.get("/oauth/login").text), "username": "operator"}
+        landed = http.post("/oauth/login", data=again | {"password": PASSWORD})
+        assert landed.location == "/desk/"
         assert http.get("/desk/").text.startswith("operator ")
         assert http.post("/desk/do", data={"csrf": before}).status_code == 403
         mine = csrf(http.get("/oauth/apps").text)

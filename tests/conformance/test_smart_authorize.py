@@ -8,7 +8,7 @@ import requests
 
 from server.flows.resources import TYPES
 from tests.support.clinic import Clinic
-from tests.support.smart_app import REDIRECT, challenge, forms, ticked, told
+from tests.support.smart_app import REDIRECT, App, challenge, forms, ticked, told
 
 
 @pytest.mark.parametrize("post", [False, True], ids=["GET", "POST"])
@@ -57,6 +57,19 @@ SHOWN: dict[str, dict[str, Any]] = {
     "another port": {"redirect_uri": "http://127.0.0.1:10/callback"},
     "another spelling": {"redirect_uri": "http://127.0.0.1:9/%63allback"},
     "a user before the host": {"redirect_uri": "http://127.0.0.1:9@evil.example/callback"},
+    "the host after a user": {"redirect_uri": "http://x@127.0.0.1:9/callback"},
+    "a fragment": {"redirect_uri": f"{REDIRECT}#x"},
+    "the host with a dot behind it": {"redirect_uri": "http://127.0.0.1.:9/callback"},
+    "another case of the scheme": {"redirect_uri": "HTTP://127.0.0.1:9/callback"},
+    "another case of the path": {"redirect_uri": "http://127.0.0.1:9/Callback"},
+    "a step up in the path": {"redirect_uri": f"{REDIRECT}/../callback"},
+    "an escaped step up": {"redirect_uri": f"{REDIRECT}/%2e%2e/callback"},
+    "a backslash": {"redirect_uri": "http:\\\\127.0.0.1:9/callback"},
+    "no scheme": {"redirect_uri": "//127.0.0.1:9/callback"},
+    "a slash behind it": {"redirect_uri": f"{REDIRECT}/"},
+    "a blank behind it": {"redirect_uri": f"{REDIRECT} "},
+    "a script": {"redirect_uri": "javascript:alert(1)//callback"},
+    "markup": {"redirect_uri": f"{REDIRECT}?<script>"},
     "a line break": {"redirect_uri": f"{REDIRECT}\r\nSet-Cookie: a=b"},
 }
 
@@ -71,8 +84,20 @@ def test_a2_while_it_is_not_sure_who_asks_nobody_is_redirected(
     assert answer.status_code == 400
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "Location" not in answer.headers
-    assert "evil.example" not in answer.text
+    for asked in ("evil.example", "script>", "javascript:", wrong.get("redirect_uri") or "evil."):
+        assert asked not in answer.text
     assert len(smart.events(door="login", action="refuse")) == before + 1
+
+
+def test_a2_the_page_says_which_app_asked_for_what_and_what_its_maker_does(smart: Clinic) -> None:
+    app = App(smart.server, smart.keys.app(name="Skin <b>& Bones")[0])
+    for uri, words in (
+        ("https://evil.example/", "an address that is not registered for it"),
+        (None, "no address at all"),
+    ):
+        page = app.ask(smart.stranger(), redirect_uri=uri)
+        assert "Skin &lt;b&gt;&amp; Bones asks for the answer to go to " + words in page.text
+        assert "registered redirect_uri, to the letter" in page.text
 
 
 TOLD: dict[str, tuple[dict[str, Any], str]] = {

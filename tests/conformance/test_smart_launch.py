@@ -56,6 +56,34 @@ def test_a2_an_ehr_launch_brings_patient_visit_and_context_without_a_picker(
     assert refreshed["fhirContext"] == body["fhirContext"]
 
 
+def test_a3_an_ehr_that_shows_whose_record_is_open_spares_the_app_its_banner(
+    smart: Clinic,
+) -> None:
+    app, drew = smart.public, smart.person("drew")
+    for said, needed in (("false", False), ("true", True)):
+        value = launched(smart, app, need_patient_banner=said)
+        body = app.tokens(drew, scope=SCOPE, launch=value)
+        assert body["need_patient_banner"] is needed
+        refreshed = app.refresh(body["refresh_token"]).json()
+        assert refreshed["need_patient_banner"] is needed
+    alice = smart.patients["Alice"]
+    words = ("--client", app.id, "--patient", alice, "--ehr-banner")
+    value = smart.server.run("launch", *words)["launch"]
+    assert app.tokens(drew, scope=SCOPE, launch=value)["need_patient_banner"] is False
+    assert app.tokens(smart.person("alice"))["need_patient_banner"] is True
+    form = {"client": app.id, "patient": alice, "need_patient_banner": "no"}
+    answer = post(smart.server, "/oauth/launch", smart.ehr.proof() | form)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+def test_a2_an_ehr_launches_no_app_of_another_organisation(smart: Clinic) -> None:
+    west = smart.app(organisation="west")
+    form = {"client": west.id, "patient": smart.patients["Alice"]}
+    answer = post(smart.server, "/oauth/launch", smart.ehr.proof() | form)
+    assert answer.status_code == 400
+    assert "there is no such app" in answer.json()["error_description"]
+
+
 def test_a2_a_launch_is_used_once(smart: Clinic) -> None:
     app, drew = smart.public, smart.person("drew")
     value = launched(smart, app)

@@ -10,6 +10,7 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from tests.support import logs
 from tests.support.backend import BEARER, EC, RSA, Backend
 from tests.support.clinic import Clinic
 from tests.support.smart_app import EVERYTHING, REDIRECT, App, Person
@@ -101,6 +102,43 @@ def test_a3_a_bad_secret_is_401_however_it_is_sent(smart: Clinic) -> None:
         assert answer.status_code == 401
         assert error(answer) == "invalid_client"
     assert app.redeem(code).status_code == 200
+
+
+def test_a3_while_a_secret_is_changed_both_are_good_and_after_it_the_new_one_alone(
+    smart: Clinic,
+) -> None:
+    app, alice = smart.app("confidential"), smart.person("alice")
+    old = app.secret
+
+    def works(secret: str) -> bool:
+        app.secret = ""
+        code = app.code(alice)
+        app.secret = secret
+        return app.redeem(code).status_code == 200
+
+    made = smart.server.run("client", "secret", app.id, "--keep", "1")
+    logs.keep_out(made["client_secret"])
+    assert made["client_id"] == app.id
+    assert works(old)
+    assert works(made["client_secret"])
+    now = smart.server.run("client", "secret", app.id, "--keep", "0")
+    logs.keep_out(now["client_secret"])
+    assert [works(one) for one in (old, made["client_secret"], now["client_secret"])] == [
+        *(False, False, True)
+    ]
+    kept = [row.detail for row in smart.events(door="command") if app.id in row.detail]
+    assert kept[-1] == f"client secret: {app.id}, the former one for 0 h"
+
+
+def test_a3_who_has_no_secret_gets_no_other_one(smart: Clinic) -> None:
+    for id_, words in (
+        (smart.public.id, "has no secret"),
+        (smart.signed.id, "has no secret"),
+        ("nobody", "no client"),
+    ):
+        done = smart.server.run("client", "secret", id_, check=False)
+        assert done.returncode != 0
+        assert words in done.stderr
 
 
 def test_a3_a_public_client_has_no_secret_to_show_and_others_must_show_theirs(

@@ -1,6 +1,9 @@
 """Somebody with a phone and a Magic Link: asked, shown, and at the end of it shown nothing more."""
 
 from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -18,7 +21,7 @@ from tests.support.browser import (
     sideways,
     window,
 )
-from tests.support.holder import BORN, link
+from tests.support.holder import BORN, link, opened
 from tests.support.practice import REPORT_TEXT, Practice
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.browser]
@@ -58,6 +61,9 @@ def test_every_page_is_fit_for_a_phone_and_for_everybody(surgery: Practice, phon
     page, made = phone.page, given(surgery)
     page.goto(made.url)
     good(page, "ask")
+    page.goto(f"{surgery.server.base}/s/n{'x' * 27}")
+    good(page, "ask-named")
+    page.goto(made.url)
     enter(page, made)
     good(page, "open")
     page.locator('main a[href="/s/pictures"]').first.click()
@@ -139,3 +145,42 @@ def test_a_picture_is_not_stretched_on_paper(surgery: Practice, page: Page) -> N
     expect(page.locator("nav")).to_be_hidden()
     expect(page.locator(".intended")).to_be_visible()
     expect(page.locator("figcaption")).to_contain_text("Alice Liddell")
+
+
+@pytest.fixture(scope="module")
+def unpacked(surgery: Practice, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A disc in a folder, as somebody has it at home."""
+    folder = tmp_path_factory.mktemp("disc")
+    answer = opened(surgery.server.base, given(surgery)).get("/s/disc")
+    ZipFile(BytesIO(answer.content)).extractall(folder)
+    return folder
+
+
+def test_a_disc_is_looked_at_without_a_network(unpacked: Path, browser: Browser) -> None:
+    with window(browser, **PHONE, offline=True) as shown:
+        page = shown.page
+        page.goto(f"{unpacked.as_uri()}/INDEX.HTM")
+        good(page, "disc")
+        page.locator(".series a").first.click()
+        expect(page.locator("figure:visible")).to_have_count(1)
+        expect(page.get_by_text("Picture 2 of 3")).to_be_visible()
+        page.get_by_role("button", name="Next picture").click()
+        expect(page.get_by_text("Picture 3 of 3")).to_be_visible()
+        page.get_by_role("slider").press("ArrowLeft")
+        expect(page.get_by_text("Picture 2 of 3")).to_be_visible()
+        picture = page.locator("figure:visible img")
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("one => one.naturalWidth") == 128
+        good(page, "disc-series")
+        page.get_by_role("link", name="Start").click()
+        page.locator('a[href^="REPORTS/"]').click()
+        expect(page.get_by_text(REPORT_TEXT).first).to_be_visible()
+        good(page, "disc-report")
+
+
+def test_a_disc_is_pages_of_pictures_without_a_script(unpacked: Path, browser: Browser) -> None:
+    with window(browser, java_script_enabled=False, offline=True) as shown:
+        shown.page.goto(f"{unpacked.as_uri()}/INDEX.HTM")
+        shown.page.locator(".series a").first.click()
+        expect(shown.page.locator("figure:visible")).to_have_count(3)
+        expect(shown.page.get_by_role("slider")).to_be_hidden()

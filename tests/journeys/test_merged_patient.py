@@ -79,6 +79,17 @@ def assert_is_coerced(data: bytes, stored: bytes) -> None:
     assert header.PixelData == dcmread(BytesIO(stored)).PixelData
 
 
+def assert_is_retired(scene: Scene, gone: Any, survivor: Any, theirs: str) -> None:
+    """A merged record leads to its survivor, and its own token has ended."""
+    by_either = [f"ImagingStudy?patient={one['id']}" for one in (gone, survivor)]
+    assert [len(scene.find(words)) for words in by_either] == [1, 1]
+    (retired,) = scene.find(f"Patient?_id={gone['id']}")
+    assert retired["active"] is False
+    answer = scene.server.get(f"/fhir/Patient/{gone['id']}", theirs)
+    assert answer.status_code == 401
+    assert "invalid_token" in answer.headers["WWW-Authenticate"]
+
+
 def test_a_merge_reaches_every_door_and_an_unmerge_brings_all_of_it_back(scene: Scene) -> None:
     server = scene.server
     (gone,) = scene.find("Patient?identifier=4MR1")
@@ -98,17 +109,8 @@ def test_a_merge_reaches_every_door_and_an_unmerge_brings_all_of_it_back(scene: 
     assert other != etag
     (told,) = scene.metadata()
     assert told["00100020"]["Value"] == ["9NEW9"]
-    by_either = [f"ImagingStudy?patient={one['id']}" for one in (gone, survivor)]
-    assert [len(scene.find(words)) for words in by_either] == [1, 1]
-    (retired,) = scene.find(f"Patient?_id={gone['id']}")
-    assert retired["active"] is False
-    answer = server.get(f"/fhir/Patient/{gone['id']}", theirs)
-    assert (answer.status_code, "invalid_token" in answer.headers["WWW-Authenticate"]) == (
-        401,
-        True,
-    )
+    assert_is_retired(scene, gone, survivor, theirs)
     assert server.get(f"/dicomweb/studies/{STUDY}/metadata", early).status_code == 403
-
     late = server.token("patient/*.rs", "--patient", survivor["id"])
     assert server.get(f"/dicomweb/studies/{STUDY}/metadata", late).status_code == 200
     link = server.run("share", "--patient", survivor["id"], "--factor", "pin")

@@ -70,6 +70,19 @@ def test_npm_fhirclient_launches_alone(
     assert found["user"].endswith(f"Patient/{surgery.patients['Alice']}")
 
 
+def test_npm_fhirclient_keeps_its_session_where_its_user_does_not_say_who_they_are(
+    surgery: Practice, npm_app: tuple[str, str], page: Page
+) -> None:
+    page.goto(f"{npm_app[0]}alone.html")
+    log_in(page)
+    page.get_by_role("checkbox", name="Your own entry in the directory").uncheck()
+    allow(page)
+    found = found_in(page)
+    assert is_alices(surgery, found["again"])
+    assert found["renewed"]
+    assert "user" not in found
+
+
 def test_npm_fhirclient_is_launched_by_an_ehr(
     surgery: Practice, npm_app: tuple[str, str], page: Page
 ) -> None:

@@ -94,6 +94,20 @@ def test_a_doctor_launches_the_app_from_the_ehr_for_the_patient_on_the_screen(
     shoot(app, "demo-in-ehr")
 
 
+def test_an_app_leaves_its_banner_out_where_the_ehr_shows_one(ehr: str, page: Page) -> None:
+    page.goto(ehr)
+    page.get_by_label("Find by name or number").fill("liddell")
+    page.get_by_role("radio").check()
+    page.get_by_label("the app need not").check()
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name="Start the app").click()
+    app = opened.value
+    log_in(app, "drew")
+    allow(app)
+    sees_alices_record(app)
+    expect(app.locator("#banner")).to_be_hidden()
+
+
 def test_the_pages_fit_a_phone_and_large_text(
     browser: Browser, ehr: str, demo: tuple[str, str]
 ) -> None:

@@ -260,6 +260,18 @@ def test_an_earlier_study_lies_beside_it_at_the_same_place_and_is_marked(
     expect(alice.locator(".pane")).to_have_count(1)
 
 
+def test_a_study_to_compare_with_moves_nothing_and_the_same_kind_comes_first(
+    alice: Page, halls: Gallery
+) -> None:
+    opened(alice, halls)
+    first = alice.get_by_label("Compare with").locator("option").nth(1)
+    expect(first).to_contain_text("CT")
+    alice.get_by_label("Compare with").select_option(ODD)
+    beside = alice.locator(".pane").nth(1).locator('[data-note="place"]')
+    expect(beside).to_have_text("Picture 2 of 3")
+    assert note(alice, "place") == f"Picture {KEY + 1} of {SLICES}"
+
+
 def test_the_report_stands_beside_the_pictures_its_conclusion_first(
     alice: Page, halls: Gallery
 ) -> None:

@@ -181,7 +181,12 @@ def test_every_address_without_a_scope_says_why() -> None:
         "/fhir/.well-known/smart-styles.json",
         "/.well-known/openid-configuration",
         *(f"/oauth/{name}" for name in OAUTH),
-        *(f"/s/{name}" for name in ("", "<token>", "icon.svg", "link.css", "watch.js")),
+        *(
+            f"/s/{name}"
+            for name in ("", "<token>", "<token>/code", "icon.svg", "link.css", "watch.js")
+        ),
+        "/shl/<secret>",
+        "/shl/<secret>/<ticket>",
         "/oauth/register/<client>",
         "/setup/<secret>",
         "/desk/desk.css",

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert
 
 from dicom.query import KEYS, match
-from server.flows import access
+from server.flows import query
 from server.flows.access import Grant
 from server.flows.sites import HOME, House
 from server.store import dicom_search, index
@@ -17,6 +17,7 @@ from server.store.dicom_search import Search
 from server.store.index import StudyKey
 from server.store.tables import instance, series
 from tests.support import houses
+from tests.support.effort import measured
 
 STAFF = Grant(id="g", organisation=HOME, client="c", context="system", everyone=True)
 
@@ -107,8 +108,7 @@ def search(level: str, asked: Asked, grant: Grant = STAFF) -> Search:
     return Search(
         organisation=HOME,
         level=level,
-        allowed=access.studies(grant),
-        few=not grant.everyone,
+        gate=query.gate(grant, level),
         matches={tag: one for tag, one in found.items() if one is not None},
         **plain,
     )
@@ -265,10 +265,6 @@ def test_the_usual_searches_scan_no_table_and_use_the_index_made_for_them(
 
 def explain(house: House, asked: Search) -> list[str]:
     """The steps of SQLite's plan for a search."""
-    with house.database.read() as connection:
-        query = dicom_search.statement(connection, asked).compile(
-            connection, compile_kwargs={"render_postcompile": True}
-        )
-        values = tuple(query.params[name] for name in query.positiontup or ())
-        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values)
-        return [row[3] for row in rows]
+    with measured(house.database) as effort, house.database.read() as connection:
+        dicom_search.find(connection, asked)
+    return effort.plans

@@ -9,13 +9,14 @@ from zipfile import ZipFile
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from pydicom import dcmread
 
 from dicom.media import referenced_files
 from server.__main__ import cli
-from server.flows import audit
-from tests.support.holder import link, opened
-from tests.support.practice import Practice
+from server.flows import album, audit
+from tests.support.holder import Holder, link, opened
+from tests.support.practice import REPORT_TEXT, Practice
 from tests.support.scenes import ALICES, BOBS, alices
 from tests.support.shell import finish
 
@@ -40,6 +41,45 @@ def test_the_disc_holds_every_picture_byte_for_byte_and_a_directory_of_them(disc
     for name in files:
         record = dcmread(BytesIO(disc.read(name)), stop_before_pixels=True)
         assert record.StudyInstanceUID == ALICES
+
+
+def test_pages_for_any_browser_show_the_pictures_and_the_report(disc: ZipFile) -> None:
+    index = disc.read("INDEX.HTM").decode()
+    assert "Liddell" in index
+    assert "They are not for diagnosis" in index
+    assert "This copy was made on" in index
+    pages = [name for name in re.findall(r'href="([^"]+)"', index) if name.endswith(".HTM")]
+    report, *series = pages
+    assert REPORT_TEXT in disc.read(report).decode()
+    assert len(series) == 2
+    shown = re.findall(r'src="([^"]+JPG)"', "".join(disc.read(one).decode() for one in series))
+    assert len(shown) == len(alices()) - 1 + 30
+    for name in shown:
+        Image.open(BytesIO(disc.read(f"VIEWER/{name}"))).verify()
+
+
+def test_a_disc_names_its_files_as_media_do_and_reaches_nothing_else(disc: ZipFile) -> None:
+    """PS3.10 8.2: parts of eight characters; what is no DICOM file has an ending."""
+    for name in disc.namelist():
+        assert re.fullmatch(r"(?:[A-Z0-9_]{1,8}/){0,3}[A-Z0-9_]{1,8}(?:\.[A-Z]{2,3})?", name)
+        if name.endswith((".HTM", ".CSS", ".JS")):
+            assert not re.findall(r"https?:|//[a-z]|@import", disc.read(name).decode().lower())
+
+
+def test_of_a_large_series_some_pictures_are_shown_evenly() -> None:
+    assert list(album.spread(3, 5)) == [1, 2, 3]
+    chosen = album.spread(1000, 200)
+    assert (chosen[0], chosen[-1], len(set(chosen))) == (1, 1000, 200)
+
+
+def test_a_disc_shows_what_its_own_link_shows(surgery: Practice) -> None:
+    holder = opened(surgery.server.base, link(surgery.keys, surgery.patients["Bob"], "pin"))
+    other = ZipFile(BytesIO(holder.get("/s/disc?lang=de").content))
+    pages = "".join(other.read(one).decode() for one in other.namelist() if ".HTM" in one)
+    assert "Cratchit" in pages
+    assert "dienen nicht zur Diagnose" in pages
+    assert "Liddell" not in pages
+    assert Holder(surgery.server.base).get("/s/disc").status_code == 401
 
 
 def test_nothing_on_the_outside_of_the_disc_says_whose_it_is(disc: ZipFile) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import re
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import select
@@ -129,6 +131,12 @@ def report(surgery: Practice, filler: str, status: str, text: str, minute: int, 
     assert send(surgery.server.mllp, body) == ["AA"]
 
 
+def on_disc(holder: Holder) -> str:
+    """What the pages of a disc say."""
+    disc = ZipFile(BytesIO(holder.get("/s/disc").content))
+    return "".join(disc.read(one).decode() for one in disc.namelist() if one.endswith(".HTM"))
+
+
 def test_a_report_is_announced_until_it_is_final_and_is_gone_when_it_was_wrong(
     surgery: Practice,
 ) -> None:
@@ -144,16 +152,19 @@ def test_a_report_is_announced_until_it_is_final_and_is_gone_when_it_was_wrong(
 
     report(surgery, "B-1", "P", "perhaps a shadow", 1)
     assert "shadow" not in says("A report exists. It is not finished")
+    assert "shadow" not in on_disc(holder)
     report(surgery, "B-1", "F", "no shadow", 2)
     assert "A report exists" not in says("Report of 5 September 2026 · Final")
     address = re.search(r'href="(/s/reports/[^"]+)"', holder.get("/s/reports").text)
     assert address is not None
     assert "no shadow" in holder.get(address[1]).text
+    assert "no shadow" in on_disc(holder)
     report(surgery, "B-1", "W", "no shadow", 3)
     assert "shadow" not in says("A report was withdrawn")
     assert "shadow" not in holder.get(address[1]).text
     assert holder.get(f"{address[1]}/text").status_code == 404
     assert "shadow" not in holder.get("/s/bundle").text
+    assert "shadow" not in on_disc(holder)
     assert "shadow" not in holder.read("/fhir/DiagnosticReport").text
 
 
@@ -176,6 +187,7 @@ def test_what_is_marked_as_sensitive_is_not_even_announced_and_needs_more_than_a
     assert "delicate" not in page.text
     assert "exists" not in words(page)
     assert "delicate" not in holder.get("/s/bundle").text
+    assert "delicate" not in on_disc(holder)
 
 
 @pytest.mark.parametrize("path", OF_THE_HOLDER)

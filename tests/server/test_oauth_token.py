@@ -16,7 +16,17 @@ from server.app import create_app
 from server.store.db import Database
 from server.store.tables import audit
 from tests.support import houses
-from tests.support.backend import EC, RSA, Backend, jwks, post, register, sign
+from tests.support.backend import (
+    EC,
+    RSA,
+    Backend,
+    jwks,
+    keyed,
+    post,
+    register,
+    sign,
+    signed_by_hand,
+)
 from tests.support.server import Server, running
 from tests.support.site import Site, serving
 
@@ -82,6 +92,10 @@ HEADERS: dict[str, dict[str, Any]] = {
     "another kid": {"kid": "ec-2"},
     "the kid of another kind of key": {"kid": "rsa-1"},
     "a jku that is not registered": {"jku": "https://client.example/jwks"},
+    "a jku of an inner address": {"jku": "http://169.254.169.254/latest"},
+    "a path for a kid": {"kid": "../../etc/passwd"},
+    "a query for a kid": {"kid": "ec-1' OR '1'='1"},
+    "an address for a kid": {"kid": "https://client.example/key"},
 }
 CLAIMS: dict[str, dict[str, Any]] = {
     "no iss": {"iss": None},
@@ -133,10 +147,26 @@ def test_a8_five_minutes_ahead_is_good_on_a_clock_that_is_a_little_fast(backend:
     assert backend.ask(client_assertion=backend.assertion(exp=ahead)).status_code == 200
 
 
+def test_a8_a_signature_made_by_hand_is_as_good_as_a_librarys(backend: Backend) -> None:
+    """So that the headers of the next test are refused for what they say."""
+    made = signed_by_hand({"alg": "RS384", "kid": "rsa-1", "typ": "JWT"}, backend.claims())
+    assert backend.ask(client_assertion=made).status_code == 200
+
+
 def test_a8_a_signature_by_another_key_or_algorithm_is_refused(backend: Backend) -> None:
     shared = OctKey.import_key(json.dumps(jwks()), {"kid": "ec-1"})
     claims = backend.claims()
+    known = {"alg": "RS384", "kid": "rsa-1", "typ": "JWT"}
+    own = STRANGER.as_dict(private=False) | {"kid": "ec-1"}
     forged = [
+        backend.assertion(STRANGER, header={"kid": "ec-1", "jwk": own}),
+        backend.assertion(STRANGER, header={"kid": "ec-1", "x5u": "https://client.example/x"}),
+        keyed({"alg": "HS384", "kid": "rsa-1", "typ": "JWT"}, claims, RSA.as_pem(private=False)),
+        signed_by_hand({"alg": "RS384", "kid": ["rsa-1"], "typ": "JWT"}, claims),
+        signed_by_hand({"alg": "RS384", "kid": {"rsa-1": 1}, "typ": "JWT"}, claims),
+        signed_by_hand(known | {"crit": ["b64x"], "b64x": True}, claims),
+        signed_by_hand(known | {"crit": ["exp"]}, claims),
+        signed_by_hand(known | {"crit": "none"}, claims),
         backend.assertion(STRANGER),
         sign({"alg": "HS256", "kid": "ec-1", "typ": "JWT"}, claims, shared),
         sign({"alg": "RS256", "kid": "rsa-1", "typ": "JWT"}, claims, RSA),

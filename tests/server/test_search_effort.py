@@ -25,7 +25,7 @@ ONE = Grant("g2", HOME, "c", "patient", PATIENT, frozenset({"p7"}))
 GROUP = Grant("g3", HOME, "c", "system", SYSTEM, frozenset(f"p{n}" for n in range(0, 100, 2)))
 
 # A row costs about ten steps at the least: so this is far below a walk through 20,000 of them.
-MOST_STEPS = 60_000
+MOST_STEPS = 100_000
 SEARCHES = (
     "ImagingStudy?",
     "ImagingStudy?_id=s21",

@@ -1,5 +1,6 @@
 """A backend client as its own program would be: a key pair, signed assertions, token requests."""
 
+import hmac
 import json
 import time
 import uuid
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA384
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
@@ -82,6 +85,27 @@ def sign(header: dict[str, Any], claims: dict[str, Any], key: Any) -> str:
         parts = [json.dumps(header).encode(), payload, b""]
         return ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
     return jws.serialize_compact(header, payload, key, algorithms=[header["alg"]])
+
+
+def _unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    return ".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
+
+
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def keyed(header: dict[str, Any], claims: dict[str, Any], secret: bytes) -> str:
+    """A JWT with an HMAC (HS384) of what everybody may know: a public key taken for a secret."""
+    text = _unsigned(header, claims)
+    return f"{text}.{_base64url(hmac.digest(secret, text.encode(), 'sha384'))}"
+
+
+def signed_by_hand(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    """A JWT with RSA's good signature (RS384) under a header that no library writes."""
+    assert RSA.private_key is not None
+    text = _unsigned(header, claims)
+    return f"{text}.{_base64url(RSA.private_key.sign(text.encode(), PKCS1v15(), SHA384()))}"
 
 
 def post(server: Server, path: str, form: dict[str, Any], token: str = "") -> requests.Response:

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import event
-
 from server.store.db import Database
 
 _GRAIN = 100
@@ -22,31 +20,24 @@ class Effort:
 
 @contextmanager
 def measured(database: Database) -> Iterator[Effort]:
-    """Count what readers of a database do in a block."""
+    """Count what a reader of a database does in a block that reads in one transaction at a time."""
     effort = Effort()
+    asked: list[str] = []
+    with database.read() as connection:  # the one that the next reader will be given
+        raw: Any = connection.connection.driver_connection
 
     def step() -> int:
         effort.steps += _GRAIN
         return 0
 
-    def before(
-        _connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
-    ) -> None:
-        raw = cursor.connection
-        if statement.startswith("SELECT"):
-            rows = raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-            effort.plans += [str(row[3]) for row in rows]
-        raw.set_progress_handler(step, _GRAIN)
-
-    def after(
-        _connection: Any, cursor: Any, _statement: str, _parameters: Any, _context: Any, _many: bool
-    ) -> None:
-        cursor.connection.set_progress_handler(None, 0)
-
-    event.listen(database.reader, "before_cursor_execute", before)
-    event.listen(database.reader, "after_cursor_execute", after)
+    raw.set_progress_handler(step, _GRAIN)
+    raw.set_trace_callback(asked.append)
     try:
         yield effort
     finally:
-        event.remove(database.reader, "before_cursor_execute", before)
-        event.remove(database.reader, "after_cursor_execute", after)
+        raw.set_trace_callback(None)
+        raw.set_progress_handler(None, 0)
+    for statement in asked:
+        if statement.startswith(("SELECT", "(SELECT")):
+            plan = raw.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+            effort.plans += [str(row[3]) for row in plan]

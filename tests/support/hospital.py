@@ -76,8 +76,10 @@ class Hospital:
 
     def caller(self, actor: str) -> Web:
         """Requests below the server's address, with an actor's token or cookie."""
-        known = (self.tokens, self.cookies, self.sessions)
-        return Web(self.server.base, *(one.get(actor, "") for one in known))
+        token, link, login = (
+            one.get(actor, "") for one in (self.tokens, self.cookies, self.sessions)
+        )
+        return Web(self.server.base, token, link, login=login)
 
     def refusals(self) -> int:
         """How many refusals the audit holds."""

@@ -16,13 +16,15 @@ STOW_TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
 class Web:
     """Requests to /dicomweb with one token, or from a page of ours in a browser.
 
-    `link` is the cookie of one that opened a Magic Link, `session` that of one signed in.
+    `link` is the cookie of one that opened a Magic Link, `login` that of one signed in. With a
+    `session` they share its connections.
     """
 
     base: str
     token: str
     link: str = ""
-    session: str = ""
+    session: requests.Session | None = None
+    login: str = ""
 
     def get(self, path: str, accept: str = "", **headers: str) -> requests.Response:
         """GET an address below /dicomweb, or a whole one."""
@@ -37,10 +39,11 @@ class Web:
         url = path if path.startswith("http") else self.base + path
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         sent["Accept"] = accept or "*/*"
-        return requests.request(method, url, headers=self._signed(sent), timeout=60)
+        ask = self.session.request if self.session else requests.request
+        return ask(method, url, headers=self._signed(sent), timeout=60)
 
     def _signed(self, headers: dict[str, str]) -> dict[str, str]:
-        for name, secret in (("triptych-link", self.link), ("triptych", self.session)):
+        for name, secret in (("triptych-link", self.link), ("triptych", self.login)):
             if secret:
                 return headers | {"Cookie": f"{name}={secret}", "Sec-Fetch-Site": "same-origin"}
         return headers | ({"Authorization": f"Bearer {self.token}"} if self.token else {})

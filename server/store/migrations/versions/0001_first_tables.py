@@ -36,6 +36,7 @@ def upgrade() -> None:
     sa.Column('patient', sa.String(length=64), server_default='', nullable=False),
     sa.Column('encounter', sa.String(length=64), server_default='', nullable=False),
     sa.Column('context', sa.Text(), server_default='', nullable=False),
+    sa.Column('ehr_banner', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('session', sa.String(length=64), server_default='', nullable=False),
     sa.Column('nonce', sa.Text(), server_default='', nullable=False),
     sa.Column('authenticated', sa.BigInteger(), server_default='0', nullable=False),
@@ -119,6 +120,8 @@ def upgrade() -> None:
     sa.Column('name', sa.String(length=255), nullable=False),
     sa.Column('kind', sa.String(length=16), nullable=False),
     sa.Column('secret_hash', sa.Text(), server_default='', nullable=False),
+    sa.Column('former_hash', sa.Text(), server_default='', nullable=False),
+    sa.Column('former_until', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('jwks', sa.Text(), server_default='', nullable=False),
     sa.Column('jwks_uri', sa.Text(), server_default='', nullable=False),
     sa.Column('scope', sa.Text(), server_default='', nullable=False),
@@ -140,6 +143,14 @@ def upgrade() -> None:
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_code'))
+    )
+    op.create_table('contact',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('patient', sa.String(length=64), nullable=False),
+    sa.Column('mail', sa.Text(), server_default='', nullable=False),
+    sa.Column('language', sa.String(length=8), server_default='en', nullable=False),
+    sa.Column('checked', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'patient', name=op.f('pk_contact'))
     )
     op.create_table('content',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -399,6 +410,7 @@ def upgrade() -> None:
     sa.Column('encounter', sa.String(length=64), server_default='', nullable=False),
     sa.Column('account', sa.String(length=64), server_default='', nullable=False),
     sa.Column('context', sa.Text(), server_default='', nullable=False),
+    sa.Column('ehr_banner', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_launch'))
@@ -666,6 +678,8 @@ def upgrade() -> None:
     sa.Column('answer', sa.Text(), server_default='', nullable=False),
     sa.Column('token_hash', sa.String(length=64), nullable=False),
     sa.Column('code_hash', sa.String(length=64), nullable=False),
+    sa.Column('manifest_hash', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('passcode', sa.Text(), server_default='', nullable=False),
     sa.Column('label', sa.Text(), server_default='', nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
@@ -674,11 +688,17 @@ def upgrade() -> None:
     sa.Column('failures', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('revoked', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('frozen', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('person', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('purpose', sa.String(length=16), server_default='', nullable=False),
+    sa.Column('mailed', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('told', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('answer_until', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_share')),
     sa.UniqueConstraint('code_hash'),
     sa.UniqueConstraint('token_hash')
     )
     with op.batch_alter_table('share', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_share_manifest_hash'), ['manifest_hash'], unique=False)
         batch_op.create_index(batch_op.f('ix_share_organisation_created_id'), ['organisation', 'created', 'id'], unique=False)
         batch_op.create_index(batch_op.f('ix_share_organisation_patient'), ['organisation', 'patient'], unique=False)
         batch_op.create_index(batch_op.f('ix_share_parent'), ['parent'], unique=False)
@@ -686,6 +706,8 @@ def upgrade() -> None:
     op.create_table('share_session',
     sa.Column('hash', sa.String(length=64), nullable=False),
     sa.Column('share', sa.String(length=64), nullable=False),
+    sa.Column('kind', sa.String(length=16), server_default='page', nullable=False),
+    sa.Column('login', sa.String(length=64), server_default='', nullable=False),
     sa.Column('began', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('ended', sa.BigInteger(), server_default='0', nullable=False),
