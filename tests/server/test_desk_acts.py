@@ -1,6 +1,7 @@
 """What is done at the desk: links handed over, records merged, items decided, messages replayed."""
 
 import re
+from html import unescape
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_a_link_without_a_study_or_of_too_long_a_life_is_not_made(
 
 
 def test_two_records_are_compared_merged_and_parted_again_with_a_reason(
-    office: Office, olga: Clerk
+    office: Office, olga: Clerk, pia: Clerk
 ) -> None:
     alice, bob = office.patients["Alice"], office.patients["Bob"]
     ask = f"{office.chart('Bob')}/merge?into={alice}"
@@ -100,6 +101,10 @@ def test_two_records_are_compared_merged_and_parted_again_with_a_reason(
     told = [one for one in office.events(action="update") if bob in one.detail]
     assert [one.detail.split(" ")[0] for one in told] == ["merge", "unmerge"]
     assert all(one.client for one in told)
+    recalls = pia.get("/desk/recalls")
+    assert "Bob Cratchit Alice Liddell" in words(recalls)
+    (meanwhile,) = links(recalls, f"patient={bob}")
+    assert "olga" in pia.page(unescape(meanwhile))
 
 
 def test_a_held_message_is_decided_with_its_evidence_side_by_side(
