@@ -12,7 +12,7 @@ from server.errors import Conflict, Invalid
 from server.flows import access, chart, links
 from server.flows.access import Grant
 from server.flows.actors import at_desk
-from server.flows.factors import DAY, FACTORS
+from server.flows.factors import DAY, FACTORS, NAMED
 from server.flows.holding import title_of
 from server.flows.links import Made, Wanted
 from server.flows.roster import Line
@@ -21,6 +21,8 @@ from server.store import identities, shares
 
 PAGE = 50
 SPANS = ("7d", "30d", "90d", "365d")
+# What the desk lets a link ask for. One for a named person is made where the person is named.
+OFFERED = tuple(factor for factor in FACTORS if factor != NAMED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,33 +109,7 @@ def make(
     if by is not None and SCOPE not in by.scope.split():
         raise Denied(f"this client may not make links: its scopes lack `{SCOPE}`")
     with house.database.read() as connection:
-        owner = by.organisation if by else parties.named(connection, wanted.organisation)
-        patient = parties.patient(connection, owner, wanted.patient)
-        if by is not None and not _reaches(connection, by, patient):
-            raise Missing(
-                "there is no such patient: give a Patient id, or a number as system|value"
-            )
-        parts = identities.parts_of(connection, owner, patient)
-        found = shares.studies(connection, owner, [patient, *parts])
-        chosen = _chosen(wanted.studies, found)
-        _check_factor(connection, owner, patient, wanted.factor, chosen)
-        person, purpose = _person(connection, owner, wanted)
-        if wanted.health_link and wanted.factor in ("otp", factors.NAMED):
-            raise Invalid("a health link is opened again and again: use birth-date or pin")
-        if wanted.mail:
-            owing.check(house, connection, owner, patient)
-    fixed = {
-        "organisation": owner,
-        "patient": patient,
-        "parts": json.dumps(parts),
-        "studies": json.dumps([row.uid for row in chosen]),
-        "label": wanted.label[:200],
-        "most_uses": wanted.most_uses,
-        "mailed": int(wanted.mail),
-        "told": now,
-        "person": person,
-        "purpose": purpose,
-    }
+        fixed = _fixed(house, connection, wanted, by) | {"told": now}
     maker = Actor("oauth", by.id) if by else actor
     if not wanted.health_link:
         return keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
@@ -143,6 +117,35 @@ def make(
     fixed |= {"manifest_hash": second.manifest_hash, "passcode": second.passcode_hash}
     made = keep(house, fixed, wanted.factor, wanted.expires, maker=maker, now=now)
     return replace(made, health_link=second.uri, passcode=second.passcode)
+
+
+def _fixed(
+    house: House, connection: Connection, wanted: Wanted, by: Client | None
+) -> dict[str, Any]:
+    """What never changes of a link: whose it is, and what it shows."""
+    owner = by.organisation if by else parties.named(connection, wanted.organisation)
+    patient = parties.patient(connection, owner, wanted.patient)
+    if by is not None and not _reaches(connection, by, patient):
+        raise Missing("there is no such patient: give a Patient id, or a number as system|value")
+    parts = identities.parts_of(connection, owner, patient)
+    chosen = _chosen(wanted.studies, shares.studies(connection, owner, [patient, *parts]))
+    _check_factor(connection, owner, patient, wanted.factor, chosen)
+    person, purpose = _person(connection, owner, wanted)
+    if wanted.health_link and wanted.factor in ("otp", factors.NAMED):
+        raise Invalid("a health link is opened again and again: use birth-date or pin")
+    if wanted.mail:
+        owing.check(house, connection, owner, patient)
+    return {
+        "organisation": owner,
+        "patient": patient,
+        "parts": json.dumps(parts),
+        "studies": json.dumps([row.uid for row in chosen]),
+        "label": wanted.label[:200],
+        "most_uses": wanted.most_uses,
+        "mailed": int(wanted.mail),
+        "person": person,
+        "purpose": purpose,
+    }
 
 
 def _reaches(connection: Connection, client: Client, patient: str) -> bool:

@@ -56,13 +56,10 @@ _COLUMNS: Mapping[str, Any] = {
 _UIDS = frozenset({"0020000D", "0020000E", "00080018"})
 _PROBED = frozenset({"00080050", "00080061", "00080090", "00100010", "00100020", "00100030"})
 FEW = 1000
+_PATIENT = ("patient_number", "patient_issuer", "patient_name", "patient_birth_date", "patient_sex")
 _STUDY = (
     "coerced",
-    "patient_number",
-    "patient_issuer",
-    "patient_name",
-    "patient_birth_date",
-    "patient_sex",
+    *_PATIENT,
     "date",
     "time",
     "accession",
@@ -102,9 +99,6 @@ class Search:
     matches: Mapping[str, Match] = field(default_factory=dict)
     limit: int = 100
     offset: int = 0
-
-
-_PATIENT = ("patient_number", "patient_issuer", "patient_name", "patient_birth_date", "patient_sex")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from markupsafe import Markup
 
 from server import clock
 from server.flows import handing, links, qr
-from server.flows.factors import FACTORS
 from server.flows.handing import Link, Shareable
 from server.web import pages, share_texts
 from server.web.desk import BY_OPERATOR, Seat, day, field, seat, shown, word
@@ -47,7 +46,8 @@ def prove(call: Call) -> Response:
     who, found = handing.shareable(call.house, here.grant, id_)
     studies, span = request.args.getlist("study"), word("span") or links.USUAL
     chosen = [one for one in found if one.uid in studies]
-    factors = [one for one in FACTORS if span in handing.SPANS and handing.fits(span, one)]
+    offered = handing.OFFERED if span in handing.SPANS else ()
+    factors = [one for one in offered if handing.fits(span, one)]
     usual = call.house.config.link_factor
     values = {
         "person": who,

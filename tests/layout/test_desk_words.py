@@ -70,7 +70,7 @@ def test_there_is_a_word_for_every_kind_and_state_that_there_may_be() -> None:
         "message": inbox.STATES,
         "door": oversight.DOORS,
         "factor": factors.FACTORS,
-        "factor.hint": factors.FACTORS,
+        "factor.hint": handing.OFFERED,
         "span": handing.SPANS,
         "job": {*worker.HANDLERS, *worker.OUTBOX},
         "jobs-state": operate.JOB_STATES,
