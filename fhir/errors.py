@@ -4,6 +4,7 @@ FhirError
 ├── Malformed      the text is not a FHIR resource in JSON
 ├── BadDate        a date or time that the calendar or the R4 formats do not know
 ├── BadNumber      a number that is none, or longer than anybody needs
+├── BadPatch       a JSON Patch that is none, or that the resource does not fit
 ├── BadScope       an OAuth scope that is not a SMART scope
 └── BadSearch      a search parameter, modifier, prefix or value that cannot be answered
 """
@@ -28,6 +29,10 @@ class BadDate(FhirError):
 
 class BadNumber(FhirError):
     """Not a decimal of R4 2.24.0.1."""
+
+
+class BadPatch(FhirError):
+    """Not a patch of RFC 6902, or one that fails; `expression` is a JSON Pointer."""
 
 
 class BadScope(FhirError):

@@ -54,15 +54,18 @@ def build(header: Header, view: ProvenanceView, context: Context) -> Json:
     }
 
 
-def by(who: str, why: str, view: ProvenanceView) -> Json:
-    """The Provenance of what no message told: an operator's act, or what followed from one."""
+def by(who: str, why: str, view: ProvenanceView, person: str = "") -> Json:
+    """The Provenance of what no message told: the act of an operator, a client, or a person by it."""
+    agent = {"type": AUTHOR, "who": {"display": who}}
+    if person:
+        agent = {"type": AUTHOR, "who": {"reference": person}, "onBehalfOf": {"display": who}}
     return {
         "resourceType": "Provenance",
         "id": view.id,
         "target": [{"reference": target} for target in view.targets],
         "recorded": view.recorded,
         "activity": {"text": why},
-        "agent": [{"type": AUTHOR, "who": {"display": who}}],
+        "agent": [agent],
     }
 
 

@@ -19,6 +19,14 @@ _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 def read(text: bytes | str) -> Json:
     """One JSON object of UTF-8 text; Malformed for anything else, repeated names included."""
+    value = parse(text)
+    if not isinstance(value, dict):
+        raise Malformed("the body is not a JSON object", code="structure")
+    return value
+
+
+def parse(text: bytes | str) -> Any:
+    """One JSON value of UTF-8 text, read as strictly."""
     try:
         decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text
         value = json.loads(
@@ -30,8 +38,6 @@ def read(text: bytes | str) -> Json:
         raise Malformed("the body is not well-formed JSON in UTF-8", code="structure") from error
     except RecursionError as error:
         raise Malformed("the body is nested too deeply", code="too-costly") from error
-    if not isinstance(value, dict):
-        raise Malformed("the body is not a JSON object", code="structure")
     return value
 
 

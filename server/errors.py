@@ -20,6 +20,7 @@ Fault (500)                something of ours broke
 from dataclasses import dataclass
 
 from dicom import errors as dicom_errors
+from fhir.outcome import Issue
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,26 @@ class Answer:
 class Fault(Exception):
     """The root. `expression` is a FHIRPath, a parameter or a tag; `retry` is in seconds.
 
-    `issue` is an R4 issue type that says more than the one of the table.
+    `issue` is an R4 issue type that says more than the one of the table. `issues` are all that is
+    wrong, where more than one thing is.
     """
 
     answer = Answer(500, "exception", 0x0110, "Something went wrong on our side. Please try again.")
 
     def __init__(
-        self, message: str, *, expression: str = "", retry: int = 0, issue: str = ""
+        self,
+        message: str,
+        *,
+        expression: str = "",
+        retry: int = 0,
+        issue: str = "",
+        issues: tuple[Issue, ...] = (),
     ) -> None:
         super().__init__(message)
         self.expression = expression
         self.retry = retry
         self.issue = issue or self.answer.issue
+        self.issues = issues
 
 
 class Invalid(Fault):

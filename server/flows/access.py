@@ -289,25 +289,33 @@ def is_person(grant: Grant, resource_type: str, id_: str) -> bool:
     return bool(grant.person) and grant.person == f"{resource_type}/{id_}"
 
 
-def reaches(connection: Any, grant: Grant, row: Any) -> None:
-    """Raise Missing or Denied unless the grant reaches a `resource` row."""
-    if is_person(grant, row.type, row.id) and row.organisation == grant.organisation:
+def may_write(grant: Grant, resource_type: str, letter: str) -> None:
+    """Raise Denied unless the grant may create, update or delete (c u d) resources of a type.
+
+    A patient's own token writes nothing, nor does one for single studies.
+    """
+    may(grant, resource_type, letter)
+    staff = grant.context == "system" or (grant.context == "user" and grant.staff)
+    if not staff or grant.studies is not None:
+        raise Denied(f"{resource_type} is written with a system/ scope, or a user/ scope of staff")
+
+
+def reaches(connection: Any, grant: Grant, row: Any, letter: str = "r") -> None:
+    """Raise Missing or Denied unless the grant reaches a `resource` row, to read or write it."""
+    mine = row.organisation == grant.organisation
+    if letter == "r" and mine and is_person(grant, row.type, row.id):
         return
     if row.type in COMPARTMENT:
         _check_owner(grant, row.organisation, row.filed_under, row.hidden)
-        if grant.studies is None and not _parts(grant, row.type, "r"):
+        if grant.studies is None and not _parts(grant, row.type, letter):
             return  # the row itself has told all that the database would be asked
-    elif (
-        grant.everyone
-        and row.organisation == grant.organisation
-        and not _parts(grant, row.type, "r")
-    ):
+    elif grant.everyone and mine and not _parts(grant, row.type, letter):
         return
     found = connection.execute(
         select(resource.c.rid).where(
             resource.c.organisation == row.organisation,
             resource.c.rid == row.rid,
-            resources(grant, row.type, letter="r"),
+            resources(grant, row.type, letter=letter),
         )
     ).first()
     if found is None:

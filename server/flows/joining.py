@@ -14,17 +14,20 @@ from sqlalchemy import Connection
 from dicom.facts import Issuer, Number
 from fhir import wire
 from fhir.imaging_study import Order
+from fhir.match_keys import local_reference
 from server import clock
 from server.flows import patients, placeholders, reunion
 from server.flows.nodes import Node
 from server.flows.patients import Site
 from server.flows.sites import House
 from server.store import identities, jobs, links, messages, resources, reviews
+from server.store.install import is_authored
 from server.store.jobs import Job
 from server.store.links import ACCESSION, FILLER, PLACER, PROCEDURE, STUDY
 from server.store.messages import Effect
 from server.store.resources import Change, Owner
 
+Json = dict[str, Any]
 KIND = "join"
 REVIEW = "join"
 IMAGES, ORDER, REPORT = "ImagingStudy", "ServiceRequest", "DiagnosticReport"
@@ -184,23 +187,55 @@ def _link_report(
     connection: Connection, site: Site, report: Node, nodes: Sequence[Node], change: Change
 ) -> list[Effect]:
     """Let a report name its orders and its studies."""
-    found_orders = match(report, [n for n in nodes if n.type == ORDER], _TO_ORDERS)
-    studies = [node for node in nodes if node.type == IMAGES]
-    found = _studies_of(report, [n for n in nodes if n.type == ORDER], studies)
+    found_orders, found = _belonging(report, nodes)
     row = resources.current(connection, site.organisation, REPORT, report.id)
     body = wire.read(row.text)
-    wanted = {
-        "basedOn": [_reference(link.to) for link in found_orders],
-        "imagingStudy": [_reference(node) for node in dict.fromkeys(x.to for x in found)],
-    }
+    wanted = _names(body, found_orders, found, change.base)
     if all(body.get(name, []) == value for name, value in wanted.items()):
         return []
-    body = {key: value for key, value in body.items() if key not in wanted}
-    body |= {name: value for name, value in wanted.items() if value}
     why = _why([*found_orders, *found])
     owner = Owner(site.organisation, row.filed_under, row.hidden)
-    version = resources.put(connection, owner, body, replace(change, reason=why))
+    made = _naming(body, wanted)
+    version = resources.put(connection, owner, made, replace(change, reason=why))
     return [Effect(REPORT, report.id, version, why)]
+
+
+def _belonging(report: Node, nodes: Sequence[Node]) -> tuple[list[Link], list[Link]]:
+    """The orders and the studies of a report."""
+    orders, studies = ([n for n in nodes if n.type == type_] for type_ in (ORDER, IMAGES))
+    return match(report, orders, _TO_ORDERS), _studies_of(report, orders, studies)
+
+
+def _names(body: Json, orders: Sequence[Link], studies: Sequence[Link], base: str) -> Json:
+    """What a report is to name. What its author named stays beside what was found."""
+    found = {
+        "basedOn": [_reference(link.to) for link in orders],
+        "imagingStudy": [_reference(node) for node in dict.fromkeys(x.to for x in studies)],
+    }
+    if not is_authored(body["id"]):
+        return found
+    for name, more in found.items():
+        said = body.get(name, [])
+        known = {local_reference(one.get("reference", ""), base) for one in said}
+        more = [one for one in more if local_reference(one["reference"], base) not in known]
+        found[name] = [*said, *more]
+    return found
+
+
+def _naming(body: Json, wanted: Json) -> Json:
+    rest = {key: value for key, value in body.items() if key not in wanted}
+    return rest | {name: value for name, value in wanted.items() if value}
+
+
+def completed(connection: Connection, organisation: int, body: Json, base: str) -> Json:
+    """A report as its author has it now, with what joining finds for it."""
+    if body["resourceType"] != REPORT:
+        return body
+    nodes = around(connection, organisation, [(REPORT, body["id"])])
+    mine = next((node for node in nodes if (node.type, node.id) == (REPORT, body["id"])), None)
+    if mine is None:
+        return body
+    return _naming(body, _names(body, *_belonging(mine, nodes), base))
 
 
 def _reference(node: Node) -> dict[str, str]:

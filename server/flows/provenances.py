@@ -49,8 +49,12 @@ def of_server(
     effects: Sequence[Effect],
     change: Change,
     who: str = "Triptych",
+    person: str = "",
 ) -> None:
-    """Write the Provenance of what an operator or the server itself has changed."""
+    """Write the Provenance of what an operator, a client or the server itself has changed.
+
+    `person` is the resource that stands for the person who did it, where there is one.
+    """
     by_hidden: dict[bool, list[Effect]] = {}
     for one in dict.fromkeys(effects):
         row = resources.current(connection, site.organisation, one.type, one.id)
@@ -60,7 +64,7 @@ def of_server(
         view = _view(site, f"{who}|{'|'.join(written)}", written, change.now)
         why = "; ".join(dict.fromkeys(one.why for one in told))
         owner = Owner(site.organisation, patient, held)
-        resources.put(connection, owner, provenance.by(who, why, view), change)
+        resources.put(connection, owner, provenance.by(who, why, view, person), change)
 
 
 def of_objects(

@@ -92,6 +92,17 @@ def search(
     return answer, _record(house, grant, query, door)
 
 
+def matching(connection: Connection, grant: Grant, query: q.Query) -> list[Any]:
+    """The rows that match, two at most: for a write that says by a search what it means."""
+    access.may(grant, query.type, "s")
+    access.named(grant, patients_named(query))
+    for resource_type in types_asked(query):
+        access.may(grant, resource_type, "s")
+    query = _whole(connection, grant.organisation, query)
+    store = Search(connection, grant.organisation, _gate(grant))
+    return [one.row for one in store.page(query, count=2, after=None)[:2]]
+
+
 def understood(house: House, resource_type: str, words: list[tuple[str, str]]) -> q.Query:
     """A search of our own making."""
     return parse(resource_type, words, strict=True, base=house.config.fhir_base, table=TABLE)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from server.store.jobs import insert_for
 from server.store.tables import install, organisation
 
 HOME = 1
+_AUTHORED = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +90,8 @@ def derived_id(key: str, type_: str, natural: str) -> str:
 def authored_id() -> str:
     """The id of what a person or a feed authored: a random UUID."""
     return str(uuid.uuid4())
+
+
+def is_authored(id_: str) -> bool:
+    """Whether an id is one of those: the ids of what is derived are of another form."""
+    return _AUTHORED.fullmatch(id_) is not None

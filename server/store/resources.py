@@ -5,12 +5,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, false, func, insert, select, true, tuple_, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir import extract, wire
 from fhir.extract import DateRow, PairRow, ReferenceRow, StringRow, TokenRow, UriRow
-from fhir.match_keys import local_reference
+from fhir.match_keys import local_reference, token_key
+from fhir.search_params import TABLE
 from server.clock import instant, row_id
 from server.store import contacts
 from server.store.fhir_tables import (
@@ -151,6 +163,38 @@ def withdraw(connection: Connection, owner: Owner, body: dict[str, Any], change:
     connection.execute(update(resource).where(where).values(**values))
     _keep_version(connection, owner, body, version, "", change, method="DELETE")
     _unindex(connection, organisation, old.rid)
+
+
+def is_referred_to(connection: Connection, organisation: int, type_: str, id_: str) -> bool:
+    """Whether another resource refers to one; what tells of its origin does not count."""
+    link = index_reference
+    query = (
+        select(resource.c.rid)
+        .join(
+            link, (link.c.organisation == resource.c.organisation) & (link.c.rid == resource.c.rid)
+        )
+        .where(
+            link.c.organisation == organisation,
+            link.c.target_type == type_,
+            link.c.target == id_,
+            resource.c.type != "Provenance",
+            or_(resource.c.type != type_, resource.c.id != id_),
+        )
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def has_identifier(
+    connection: Connection, organisation: int, type_: str, system: str, value: str
+) -> bool:
+    """Whether a present resource of a type bears a number."""
+    query = select(index_token.c.rid).where(
+        index_token.c.organisation == organisation,
+        index_token.c.param == param_id(type_, "identifier"),
+        index_token.c.code == token_key(TABLE[type_]["identifier"], value),
+        index_token.c.system == system,
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _same(old: Any, owner: Owner, body: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from server import VERSION, clock
 from server.clock import moment
 from server.errors import BadMedia, Invalid
 from server.flows import searching
+from server.flows.authorship import WRITTEN
 from server.flows.resources import READ_ONLY, SEARCHED, TABLE, Version, searched
 from server.flows.searching import Page
 from server.web import apps, authorize, fhir_shape, oauth, registration
@@ -37,6 +38,7 @@ _OAUTH = (
 _PUBLISHED = datetime(2026, 11, 24, tzinfo=UTC)
 READING = ("read", "vread", "history-instance")
 SEARCHING = (*READING, "search-type")
+WRITING = ("create", "update", "patch", "delete")
 # The types whose part in a Patient's compartment can be searched.
 OF_PATIENT = tuple(one for one in SEARCHED if "patient" in TABLE[one])
 _FORM = "application/x-www-form-urlencoded"
@@ -126,6 +128,19 @@ def _found(query: q.Query, version: Version, base: str, mode: str) -> Found:
     return Found(text, f"{base}/{version.type}/{version.id}", mode)
 
 
+def _type(name: str) -> ServedType:
+    """A type as it is served: searched, and written by clients or not."""
+    if name not in WRITTEN:
+        return ServedType(name, SEARCHING)
+    return ServedType(
+        name,
+        (*SEARCHING, *WRITING),
+        conditional_create=True,
+        conditional_update=True,
+        conditional_delete="single",
+    )
+
+
 def metadata(call: Call) -> Response:
     """The CapabilityStatement, made from the tables that serve (R4 3.1.0.6)."""
     negotiate()
@@ -135,10 +150,11 @@ def metadata(call: Call) -> Response:
         version=VERSION,
         date=_PUBLISHED,
         types=(
-            *(ServedType(one, SEARCHING) for one in SEARCHED),
+            *(_type(one) for one in SEARCHED),
             *(ServedType(one, READING) for one in READ_ONLY),
         ),
         oauth=tuple((name, base + path) for name, path in _OAUTH),
+        patch_formats=("application/json-patch+json",),
     )
     text = write(capability.statement(served))
     etag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'

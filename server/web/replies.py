@@ -97,11 +97,13 @@ def failure(error: Fault, door: str) -> Response:
         response = _oauth_error(error)
     else:
         where = (error.expression,) if error.expression else ()
-        body = outcome(Issue(error.issue, str(error), expression=where))
+        body = outcome(*(error.issues or (Issue(error.issue, str(error), expression=where),)))
         response = fhir_json(body, answer.http)
     if answer.http == 401:
         code = getattr(error, "code", "invalid_token")
         response.headers["WWW-Authenticate"] = f'Bearer realm="triptych", error="{code}"'
+    if answer.http == 405:
+        response.headers["Allow"] = "GET, HEAD"
     if error.retry or answer.http == 503:
         response.headers["Retry-After"] = str(error.retry or 5)
     return response
