@@ -8,6 +8,7 @@ from fhir.capability import includes, reverse_includes
 from fhir.search import DEFAULT_LIMITS, MODIFIERS
 from fhir.search_params import Param
 from fhir.search_values import PREFIXES
+from server.flows.authorship import WRITTEN
 from server.flows.resources import READ_ONLY, SEARCHED, TABLE
 from server.web.fhir_search import READING, SEARCHING
 
@@ -21,14 +22,16 @@ silence; a patient whom a request names and the token does not hold is 403, befo
 def page() -> str:
     """Return the page."""
     head = ("Interaction", "Types", "Seen by")
-    rows = [(code(one), codes(_types(one)), code(seen.INTERACTIONS[one])) for one in SEARCHING]
+    rows = [(code(one), codes(_types(one)), code(test)) for one, test in seen.INTERACTIONS.items()]
     parts = [f"# FHIR\n\n{NOTE}{_INTRO}\n## Interactions\n\n{table(head, rows)}"]
     parts += [_results(), *(_type(name) for name in SEARCHED), _limits()]
     return "\n".join(parts)
 
 
 def _types(interaction: str) -> tuple[str, ...]:
-    return (*SEARCHED, *READ_ONLY) if interaction in READING else SEARCHED
+    if interaction in READING:
+        return (*SEARCHED, *READ_ONLY)
+    return SEARCHED if interaction in SEARCHING else WRITTEN
 
 
 def _results() -> str:

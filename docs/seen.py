@@ -90,6 +90,13 @@ INTERACTIONS = {
     "vread": "test_a12_each_version_can_be_read",
     "history-instance": "test_a12_a_history_lists_each_version_once_the_newest_first",
     "search-type": "test_a13_a_search_answers_with_a_searchset",
+    "create": "test_a11_what_is_created_has_an_id_version_and_time_of_the_server",
+    "update": "test_a11_an_update_writes_the_next_version_and_an_equal_one_none",
+    "patch": "test_a11_a_patch_changes_what_it_names_and_keeps_the_spelling",
+    "delete": "test_a11_what_is_deleted_is_gone_and_stays_in_the_history",
+    "conditional create": "test_a11_conditional_create_makes_one_finds_one_and_refuses_several",
+    "conditional update": "test_a11_conditional_update_creates_updates_and_refuses",
+    "conditional delete": "test_a11_conditional_delete_deletes_one_and_never_several",
 }
 PARAMETERS = "test_searches_find_what_looking_at_each_resource_finds"
 RESULTS = {

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from fhir import authored, json_patch, wire
 from fhir import query as q
+from fhir.errors import BadPatch
 from server import clock
 from server.errors import (
     BadMethod,
@@ -312,13 +313,23 @@ def patch(
     for _ in range(_TRIES):
         with house.database.read() as connection:
             row = present(connection, grant, kind, id_, "u", condition)
-        body = json_patch.apply(wire.read(row.text), operations)
+        body = _patched(wire.read(row.text), operations)
         if (body.get("resourceType"), body.get("id")) != (kind, id_):
             raise Unprocessable("a patch changes neither type nor id", expression=f"{kind}.id")
         authorship.check(body)
         with suppress(Stale), writing(house, grant) as author:
             return author.update(id_, body, Condition(row.version))
     raise Busy("others change this resource all the time: try again")
+
+
+def _patched(body: Json, operations: Any) -> Json:
+    """The body after a patch. One that is well-formed and does not fit breaks a rule."""
+    try:
+        return json_patch.apply(body, operations)
+    except BadPatch as error:
+        if error.code == "processing":
+            raise Unprocessable(str(error), expression=error.expression) from error
+        raise
 
 
 def delete(house: House, grant: Grant, kind: str, id_: str, condition: Condition) -> None:

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from server.app import ROUTES
+from server.flows.authorship import WRITTEN
 from server.flows.resources import SEARCHED, TYPES
 from server.web.fhir_search import OF_PATIENT
 from server.web.routes import Public, Route, Scoped
@@ -64,6 +65,20 @@ SHOWS = {
     "/dicomweb/studies/<study>/series/<series>/instances/<instance>/frames/<frames>/thumbnail": "owned",
 }
 STORES = {"/dicomweb/studies", "/dicomweb/studies/<study>"}
+# What changes a record, by method and rule, with what is sent: nothing that would be kept.
+WRITES = {
+    ("POST", "/fhir/<type>"): '{"resourceType":"ServiceRequest"}',
+    ("PUT", "/fhir/<type>"): '{"resourceType":"ServiceRequest"}',
+    ("PUT", "/fhir/<type>/<id>"): '{"resourceType":"ServiceRequest","id":"<id>"}',
+    ("PATCH", "/fhir/<type>/<id>"): "[]",
+    ("DELETE", "/fhir/<type>"): "",
+    ("DELETE", "/fhir/<type>/<id>"): "",
+}
+# Who has the scopes to write: what is sent is no order, what stands in the chart is a message's.
+WRITERS = {
+    "the organisation": {"POST": 422, "PUT": 422, "PATCH": 200, "DELETE": 405},
+    "another organisation": {"POST": 422, "PUT": 422, "PATCH": 404, "DELETE": 204},
+}
 # What is open to whoever asks: each of these finds out by itself who that is.
 OAUTH = (
     *("token", "introspect", "revoke", "launch", "share", "register", "jwks"),
@@ -76,6 +91,8 @@ SCOPED = [route for route in ROUTES if isinstance(route.access, Scoped)]
 def shows(route: Route) -> str:
     if route.methods == ("POST",) and route.rule in STORES:
         return "store"
+    if (route.methods[0], route.rule) in WRITES:
+        return "write"
     return SHOWS[route.rule]
 
 
@@ -83,7 +100,7 @@ def addresses() -> Iterator[tuple[str, str, str]]:
     """Method, rule with its type filled in, and what it shows."""
     for route in SCOPED:
         kind = shows(route)
-        types = SEARCHED if kind == "search" else TYPES
+        types = SEARCHED if kind == "search" else WRITTEN[:1] if kind == "write" else TYPES
         for type_ in types if "<type>" in route.rule else ("",):
             shared = type_ == "Endpoint" and kind == "owned"
             yield (
@@ -147,6 +164,9 @@ def expected(actor: str, method: str, rule: str, kind: str) -> set[int]:
         # Objects go into the caller's own organisation, whoever the caller is.
         systems = ("the organisation", "another organisation")
         return {200, 202, 409} if actor in systems else {403}
+    if kind == "write":
+        status = WRITERS.get(actor, {}).get(method, 403)
+        return {204} if status == 405 and "<id>" not in rule else {status}
     if kind == "search":
         return {200}
     if actor in OTHERS:
@@ -154,6 +174,14 @@ def expected(actor: str, method: str, rule: str, kind: str) -> set[int]:
     if actor in (*STRANGERS, BROWSERS[1]):
         return {200} if kind == "named" else {404}
     return {200}
+
+
+def write(world: Hospital, actor: str, method: str, rule: str, path: str) -> requests.Response:
+    body = WRITES[method, rule.replace("ServiceRequest", "<type>")]
+    body = body.replace("<id>", path.rpartition("/")[2])
+    kind = "application/json-patch+json" if method == "PATCH" else "application/fhir+json"
+    where = "" if "<id>" in rule else "?_id=nobody"
+    return world.caller(actor).send(method, path + where, body, kind)
 
 
 def ask(world: Hospital, actor: str, method: str, path: str) -> requests.Response:
@@ -167,7 +195,8 @@ def ask(world: Hospital, actor: str, method: str, path: str) -> requests.Respons
 
 
 def test_every_address_that_needs_a_scope_has_a_row() -> None:
-    assert {route.rule for route in SCOPED if shows(route) != "store"} == set(SHOWS)
+    assert {r.rule for r in SCOPED if shows(r) not in ("store", "write")} == set(SHOWS)
+    assert {(r.methods[0], r.rule) for r in SCOPED if shows(r) == "write"} == set(WRITES)
     assert {route.rule for route in SCOPED if shows(route) == "store"} == STORES
 
 
@@ -204,7 +233,10 @@ def test_an_address_answers_each_caller_as_it_must(
     before = world.refusals()
     refused = 0
     for actor in ACTORS:
-        answer = ask(world, actor, method, path)
+        if kind == "write":
+            answer = write(world, actor, method, rule, path)
+        else:
+            answer = ask(world, actor, method, path)
         assert answer.status_code in expected(actor, method, rule, kind), (
             f"{actor}: {answer.text[:300]}"
         )

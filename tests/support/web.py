@@ -59,8 +59,14 @@ class Web:
         self, body: Any, content_type: str = STOW_TYPE, path: str = "/studies", accept: str = ""
     ) -> requests.Response:
         """POST a body, which may be an iterator of chunks."""
-        headers = {"Content-Type": content_type, "Accept": accept or "application/dicom+json"}
-        return requests.post(self.base + path, data=body, headers=self._signed(headers), timeout=60)
+        return self.send("POST", path, body, content_type, accept or "application/dicom+json")
+
+    def send(
+        self, method: str, path: str, body: Any, content_type: str, accept: str = "*/*"
+    ) -> requests.Response:
+        """Any request with a body."""
+        headers = self._signed({"Content-Type": content_type, "Accept": accept})
+        return requests.request(method, self.base + path, data=body, headers=headers, timeout=60)
 
     def store(self, *objects: bytes, path: str = "/studies") -> requests.Response:
         """Store objects in one request."""
