@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from fhir.search_params import TABLE
+from server.flows.authorship import WRITTEN
 from tests.support.library import FHIR_JSON, Library, link, refusal
 from tests.support.outside import complaints
 from tests.support.records import imaging_study
@@ -67,7 +68,7 @@ def test_a11_what_is_not_there_is_a_404_with_an_outcome(library: Library, path: 
         ("DELETE", "Patient/p1"),
         ("DELETE", "ImagingStudy/s1"),
         ("POST", "Patient/p1"),
-        ("PUT", "metadata"),
+        ("PUT", "Patient/p1/_history"),
         ("GET", "Patient/_search/x/y"),
     ],
 )
@@ -181,7 +182,10 @@ def test_a11_metadata_needs_no_token_and_says_what_is_served(library: Library) -
         assert codes == ["read", "vread", "history-instance"]
     for type_, one in served.items():
         said = {interaction["code"] for interaction in one["interaction"]}
-        assert said == {"read", "vread", "history-instance", "search-type"}
+        written = {"create", "update", "patch", "delete"} if type_ in WRITTEN else set()
+        assert said == {"read", "vread", "history-instance", "search-type"} | written
+        assert one["conditionalCreate"] == one["conditionalUpdate"] == bool(written)
+        assert one["conditionalDelete"] == ("single" if written else "not-supported")
         assert {param["name"] for param in one["searchParam"]} == set(TABLE[type_])
 
 

@@ -10,6 +10,7 @@ from tests.support import logs
 from tests.support.library import refusal
 from tests.support.outside import complaints
 from tests.support.scribe import Scribe, letter, number, order, report, result, scribe
+from tests.support.smart_app import App, Person
 
 KINDS = ("ServiceRequest", "DiagnosticReport", "Observation", "DocumentReference")
 
@@ -32,7 +33,7 @@ def bodies(patient: str) -> list[dict[str, Any]]:
 def test_a11_what_is_created_has_an_id_version_and_time_of_the_server(
     pen: Scribe, alice: str
 ) -> None:
-    people = [
+    people: list[dict[str, Any]] = [
         {"resourceType": "Practitioner", "name": [{"family": "Who"}]},
         {"resourceType": "Organization", "name": "Clinic"},
     ]
@@ -213,6 +214,30 @@ def test_a4_scope_letters_and_patients_tokens_and_organisations(pen: Scribe, ali
     refusal(pen.ask("PUT", place, made, token=west), 405)
     assert pen.ask("DELETE", place, token=west).status_code == 204
     assert pen.ask("GET", place).json() == made
+
+
+def test_a4_a_clinician_writes_through_an_app_that_may_and_is_named_as_the_author(
+    pen: Scribe, alice: str
+) -> None:
+    keys = pen.keys
+    scope = "openid fhirUser launch/patient patient/*.cruds user/*.cruds"
+    app = App(pen.server, keys.app(scope=scope)[0])
+    keys.user("a clinician", "clinician")
+    keys.user("a patient", "patient", alice)
+    asked = {"scope": "openid fhirUser user/*.cruds", "patient": alice}
+    doctor = app.tokens(Person(pen.server, "a clinician"), **asked)["access_token"]
+    answer = pen.ask("POST", "Observation", result(alice), token=doctor)
+    assert answer.status_code == 201, answer.text
+    target = {"reference": f"Observation/{answer.json()['id']}/_history/1"}
+    found = pen.ask("GET", "Provenance?_count=1000").json()["entry"]
+    (origin,) = (e["resource"] for e in found if target in e["resource"]["target"])
+    assert origin["agent"][0]["who"]["reference"].startswith("Practitioner/")
+    for scope in ("user/*.cruds", "patient/*.cruds"):
+        person = Person(pen.server, "a patient")
+        own = app.tokens(person, scope=scope, patient=alice)["access_token"]
+        refusal(pen.ask("POST", "Observation", result(alice), token=own), 403)
+        made = pen.made(result(alice))
+        refusal(pen.ask("DELETE", f"Observation/{made['id']}", token=own), 403)
 
 
 def test_a4_a_client_for_one_patient_writes_into_that_record_alone(pen: Scribe, alice: str) -> None:
