@@ -326,3 +326,30 @@ def test_of_writers_at_once_with_one_version_one_wins(pen: Scribe, alice: str) -
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(put, range(16))) == [200, *[412] * 15]
     assert pen.ask("GET", place).headers["ETag"] == 'W/"2"'
+
+
+def test_a11_hostile_bodies_break_nothing(pen: Scribe, alice: str) -> None:
+    """Each is refused as the caller's fault, or kept as the harmless text that it is."""
+    deep: Any = "x"
+    for _ in range(3000):
+        deep = f'{{"extension":[{deep}]}}'
+    hostile = [
+        deep,
+        '{"resourceType":"Observation","resourceType":"Observation"}',
+        '{"resourceType":"Observation","status":NaN}',
+        '{"resourceType":["Observation"]}',
+        '{"resourceType":"Observation","meta":[],"identifier":{},"subject":7}',
+        '{"resourceType":"Observation","subject":{"reference":{"reference":"x"}}}',
+        b"\xff\xfe{",
+        '{"resourceType":"Observation","status":"\\ud800"}',
+    ]
+    for body in hostile:
+        assert pen.ask("POST", "Observation", body).status_code in (400, 422)
+    spiteful = "'; DROP TABLE resource; -- <script>alert(1)</script> ../../etc ${7*7}"
+    made = pen.made(result(alice) | {"valueString": spiteful})
+    assert pen.ask("GET", f"Observation/{made['id']}").json()["valueString"] == spiteful
+    div = '<div xmlns="http://www.w3.org/1999/xhtml"><script>alert(1)</script></div>'
+    scripted = result(alice, text={"status": "generated", "div": div})
+    refusal(pen.ask("POST", "Observation", scripted), 422)
+    refusal(pen.ask("POST", f"{'Observation' * 20}", result(alice)), 404)
+    refusal(pen.ask("PUT", f"Observation/{'x' * 65}", result(alice) | {"id": "x" * 65}), 422)
