@@ -28,6 +28,7 @@ COMMANDS = {
     "jobs": ("server.commands.operate", "jobs"),
     "review": ("server.commands.identity", "review"),
     "verify": ("server.commands.operate", "verify"),
+    "backup": ("server.commands.backup", "backup"),
     "feed": ("server.commands.hl7", "feed"),
     "hl7": ("server.commands.hl7", "hl7"),
     "merge": ("server.commands.identity", "merge"),

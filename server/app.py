@@ -35,6 +35,7 @@ from server.web import (
     health_link,
     launching,
     login,
+    metrics,
     oauth,
     registration,
     replies,
@@ -53,6 +54,7 @@ log = logging.getLogger(__name__)
 
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
+    *metrics.ROUTES,
     *oauth.ROUTES,
     *authorize.ROUTES,
     *login.ROUTES,
@@ -111,7 +113,7 @@ def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     app.register_error_handler(HTTPException, _unrouted)
     app.after_request(replies.secure)
     cors.install(app, house)
-    app.wsgi_app = egress.Counter(app.wsgi_app, house.auditor)  # type: ignore[method-assign]
+    app.wsgi_app = egress.Counter(app.wsgi_app, house)  # type: ignore[method-assign]
     if house.config.proxies:
         app.wsgi_app = Forwarded(app.wsgi_app, house.config.proxies)  # type: ignore[method-assign]
     return app
@@ -127,6 +129,7 @@ def _register(app: Flask, house: House, route: Route) -> None:
 def _answer(house: House, route: Route, path: dict[str, str]) -> Response:
     """Guard, then handler; every error leaves in the terms of the door."""
     grant = None
+    egress.asks(route)
     try:
         grant = guard.admit(house, route, path)
         call = Call(house, route, grant, path)

@@ -176,6 +176,7 @@ def test_every_address_without_a_scope_says_why() -> None:
     assert set(public) == {
         "/livez",
         "/readyz",
+        "/metrics",
         "/fhir/metadata",
         "/fhir/.well-known/smart-configuration",
         "/fhir/.well-known/smart-styles.json",

@@ -220,7 +220,9 @@ def test_a11_hostile_text_comes_back_as_text(library: Library) -> None:
 
 def test_a11_a_request_id_is_given_back(library: Library) -> None:
     assert library.get("metadata", X_Request_Id="a-1").headers["X-Request-Id"] == "a-1"
-    assert "X-Request-Id" not in library.get("metadata", X_Request_Id="x" * 65).headers
+    answers = [library.get("metadata", X_Request_Id=bad) for bad in ("x" * 65, "a b", "")]
+    assert len({one.headers["X-Request-Id"] for one in answers}) == 3, "each gets one of ours"
+    assert all(len(one.headers["X-Request-Id"]) == 16 for one in answers)
 
 
 def test_a11_a_host_that_the_caller_makes_up_is_in_no_link(library: Library) -> None:
