@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from server import VERSION
+from server.config import Config
 from server.flows.sites import COUNTERS, House
 from server.store import counters, gauges, install
 from server.store.counters import Sheet, key_of
@@ -77,6 +78,11 @@ METRICS = (
     *(HEARTBEAT, PROCESSES, UNSIGNED, DECODERS, JOBS, JOBS_AGE, MESSAGES, MESSAGES_AGE),
     *(REVIEWS, REVIEWS_AGE, STUDIES, OBJECTS, FREE, RESERVE, BUILD),
 )
+
+
+def begin(config: Config) -> None:
+    """Count from nothing: for a server that starts, and has the data folder to itself."""
+    counters.clear(config.data / COUNTERS)
 
 
 def gather(house: House, now: int) -> Iterator[tuple[Metric, list[Value]]]:
