@@ -37,6 +37,7 @@ from server.web import (
     login,
     metrics,
     oauth,
+    openapi,
     registration,
     replies,
     second_step,
@@ -52,7 +53,7 @@ from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
 
-ROUTES: tuple[Route, ...] = (
+_ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *metrics.ROUTES,
     *oauth.ROUTES,
@@ -81,6 +82,7 @@ ROUTES: tuple[Route, ...] = (
     *desk_audit.ROUTES,
     *desk_health.ROUTES,
 )
+ROUTES = (*_ROUTES, openapi.route(_ROUTES))
 
 
 class _App(Flask):

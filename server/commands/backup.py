@@ -2,12 +2,16 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from dicom.outgoing import NotTaken
 from server.commands.operate import opened
+from server.errors import Busy
 from server.flows import backup as flow
+from server.flows.restoring import Progress, Restore
 from server.flows.sites import House
 
 
@@ -60,3 +64,32 @@ def _check(path: Path) -> list[str]:
             faults += [fault] if fault else []
             bar.update(count)
     return faults
+
+
+@click.command(short_help="Send everything back to a PACS.")
+@click.option("--to", "title", required=True, metavar="AE", help="A peer, as `peer add` knows it.")
+@click.option("--organisation", default="home", show_default=True, help="Whose objects.")
+@click.option("--again", is_flag=True, help="From the beginning, not from where it was cut off.")
+def restore(title: str, organisation: str, again: bool) -> None:
+    """Send every study to a peer by C-STORE, its data sets byte for byte as they are stored.
+
+    May run beside the server. A restore that was cut off goes on behind its last whole study. What
+    is withheld from peers is not sent.
+
+    Prints a JSON object; exits with 1 when objects were refused or the peer was lost.
+    """
+    with opened() as house:
+        told, lost = _restore(Restore(house, title, organisation, again=again))
+    click.echo(json.dumps({**asdict(told), "lost": lost}))
+    sys.exit(1 if told.refused or lost else 0)
+
+
+def _restore(run: Restore) -> tuple[Progress, str]:
+    """Send what is ahead; gives how far it came and why no further, "" at its end."""
+    with click.progressbar(length=run.left(), label="Studies", file=sys.stderr) as bar:
+        try:
+            for _ in run.run():
+                bar.update(1)
+        except (NotTaken, Busy) as error:
+            return run.progress, str(error)
+    return run.progress, ""

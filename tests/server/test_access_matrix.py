@@ -177,6 +177,7 @@ def test_every_address_without_a_scope_says_why() -> None:
         "/livez",
         "/readyz",
         "/metrics",
+        "/openapi.json",
         "/fhir/metadata",
         "/fhir/.well-known/smart-configuration",
         "/fhir/.well-known/smart-styles.json",
