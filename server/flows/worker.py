@@ -3,10 +3,11 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 
 from sqlalchemy import Connection
 
-from server import clock
+from server import clock, trace
 from server.errors import Busy, Fault, Full
 from server.flows import (
     answers,
@@ -110,10 +111,11 @@ class Worker:
         if job.attempts > jobs.MAX_ATTEMPTS:
             self._put_back(job, "its worker ended while doing it, time and again")
         else:
-            self._do(job)
+            copy_context().run(self._do, job)  # its id ends with it
         return True
 
     def _do(self, job: Job) -> None:
+        trace.begin(job.trace)
         try:
             self._handlers[job.kind](self._house, job)
         except (Full, Busy) as error:

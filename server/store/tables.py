@@ -244,6 +244,7 @@ job = Table(
     int_column("attempts"),
     int_column("lease_until"),
     text_column("error"),
+    text_column("trace"),
 )
 Index(
     "ux_job_pending",
@@ -324,6 +325,7 @@ audit = Table(
     int_column("opened"),
     int_column("count"),
     int_column("bytes"),
+    text_column("trace"),
     Column("hash", String(64), nullable=False),
 )
 Index(None, audit.c.organisation, audit.c.at)

@@ -18,8 +18,10 @@ _CONTEXTS = ("patient", "user", "system")
 # What may go wrong: everywhere, where somebody has to be known, and where something is sent.
 _ALWAYS = (errors.Invalid, errors.NotAcceptable, errors.Fault, errors.Busy)
 _GUARDED = (errors.Unauthenticated, errors.Denied, errors.Missing, errors.Gone)
-_WRITING = (errors.Unprocessable, errors.TooLarge, errors.BadMedia, errors.Conflict)
-_WRITING += (errors.Stale, errors.Full)
+_WRITING = (
+    *(errors.Unprocessable, errors.TooLarge, errors.BadMedia),
+    *(errors.Conflict, errors.Stale, errors.Full),
+)
 _PAGES = ("desk", "login", "link")
 _SENDS = {
     "fhir": ("application/fhir+json",),

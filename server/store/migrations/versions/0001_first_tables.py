@@ -93,6 +93,7 @@ def upgrade() -> None:
     sa.Column('opened', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('count', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('bytes', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('trace', sa.Text(), server_default='', nullable=False),
     sa.Column('hash', sa.String(length=64), nullable=False),
     sa.PrimaryKeyConstraint('writer', 'seq', name=op.f('pk_audit'))
     )
@@ -387,6 +388,7 @@ def upgrade() -> None:
     sa.Column('attempts', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('lease_until', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('error', sa.Text(), server_default='', nullable=False),
+    sa.Column('trace', sa.Text(), server_default='', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_job'))
     )
     with op.batch_alter_table('job', schema=None) as batch_op:
