@@ -43,17 +43,17 @@ class Counters:
     def __init__(self, folder: Path | None = None, writer: str = "") -> None:
         self._path = folder / writer if folder is not None else None
         self._mutex = threading.Lock()
-        self._places: dict[Key, int] = {}
+        self._places: dict[Key, int] = {}  # labels in the order of who counts: sorting costs more
         self._map: mmap.mmap | None = None
         self._file = -1
 
     def add(self, name: str, amount: int = 1, **labels: str) -> None:
         """Count: a name that ends in `_total` only rises, any other holds while the process lives."""
-        self._set(key_of(name, labels), amount, keep=True)
+        self._set((name, tuple(labels.items())), amount, keep=True)
 
     def put(self, name: str, value: int, **labels: str) -> None:
         """Set a number to what it is now."""
-        self._set(key_of(name, labels), value, keep=False)
+        self._set((name, tuple(labels.items())), value, keep=False)
 
     def _set(self, key: Key, number: int, *, keep: bool) -> None:
         with self._mutex:
@@ -80,7 +80,7 @@ class Counters:
     def _enter(self, memory: mmap.mmap, key: Key) -> int:
         """A place for a new key. Names and labels come from our own tables, so they are few."""
         at = _USED.unpack_from(memory, 0)[0]
-        text = json.dumps(key).encode()
+        text = json.dumps(key_of(key[0], dict(key[1]))).encode()
         end = at + _padded(_ENTRY.size + len(text))
         if end > SIZE:
             return 0
@@ -118,7 +118,7 @@ def sheets(folder: Path) -> Iterator[Sheet]:
         with suppress(FileNotFoundError), path.open("rb") as file:
             data = file.read()
             if len(data) == SIZE:
-                yield Sheet(path.name, _is_locked(file.fileno()), dict(_numbers(data)))
+                yield Sheet(path.name, _is_locked(file.fileno()), _numbers(data))
 
 
 def _is_locked(file: int) -> bool:
@@ -129,10 +129,13 @@ def _is_locked(file: int) -> bool:
     return False
 
 
-def _numbers(data: bytes) -> Iterator[tuple[Key, int]]:
+def _numbers(data: bytes) -> dict[Key, int]:
+    found: dict[Key, int] = {}
     at, used = _USED.size, _USED.unpack_from(data, 0)[0]
     while at < used:
         number, length = _ENTRY.unpack_from(data, at)
         name, labels = json.loads(data[at + _ENTRY.size : at + _ENTRY.size + length])
-        yield (name, tuple((one, text) for one, text in labels)), number
+        key = name, tuple((one, text) for one, text in labels)
+        found[key] = found.get(key, 0) + number
         at += _padded(_ENTRY.size + length)
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, func, select, tuple_
 from sqlalchemy.pool import NullPool
 
+from server.errors import Busy, Full
 from server.store.fhir_tables import content
 from server.store.tables import instance
 
@@ -25,11 +26,16 @@ def copy(source: Path, target: Path, progress: Progress) -> None:
     pages are left, and of how many.
     """
     target.unlink(missing_ok=True)
-    with closing(sqlite3.connect(source, isolation_level=None)) as origin:
-        origin.execute("BEGIN")
-        origin.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        with closing(sqlite3.connect(target)) as made:
-            origin.backup(made, pages=_PAGES, progress=lambda _, left, of: progress(left, of))
+    try:
+        with closing(sqlite3.connect(source, isolation_level=None)) as origin:
+            origin.execute("BEGIN")
+            origin.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            with closing(sqlite3.connect(target)) as made:
+                origin.backup(made, pages=_PAGES, progress=lambda _, left, of: progress(left, of))
+    except sqlite3.Error as error:
+        if "full" in str(error):
+            raise Full("the disk of the copy is full: free space, then begin again") from error
+        raise Busy(f"the database cannot be copied ({error}): begin again") from error
 
 
 @contextmanager

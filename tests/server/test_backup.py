@@ -159,6 +159,25 @@ def test_what_is_gone_or_changed_in_a_copy_is_named(
     assert says(server, broken)[0] == 1
 
 
+def test_a_disk_that_cannot_take_it_is_told_and_the_last_copy_stays(
+    copied: tuple[Server, Path],
+) -> None:
+    server, folder = copied
+    command = 'ulimit -f 64; exec "$0" -m server backup "$1"'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, str(folder)],
+        cwd=ROOT,
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "error: the d" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert says(server, folder)[0] == 0
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(
     copied: tuple[Server, Path], tmp_path: Path
 ) -> None:

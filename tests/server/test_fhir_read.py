@@ -324,6 +324,13 @@ def test_a11_what_was_deleted_is_410(library: Library) -> None:
     assert gone.id not in library.ids("ImagingStudy", ("_count", "500"))
 
 
+def test_the_description_of_every_address_needs_no_token(library: Library) -> None:
+    base = library.server.base
+    told = requests.get(f"{base}/openapi.json", timeout=60).json()
+    assert told["servers"] == [{"url": base}]
+    assert {"/fhir/{type}/{id}", "/dicomweb/studies/{study}", "/metrics"} <= set(told["paths"])
+
+
 @pytest.mark.parametrize("path", ["livez", "readyz"])
 def test_probes_answer_without_a_token(library: Library, path: str) -> None:
     answer = requests.get(f"{library.server.base}/{path}", timeout=60)
