@@ -8,6 +8,7 @@ A folder can be backed up to again: blobs that it has are not copied anew, howev
     blobs/          as in the data folder
     copied.jsonl    blob, size and SHA-256 of each that was copied
     manifest.json   when, from what, and the SHA-256 of the database: written last
+    tmp/            what is not whole yet; a next run begins by emptying it
 """
 
 import ctypes
@@ -30,8 +31,8 @@ from server.store.blobs import CHUNK, told
 from server.store.snapshot import Progress
 
 DATABASE, MANIFEST, COPIED = "triptych.db", "manifest.json", "copied.jsonl"
-_LOCK, _FRESH, _TMP = "backup.lock", "triptych.db.new", "tmp"
-_OURS = {DATABASE, MANIFEST, COPIED, _LOCK, _FRESH, _TMP, "blobs"}
+_LOCK, _TMP = "backup.lock", "tmp"
+_OURS = {DATABASE, MANIFEST, COPIED, _LOCK, _TMP, "blobs"}
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ class Backup:
 
     @property
     def _fresh(self) -> Path:
-        return self._folder / _FRESH
+        return self._folder / _TMP / DATABASE
 
     def _source(self) -> Path:
         if not self._house.database.sqlite:

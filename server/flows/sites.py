@@ -41,6 +41,7 @@ class House:
     keys: ClientKeys = field(default_factory=ClientKeys)
     passwords: Passwords = field(default_factory=Passwords)
     counters: Counters = field(default_factory=Counters)
+    stock: tuple[int, int, int] = (0, 0, 0)  # good until when: studies, objects
     _sites: dict[int, tuple[int, Site]] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 

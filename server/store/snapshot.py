@@ -31,6 +31,7 @@ def copy(source: Path, target: Path, progress: Progress) -> None:
             origin.execute("BEGIN")
             origin.execute("SELECT count(*) FROM sqlite_master").fetchone()
             with closing(sqlite3.connect(target)) as made:
+                made.execute("PRAGMA journal_mode=OFF")  # a copy that is not whole is thrown away
                 origin.backup(made, pages=_PAGES, progress=lambda _, left, of: progress(left, of))
     except sqlite3.Error as error:
         if "full" in str(error):
