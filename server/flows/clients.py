@@ -228,7 +228,7 @@ def _check_viewer(wanted: Client) -> None:
 
 def _check_origin(origin: str, wanted: Client) -> None:
     """An origin as browsers write it (RFC 6454 6.2), of a client that may launch."""
-    if "launch" not in wanted.scope.split():
+    if wanted.kind != "backend" or "launch" not in wanted.scope.split():
         raise Invalid("--frame-origin is for an EHR: a backend client whose --scope has launch")
     parts = addresses.check(origin)
     plain = f"{parts.scheme}://{parts.netloc}".lower()

@@ -28,7 +28,7 @@ from server.store import accounts as people_rows
 from server.store import approvals, index, people
 from server.store import views as rows
 
-# A browser keeps no more than so many views open; the oldest ends first.
+# A browser holds the cookies of no more views than these; the oldest go first.
 MOST = 12
 _GONE = "this launch was used already, or is too old: start the viewer from the record again"
 
@@ -172,13 +172,13 @@ def shown_in(house: House, id_: str) -> Sequence[str]:
     return launches.frames_of(house, row.ehr) if row is not None else ()
 
 
-def newest(house: House, held: Collection[str], *, now: int) -> set[str]:
-    """Of the views whose cookies a browser holds, those that stand and are not too many."""
+def over(house: House, held: Collection[str], *, now: int) -> set[str]:
+    """Of the views whose cookies a browser holds, those that ended, and the oldest of too many.
+
+    What is no view yet waits for its user, in another frame.
+    """
     with house.database.read() as connection:
-        found = [(id_, rows.row(connection, id_)) for id_ in held]
-    good = [
-        (row.began, id_)
-        for id_, row in found
-        if row is not None and grants.kept_row(house, row.token, now) is not None
-    ]
-    return {id_ for _, id_ in sorted(good, reverse=True)[:MOST]}
+        found = [row for row in (rows.row(connection, id_) for id_ in held) if row is not None]
+    good = [row for row in found if grants.kept_row(house, row.token, now) is not None]
+    newest = sorted(good, key=lambda row: row.began, reverse=True)[: MOST - 1]
+    return {row.id for row in found} - {row.id for row in newest}

@@ -15,6 +15,7 @@ from server.web import frames
 # What every request of a view's page says: which view it is.
 FIELD = "Triptych-View"
 _COOKIE = "triptych-view-"
+LONGEST_LOGIN = 3600
 _ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
@@ -42,10 +43,10 @@ def secret(house: House, id_: str) -> str:
 
 def give(house: House, response: Response, view: Started) -> Response:
     """Give the cookie of a view, and take back those of views that are over."""
-    held = _held(house)
-    for id_ in held - views.newest(house, held, now=clock.now()):
+    held, seconds = _held(house), LONGEST_LOGIN if view.request else redeeming.VIEW_LIFETIME
+    for id_ in views.over(house, held - {view.id}, now=clock.now()):
         frames.take(house, response, _COOKIE + id_)
-    frames.give(house, response, _COOKIE + view.id, view.secret, redeeming.VIEW_LIFETIME)
+    frames.give(house, response, _COOKIE + view.id, view.secret, seconds)
     return response
 
 
