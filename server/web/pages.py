@@ -93,7 +93,7 @@ def protect(
     """
     parts = urlsplit(leads_to)
     target = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
-    forms = f"'self' {target}" if leads_to else "'self'"
+    forms = f"'self' {target}" if parts.scheme else "'self'"
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; style-src 'self'; {more}form-action {forms}; "
         f"{frames.directive(shown_in)}; base-uri 'none'"

@@ -34,6 +34,7 @@ class Terminator:
         self._thread.join()
 
     def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self._key)
         listening = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
