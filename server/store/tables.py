@@ -274,6 +274,7 @@ client = Table(
     text_column("reach"),
     text_column("redirect_uris"),
     text_column("launch_uri"),
+    text_column("frame_origins"),
     text_column("registration_hash"),
     flag("self_registered"),
     int_column("created"),

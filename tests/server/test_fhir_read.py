@@ -215,7 +215,7 @@ def test_a11_hostile_text_comes_back_as_text(library: Library) -> None:
     answer = library.get("Patient/hostile")
     assert answer.json()["name"] == body["name"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Content-Security-Policy"] == "default-src 'none'"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
 def test_a11_a_request_id_is_given_back(library: Library) -> None:
