@@ -19,7 +19,7 @@ from fhir import scopes
 from fhir.scopes import Scope
 from server.errors import Denied, Invalid, Unauthenticated
 from server.flows import parties, questions
-from server.flows.access import Grant
+from server.flows.access import Grant, asking
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.sites import House
@@ -91,6 +91,7 @@ def authenticate(house: House, token: str, *, address: str, now: int) -> Grant:
         wide=bool(row.wide),
         staff=bool(row.staff),
         person=row.person,
+        asker=asking("proxy" if row.person.startswith("RelatedPerson/") else "patient", now),
     )
 
 

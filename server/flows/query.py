@@ -158,7 +158,7 @@ def gate(grant: Grant, level: str) -> Gate[Allowed]:
     """What the grant reaches of a level's rows, and whether that is little."""
 
     def shaped(slots: Slots) -> tuple[Hashable, Allowed]:
-        shape = access.shape(grant, slots.texts)
+        shape = access.shape(grant, slots)
         return shape, partial(_allowed, shape, level)
 
     few = not grant.everyone or grant.studies is not None

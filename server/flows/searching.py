@@ -104,7 +104,7 @@ def _gate(grant: Grant, letter: str = "s") -> Reach:
         return lambda kind, table: access.resources(of, kind, table, letter)
 
     def shaped(slots: Slots) -> tuple[Hashable, Allowed]:
-        shape = access.shape(grant, slots.texts)
+        shape = access.shape(grant, slots)
         return shape, allowed(shape)
 
     few = not grant.everyone and len(grant.patients) <= _FEW_PATIENTS
