@@ -59,6 +59,11 @@ class Account:
         """Whether the account sees the organisation's records, held ones included."""
         return self.role == "clinician"
 
+    @property
+    def actor(self) -> str:
+        """Who this is in the words of the release table, which is not about staff."""
+        return "proxy" if self.role == "proxy" else "patient"
+
     def fhir_user(self, patient: str = "") -> str:
         """The resource that stands for the person: a proxy has one for each patient."""
         known = dict(self.fhir_users)
@@ -283,5 +288,5 @@ def grant(account: Account, session: str, *, address: str, now: int) -> Grant:
         person=account.fhir_user(),
         role=account.role,
         account=account.id,
-        asker=asking("proxy" if account.role == "proxy" else "patient", now),
+        asker=asking(account.actor, now),
     )

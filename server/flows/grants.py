@@ -91,7 +91,7 @@ def authenticate(house: House, token: str, *, address: str, now: int) -> Grant:
         wide=bool(row.wide),
         staff=bool(row.staff),
         person=row.person,
-        asker=asking("proxy" if row.person.startswith("RelatedPerson/") else "patient", now),
+        asker=asking(row.actor or "patient", now),
     )
 
 

@@ -293,6 +293,7 @@ token = Table(
     flag("everyone"),
     flag("wide"),
     flag("staff"),
+    text_column("actor"),
     text_column("person"),
     Column("approval", String(64), nullable=False, server_default=""),
     text_column("purpose"),

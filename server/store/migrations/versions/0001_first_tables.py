@@ -817,6 +817,7 @@ def upgrade() -> None:
     sa.Column('everyone', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('wide', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('staff', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
+    sa.Column('actor', sa.Text(), server_default='', nullable=False),
     sa.Column('person', sa.Text(), server_default='', nullable=False),
     sa.Column('approval', sa.String(length=64), server_default='', nullable=False),
     sa.Column('purpose', sa.Text(), server_default='', nullable=False),
