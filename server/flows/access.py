@@ -20,7 +20,7 @@ from server.errors import Denied, Missing
 from server.flows import questions
 from server.store import released, veil
 from server.store.fhir_tables import index_reference, index_shown, resource, resource_version
-from server.store.released import Asker
+from server.store.released import NOBODY, Asker
 from server.store.shapes import Slots
 from server.store.tables import study
 
@@ -66,7 +66,7 @@ class Grant:
     person: str = ""
     role: str = ""
     account: str = ""
-    asker: Asker = Asker()
+    asker: Asker = NOBODY
 
     @property
     def sees_held(self) -> bool:
@@ -86,7 +86,7 @@ def shape(grant: Grant, slots: Slots) -> Grant:
     Grants of one shape get the same conditions, but for what fills the slots.
     """
     named = None if grant.studies is None else frozenset(slots.texts(sorted(grant.studies)))
-    asker = Asker() if grant.sees_held else _timeless(grant.asker, slots)
+    asker = NOBODY if grant.sees_held else _timeless(grant.asker, slots)
     return Grant(
         id="",
         organisation=grant.organisation,

@@ -190,7 +190,9 @@ def pictures_waiting(house: House, grant: Grant) -> list[int]:
     """Of each study whose pictures are held: since when they can be seen, 0 if one has to ask."""
     with house.database.read() as connection:
         ids = shares.described(connection, grant.organisation, grant.studies or ())
-        rows = [resources.current(connection, grant.organisation, "ImagingStudy", id_) for id_ in ids]
+        rows = [
+            resources.current(connection, grant.organisation, "ImagingStudy", id_) for id_ in ids
+        ]
         mine = [row for row in rows if row and row.filed_under in grant.patients and not row.hidden]
         found = [release.waiting(connection, grant, row) for row in mine if not row.deleted]
     return sorted(one.since for one in found if one and not one.secret)
@@ -198,7 +200,11 @@ def pictures_waiting(house: House, grant: Grant) -> list[int]:
 
 def report(house: House, grant: Grant, id_: str) -> ReportShown:
     """One report in full. Raises Missing for one that the link does not show."""
-    found = [one for one in reports(house, grant) if one.id == id_ and one.state in ("shown", "withdrawn")]
+    found = [
+        one
+        for one in reports(house, grant)
+        if one.id == id_ and one.state in ("shown", "withdrawn")
+    ]
     if not found:
         raise Missing("there is no such report here")
     return found[0]

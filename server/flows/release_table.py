@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from fhir.datetimes import BadDate, search_range
+from fhir.datetimes import search_range
+from fhir.errors import BadDate
 from fhir.release_traits import folded
 from server import clock
 from server.errors import Conflict, Invalid, Missing

@@ -52,6 +52,10 @@ class Asker:
     today: int = 0
 
 
+# Who has not said who asks, nor when: every hold stands.
+NOBODY = Asker()
+
+
 def held(table: Any, type_: str, asker: Asker) -> Clause:
     """The condition that a row of a type is not to be seen by who asks, nor what goes with it."""
     if type_ in PARTS:
@@ -217,4 +221,6 @@ def _exists_held(found: Select[Any], row: Any, table: Any, asker: Asker) -> Clau
     """Whether one of the rows that were found is held by itself."""
     part = case((row.c.type == IMAGES, PICTURES), else_=REPORTS)
     mine = row.c.type.in_(list(PARTS))
-    return exists(found.where(row.c.deleted.is_(False), mine, _waits(row, part, asker)).correlate(table))
+    return exists(
+        found.where(row.c.deleted.is_(False), mine, _waits(row, part, asker)).correlate(table)
+    )

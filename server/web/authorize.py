@@ -178,7 +178,9 @@ def pick(call: Call) -> Response:
             return pages.see(f"{again}&wrong=1")
         picking.check(house, session.account, patient)
         encounter = fields["encounter"][0] if "encounter" in fields else None
-        grant = accounts.grant(session.account, session.id, address=guard.address(), now=clock.now())
+        grant = accounts.grant(
+            session.account, session.id, address=guard.address(), now=clock.now()
+        )
         if encounter and encounter not in _ids(house, grant, patient):
             raise Invalid("there is no such visit of this patient")
         asking.pick(house, pending, session, patient, encounter)

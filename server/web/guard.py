@@ -90,4 +90,8 @@ def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> No
 def _reader(house: House, route: Route) -> Grant | None:
     """Who was refused a page of staff for lack of the role."""
     session = browser.visit(house).session if isinstance(route.access, Signed) else None
-    return accounts.grant(session.account, session.id, address=address(), now=clock.now()) if session else None
+    return (
+        accounts.grant(session.account, session.id, address=address(), now=clock.now())
+        if session
+        else None
+    )

@@ -14,6 +14,7 @@ from server.flows import access, query, release_table
 from server.flows.access import Grant
 from server.flows.release_table import Wanted
 from server.flows.sites import House
+from server.store.released import NOBODY
 from tests.server import test_release as reports
 from tests.support import paper_house
 from tests.support.houses import opened
@@ -82,7 +83,7 @@ def test_a_search_counts_nothing_of_what_is_held_and_all_of_it_afterwards(house:
 def test_who_asks_without_a_time_is_held_by_every_row(house: House) -> None:
     final(house)
     add(house, "after", hours=1)
-    grant = replace(reports.of_patient(house), asker=access.Asker())
+    grant = replace(reports.of_patient(house), asker=NOBODY)
     assert reports.read(house, grant, "DiagnosticReport") == 403
 
 

@@ -115,7 +115,7 @@ def ward(data: Path) -> Iterator[Ward]:
 def _hold(made: Ward) -> None:
     """The site's release table: a row for each kind."""
     until = clock.instant(clock.now())[:4]
-    end = {"reason": "a test", "until": f"{int(until) + 1}-12-31"}
+    end: dict[str, Any] = {"reason": "a test", "until": f"{int(until) + 1}-12-31"}
     hours = _HOURS + (clock.now() - _ISSUED) // 3_600_000_000
     for wanted in (
         Wanted("report", "after", kind="LATER", hours=hours, reason="a test"),
