@@ -14,16 +14,16 @@ from dicom.query import KEYS, LEVELS
 from dicom.rules import Limits
 from docs import seen
 from docs.tables import NOTE, code, codes, table
-from server.config import PREFIX, SETTINGS
 from server.errors import LOWER
 from server.flows.archive import MOST
+from server.settings import PREFIX, SETTINGS
 
 _INTRO = f"""
 What Triptych does on the DICOM network, over the web and from media. How to connect:
 [integrate/dimse.md](../integrate/dimse.md); the details of the web services: [dicomweb.md](../dicomweb.md).
 
 Implementation Class UID {code(IMPLEMENTATION_UID)}, version name {code(IMPLEMENTATION_NAME)}. Application context
-1.2.840.10008.3.1.1.1 only. One port takes all associations, plain or over TLS by a proxy before it.
+1.2.840.10008.3.1.1.1 only. One port takes all associations, another one those over TLS (PS3.15 B.12).
 """
 _SERVICES = (
     ("Verification", "SCP", f"C-ECHO, {VERIFICATION}"),

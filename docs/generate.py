@@ -10,8 +10,8 @@ from pathlib import Path
 from docs import agreement_page, dicom_page, fhir_page, hl7_page, mapping_page, seen, smart_page
 from docs.tables import NOTE, table
 from server.app import ROUTES
-from server.config import PREFIX, SETTINGS, Setting
 from server.errors import Fault
+from server.settings import PREFIX, SETTINGS, Setting
 from server.web.routes import Linked, Public, Route, Scoped, Signed
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -7,8 +7,9 @@ from importlib import import_module
 import click
 
 from server import VERSION
-from server.config import PREFIX, SETTINGS, BadSetting
+from server.config import BadSetting
 from server.errors import Fault
+from server.settings import PREFIX, SETTINGS
 
 COMMANDS = {
     "serve": ("server.commands.serve", "serve"),

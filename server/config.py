@@ -1,4 +1,4 @@
-"""Settings: one table that feeds the environment, `--help`, the docs page and its test."""
+"""The settings as they are given: read from the environment, parsed, and checked together."""
 
 import os
 import re
@@ -10,171 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-PREFIX = "TRIPTYCH_"
+from server.settings import PREFIX, SETTINGS, Setting
 
 
 class BadSetting(Exception):
     """A setting that cannot be used; the message names it and says what would be right."""
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of the settings table.
-
-    `kind` is text, path, int, size, secret, zone, networks, file (that is there) or choice:a|b.
-    """
-
-    name: str
-    kind: str
-    default: str
-    help: str
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting("DATA", "path", "./data", "Folder of the embedded database, blobs and keys."),
-    Setting(
-        "DATABASE_URL",
-        "secret",
-        "",
-        "Database, as postgresql+psycopg://user:password@host/name. Empty: SQLite under DATA.",
-    ),
-    Setting("HOST", "text", "127.0.0.1", "Address that every listener binds."),
-    Setting("HTTP_PORT", "int", "8080", "Port of FHIR, DICOMweb and OAuth. 0: any free port."),
-    Setting("DIMSE_PORT", "int", "11112", "Port of the DICOM listener. 0: any free port."),
-    Setting("MLLP_PORT", "int", "2575", "Port of the HL7 listener. 0: any free port."),
-    Setting(
-        "MLLP_TLS_CERTIFICATE",
-        "file",
-        "",
-        "PEM file of our certificate and those above it: HL7 over TLS is served as well.",
-    ),
-    Setting("MLLP_TLS_KEY", "file", "", "PEM file of that certificate's private key."),
-    Setting(
-        "MLLP_TLS_CLIENT_CA",
-        "file",
-        "",
-        "PEM file of the authorities, or single certificates, that HL7 senders must be vouched "
-        "for by. Empty: senders over TLS need no certificate.",
-    ),
-    Setting("MLLP_TLS_PORT", "int", "2576", "Port of HL7 over TLS. 0: any free port."),
-    Setting(
-        "MLLP_PLAIN",
-        "choice:auto|on|off",
-        "auto",
-        "Whether HL7 is served without TLS. auto: unless it is served over TLS and HOST is "
-        "reachable from elsewhere.",
-    ),
-    Setting("BASE_URL", "text", "", "Public address. Empty: http://HOST:HTTP_PORT."),
-    Setting("AE_TITLE", "text", "TRIPTYCH", "Our DICOM application entity title."),
-    Setting(
-        "SETTLE_SECONDS",
-        "int",
-        "2",
-        "A study is settled when no instance has arrived for this many seconds.",
-    ),
-    Setting(
-        "ZONE",
-        "zone",
-        "",
-        "Time zone of `home`, as Europe/Madrid. Empty: times without a zone become dates.",
-    ),
-    Setting(
-        "ISSUER",
-        "text",
-        "",
-        "System URI for patient numbers that arrive at `home` without an issuer. "
-        "Empty: they are filed as unissued.",
-    ),
-    Setting(
-        "REALM",
-        "text",
-        "",
-        "Country of `home` whose profiles count, by its two letters, as us: race and ethnicity of "
-        "US Core.",
-    ),
-    Setting(
-        "OPEN_DOORS",
-        "choice:auto|loopback|none",
-        "auto",
-        "Serve unknown DICOM and HL7 senders from loopback as the built-in peer and feed "
-        "`loopback`. "
-        "auto: while HOST is loopback.",
-    ),
-    Setting(
-        "TRUSTED_PROXIES",
-        "networks",
-        "",
-        "Addresses or networks (CIDR), comma separated, whose X-Forwarded-For names the caller.",
-    ),
-    Setting(
-        "LINK_FACTOR",
-        "choice:birth-date|pin|otp",
-        "birth-date",
-        "What a Magic Link asks for when `share` does not say it.",
-    ),
-    Setting(
-        "LINK_PHONE",
-        "text",
-        "",
-        "Telephone number that the pages of Magic Links give for questions.",
-    ),
-    Setting(
-        "SECOND_FACTOR",
-        "choice:auto|on|off",
-        "auto",
-        "Whether operators and privacy officers must sign in with a second factor. auto: unless "
-        "HOST and BASE_URL are loopback. All others may.",
-    ),
-    Setting(
-        "SMTP_URL",
-        "secret",
-        "",
-        "Mail server for notices, as smtps://user:password@host (TLS), smtp://user:password@host "
-        "(STARTTLS is demanded) or smtp+plain://localhost (this machine alone). Empty: no mail.",
-    ),
-    Setting("SMTP_SENDER", "text", "", "Address that notices come from, as noreply@host.example."),
-    Setting(
-        "SMTP_CA",
-        "file",
-        "",
-        "PEM file of the authorities that vouch for the mail server. Empty: the public ones.",
-    ),
-    Setting(
-        "STAFF_MAIL",
-        "text",
-        "",
-        "Address of the staff who are told when somebody says of a Magic Link: this is not me.",
-    ),
-    Setting("HTTP_WORKERS", "int", "2", "Processes that answer HTTP."),
-    Setting("HTTP_THREADS", "int", "32", "Requests that each HTTP process answers at once."),
-    Setting(
-        "HTTP_STALL_SECONDS",
-        "int",
-        "60",
-        "Close an HTTP connection whose peer takes or acknowledges nothing for this long.",
-    ),
-    Setting("MAX_OBJECT_BYTES", "size", "4G", "Largest DICOM object taken by any door."),
-    Setting("MAX_REQUEST_BYTES", "size", "64G", "Largest STOW-RS request."),
-    Setting("MAX_PARTS", "int", "100000", "Most objects in one STOW-RS request."),
-    Setting("MAX_BODY_BYTES", "size", "16M", "Largest FHIR or OAuth request body."),
-    Setting("MIN_FREE_BYTES", "size", "256M", "Refuse new objects while the disk has less free."),
-    Setting("MAX_ASSOCIATIONS", "int", "100", "Most DICOM associations at once."),
-    Setting("MAX_PDU", "size", "128K", "Longest DICOM PDU that we take."),
-    Setting("DIMSE_IDLE_SECONDS", "int", "60", "Close an association that is silent this long."),
-    Setting("MLLP_CONNECTIONS", "int", "100", "Most HL7 connections at once."),
-    Setting("MLLP_MAX_BYTES", "size", "48M", "Largest HL7 message."),
-    Setting("MLLP_IDLE_SECONDS", "int", "300", "Close an HL7 connection that is silent this long."),
-    Setting(
-        "MLLP_APPLY_SECONDS",
-        "int",
-        "10",
-        "A feed with the trait strict-apply is answered after this many seconds at the latest.",
-    ),
-    Setting("DECODE_WORKERS", "int", "1", "Processes that decode pictures, in each HTTP process."),
-    Setting("DECODE_MEMORY", "size", "1G", "Memory that one decoding process may take."),
-    Setting("DECODE_SECONDS", "int", "20", "Time that decoding one picture may take."),
-    Setting("LOG_LEVEL", "choice:DEBUG|INFO|WARNING|ERROR", "INFO", "How much is logged."),
-)
 
 Network = IPv4Network | IPv6Network
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -232,6 +73,11 @@ class Config:
     host: str
     http_port: int
     dimse_port: int
+    dimse_tls_certificate: str
+    dimse_tls_key: str
+    dimse_tls_client_ca: str
+    dimse_tls_port: int
+    dimse_plain: str
     mllp_port: int
     mllp_tls_certificate: str
     mllp_tls_key: str
@@ -293,8 +139,15 @@ class Config:
     @property
     def plain_hl7(self) -> bool:
         """True when HL7 is served without TLS."""
-        wanted = self.loopback or not self.mllp_tls_certificate
-        return self.mllp_plain == "on" or (self.mllp_plain == "auto" and wanted)
+        return self._plain(self.mllp_plain, self.mllp_tls_certificate)
+
+    @property
+    def plain_dicom(self) -> bool:
+        """True when DICOM is served without TLS."""
+        return self._plain(self.dimse_plain, self.dimse_tls_certificate)
+
+    def _plain(self, said: str, certificate: str) -> bool:
+        return said == "on" or (said == "auto" and (self.loopback or not certificate))
 
     @property
     def base(self) -> str:
@@ -345,13 +198,21 @@ def _check(config: Config) -> None:
             f"{PREFIX}HOST={config.host} is reachable from elsewhere, and tokens must not travel in "
             f"clear: set {PREFIX}BASE_URL to the https:// address of the proxy in front"
         )
-    if bool(config.mllp_tls_certificate) != bool(config.mllp_tls_key):
-        raise BadSetting(f"{PREFIX}MLLP_TLS_CERTIFICATE and {PREFIX}MLLP_TLS_KEY go together")
-    if not config.mllp_tls_certificate and (config.mllp_tls_client_ca or not config.plain_hl7):
-        raise BadSetting(f"HL7 over TLS needs {PREFIX}MLLP_TLS_CERTIFICATE")
+    _check_tls(config, "MLLP", "HL7", plain=config.plain_hl7)
+    _check_tls(config, "DIMSE", "DICOM", plain=config.plain_dicom)
     _check_mail(config)
     if not 4096 <= config.max_pdu <= 1 << 24:
         raise BadSetting(f"{PREFIX}MAX_PDU is {config.max_pdu}: it must lie between 4K and 16M")
+
+
+def _check_tls(config: Config, door: str, what: str, *, plain: bool) -> None:
+    """A certificate and its key go together, and nothing else of TLS goes without them."""
+    names = (f"{door}_TLS_CERTIFICATE", f"{door}_TLS_KEY", f"{door}_TLS_CLIENT_CA")
+    certificate, key, client_ca = (bool(getattr(config, name.lower())) for name in names)
+    if certificate != key:
+        raise BadSetting(f"{PREFIX}{names[0]} and {PREFIX}{names[1]} go together")
+    if not certificate and (client_ca or not plain):
+        raise BadSetting(f"{what} over TLS needs {PREFIX}{names[0]}")
 
 
 def _check_mail(config: Config) -> None:

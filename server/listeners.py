@@ -11,18 +11,28 @@ from dicom.sink import Peer, Receipt, Sink, StoreRequest
 from hl7 import mllp
 from hl7 import rules as hl7_rules
 from server import errors
-from server.config import PREFIX, BadSetting, Config
+from server.config import BadSetting, Config
 from server.errors import Fault
 from server.flows import answers, audit, ingest, messages, parties
 from server.flows.archive import PeerArchive
 from server.flows.feeds import PLAIN, SECURE, Connecting
 from server.flows.sites import HOME, House
+from server.settings import PREFIX
 
 R = TypeVar("R")
 
 
-def dicom_door(house: House) -> Door:
-    """A Door over one house, not yet started."""
+def dicom_doors(house: House) -> dict[str, Door]:
+    """The doors for DICOM associations over one house, plain and over TLS, not yet started."""
+    config, doors = house.config, dict[str, Door]()
+    if config.plain_dicom:
+        doors["dimse"] = _dicom_door(house, config.dimse_port)
+    if config.dimse_tls_certificate:
+        doors["dimses"] = _dicom_door(house, config.dimse_tls_port, _tls(config, "dimse"))
+    return doors
+
+
+def _dicom_door(house: House, port: int, tls: ssl.SSLContext | None = None) -> Door:
     config = house.config
     limits = Limits(
         associations=config.max_associations,
@@ -47,8 +57,9 @@ def dicom_door(house: House) -> Door:
         limits=limits,
         any_called_ae=config.doors_open,
         archive=PeerArchive(house),
+        tls=tls,
     )
-    return Door(config.host, config.dimse_port, rules)
+    return Door(config.host, port, rules)
 
 
 def _record(house: House, event: Event) -> None:
@@ -79,23 +90,25 @@ def mllp_doors(house: House) -> dict[str, mllp.Door[messages.Caller]]:
     if config.plain_hl7:
         doors[PLAIN] = _mllp_door(house, PLAIN, config.mllp_port)
     if config.mllp_tls_certificate:
-        doors[SECURE] = _mllp_door(house, SECURE, config.mllp_tls_port, _tls(config))
+        doors[SECURE] = _mllp_door(house, SECURE, config.mllp_tls_port, _tls(config, "mllp"))
     return doors
 
 
-def _tls(config: Config) -> ssl.SSLContext:
-    """Our side of HL7 over TLS; with a client CA only who is vouched for comes in."""
+def _tls(config: Config, door: str) -> ssl.SSLContext:
+    """Our side of a door over TLS; with a client CA only who is vouched for comes in."""
+    names = ("certificate", "key", "client_ca")
+    certificate, key, client_ca = (getattr(config, f"{door}_tls_{name}") for name in names)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(config.mllp_tls_certificate, config.mllp_tls_key)
-        if config.mllp_tls_client_ca:
-            context.load_verify_locations(config.mllp_tls_client_ca)
+        context.load_cert_chain(certificate, key)
+        if client_ca:
+            context.load_verify_locations(client_ca)
             context.verify_mode = ssl.CERT_REQUIRED
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a single one may be trusted
     except ssl.SSLError as bad:
         raise BadSetting(
-            f"{PREFIX}MLLP_TLS_*: no PEM certificates and their key ({bad.reason})"
+            f"{PREFIX}{door.upper()}_TLS_*: no PEM certificates and their key ({bad.reason})"
         ) from bad
     return context
 

@@ -130,7 +130,7 @@ def _wrapped(made: _Slice) -> Field:
     depth, inner, soft = made.depth, _skull(made), made.soft
     picture: Field = np.full((made.plane.rows, made.plane.columns), AIR, np.float32)
     outer = inner - 6.5 - made.bumps * 0.6
-    marrow = DIPLOE + 170 * _CELLS.on(made.plane)
+    marrow = np.maximum(DIPLOE + 170 * _CELLS.on(made.plane), 200)
     for begin, value in ((0.0, 55.0), (1.8, FAT), (4.0, MUSCLE), (outer, BONE)):
         paint(picture, edge(depth - begin, soft), value)
     paint(picture, edge(np.minimum(depth - outer - 1.6, inner - 1.5 - depth), soft), marrow)

@@ -5,11 +5,11 @@ import multiprocessing.util
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from server import config as settings
 from server.commands import process
@@ -73,18 +73,10 @@ def worker(config: settings.Config, ready: int) -> None:
 
 def dimse(config: settings.Config, ready: int) -> None:
     """Listen for DICOM associations."""
-    from server.listeners import dicom_door
+    from server.listeners import dicom_doors
 
     house = open_house(config, "dimse")
-    door = dicom_door(house)
-    stopping = threading.Event()
-    process.on_stop(stopping.set)
-    door.start()
-    process.settle_down()
-    process.report_ready(ready, dimse=door.port)
-    _tend(house, stopping)
-    door.stop(_GRACE)
-    house.close()
+    _stand(house, dicom_doors(house), ready)
 
 
 def mllp(config: settings.Config, ready: int) -> None:
@@ -92,7 +84,20 @@ def mllp(config: settings.Config, ready: int) -> None:
     from server.listeners import mllp_doors
 
     house = open_house(config, "mllp")
-    doors = mllp_doors(house)
+    _stand(house, mllp_doors(house), ready)
+
+
+class _Door(Protocol):
+    """Something that listens at a port of its own."""
+
+    port: int
+
+    def start(self) -> None: ...
+    def stop(self, grace: float) -> None: ...
+
+
+def _stand(house: House, doors: Mapping[str, _Door], ready: int) -> None:
+    """Open the doors of a role, and close them when it is to stop."""
     stopping = threading.Event()
     process.on_stop(stopping.set)
     for door in doors.values():

@@ -156,6 +156,7 @@ class Supervisor:
         return replace(
             self.config,
             dimse_port=self.ports.get("dimse", self.config.dimse_port),
+            dimse_tls_port=self.ports.get("dimses", self.config.dimse_tls_port),
             mllp_port=self.ports.get("mllp", self.config.mllp_port),
             mllp_tls_port=self.ports.get("mllps", self.config.mllp_tls_port),
         )

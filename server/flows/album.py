@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dicom.errors import DicomError
-from server.errors import Missing
+from server.errors import Gone, Missing
 from server.flows import holding, pictures, pixels
 from server.flows.access import Grant
 from server.flows.contents import Content
@@ -117,7 +117,10 @@ def _sheets(house: House, grant: Grant) -> Iterator[tuple[Sheet, Sequence[Any]]]
     every = [(study, series) for study in known for series in study.series]
     most = max(FEWEST, min(MOST, MOST_OF_DISC // max(1, len(every))))
     for nth, (study, series) in enumerate(every, 1):
-        rows = pixels.select(house, grant, study.uid, series.uid).rows
+        try:
+            rows = pixels.select(house, grant, study.uid, series.uid).rows
+        except (Missing, Gone):  # it has gone while the disc was being written
+            continue
         framed = [(row, frame) for row in rows for frame in range(1, (row.frames or 0) + 1)]
         chosen = [(number, *framed[number - 1]) for number in spread(len(framed), most)]
         yield Sheet(f"SE{nth:06d}", study, series, ()), chosen

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from server import VERSION
-from server.config import PREFIX, SETTINGS
 from server.flows import access, operate
 from server.flows.access import Grant
 from server.flows.sites import HOME, House
+from server.settings import PREFIX, SETTINGS
 from server.store import jobs
 from server.store.hl7_tables import message
 from server.store.tables import study

@@ -8,6 +8,7 @@ from sqlalchemy import Integer, and_, or_
 from sqlalchemy.sql.elements import ColumnElement
 
 from dicom.query import Between, Match, OneOf, Wild
+from server.store.shapes import Slots
 from server.store.tables import study
 
 _LAST = "\U0010ffff"
@@ -72,3 +73,12 @@ def combined(date: Between, time: Between) -> ColumnElement[bool]:
             early &= study.c.time <= time.high
         ends.append((study.c.date <= date.high) & ((study.c.date < date.high) | early))
     return and_(*ends)
+
+
+def slotted(match: Match, slots: Slots) -> Match:
+    """A match with slots for its values; a pattern has none."""
+    if isinstance(match, OneOf):
+        return OneOf(tuple(slots.texts(match.values)))
+    if isinstance(match, Between):
+        return Between(slots.text(match.low), slots.text(match.high))
+    return match

@@ -24,7 +24,7 @@ from sqlalchemy.sql.selectable import Join
 
 from dicom.query import Between, Match, OneOf, Wild
 from server.store import shapes
-from server.store.dicom_match import combined, fits, issued, start_of
+from server.store.dicom_match import combined, fits, issued, slotted, start_of
 from server.store.prepared import Prepared, among
 from server.store.shapes import Ask, Gate, Slots, counted
 from server.store.tables import instance, instance_json, series, study, study_key
@@ -149,7 +149,7 @@ def _needs_value(tag: str, match: Match) -> bool:
 
 
 def _slotted(search: Search, slots: Slots) -> Search:
-    matches = {tag: _slot(match, slots) for tag, match in sorted(search.matches.items())}
+    matches = {tag: slotted(match, slots) for tag, match in sorted(search.matches.items())}
     return replace(
         search,
         study=slots.text(search.study),
@@ -158,14 +158,6 @@ def _slotted(search: Search, slots: Slots) -> Search:
         limit=slots.number(search.limit),
         offset=slots.number(search.offset),
     )
-
-
-def _slot(match: Match, slots: Slots) -> Match:
-    if isinstance(match, OneOf):
-        return OneOf(tuple(slots.texts(match.values)))
-    if isinstance(match, Between):
-        return Between(slots.text(match.low), slots.text(match.high))
-    return match
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ arrive as SQLAlchemy's, without the values, which may be a patient's.
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import JSON, Connection, Table, Text, and_, bindparam, cast, func, insert, select
@@ -67,9 +68,14 @@ class Prepared:
         found = self._run(connection, text, values).fetchone()
         return None if found is None else text.row(found)
 
-    def constants(self, connection: Connection) -> Mapping[str, Any]:
-        """The values that the statement itself was made with, by the names of its parameters."""
-        return self._text(connection).constants
+    def settle(self, connection: Connection) -> Mapping[str, Any]:
+        """Compile it for one dialect alone, and let go of the statement, which is ten times as large.
+
+        Gives the values that it was made with, by the names of their parameters.
+        """
+        constants = self._text(connection).constants
+        self._statement = None
+        return constants
 
     @staticmethod
     def _run(connection: Connection, text: _Text, values: Mapping[str, Any]) -> Any:
@@ -93,7 +99,13 @@ class Prepared:
         options = {"render_postcompile": True}
         compiled = statement.compile(dialect=connection.dialect, compile_kwargs=options)
         constants = {name: val for name, val in compiled.params.items() if val is not None}
-        columns = [column.name for column in getattr(statement, "selected_columns", ())]
-        row: Any = namedtuple("Row", columns)  # type: ignore[misc]  # as wide as the statement
+        columns = tuple(column.name for column in getattr(statement, "selected_columns", ()))
         order = compiled.positiontup
-        return _Text(str(compiled), order and tuple(order), constants, row._make)
+        return _Text(str(compiled), order and tuple(order), constants, _row(columns))
+
+
+@lru_cache(maxsize=256)
+def _row(columns: tuple[str, ...]) -> Callable[[Any], Any]:
+    """What makes a row with these columns."""
+    row: Any = namedtuple("Row", columns)  # type: ignore[misc]  # as wide as the statement
+    return row._make

@@ -24,6 +24,13 @@ def listed(connection: Connection, owner: int) -> Sequence[Row[Any]]:
     return connection.execute(query.order_by(recall.c.id.desc()).limit(_MOST)).fetchall()
 
 
+def page(connection: Connection, owner: int, before: int, limit: int) -> Sequence[Row[Any]]:
+    """Recalls behind a place (0: from the newest on)."""
+    query = select(recall).where(recall.c.organisation == owner)
+    query = query.where(recall.c.id < before) if before else query
+    return connection.execute(query.order_by(recall.c.id.desc()).limit(limit)).fetchall()
+
+
 def exposures(
     connection: Connection, owner: int, persons: Sequence[str], since: int, until: int
 ) -> Sequence[Any]:

@@ -136,7 +136,7 @@ class _Step:
 
 def _step(connection: Connection, statement: Any, *, is_last: bool, note: Any = None) -> _Step:
     prepared = Prepared(statement)
-    constants = prepared.constants(connection)
+    constants = prepared.settle(connection)
     if any(map(_is_spoilt, constants.values())):
         raise _Unshaped
     slots = {name: val for name, val in constants.items() if isinstance(val, _Text | _Number)}

@@ -6,7 +6,7 @@ gate again. Nothing here needs a script.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Response, request
@@ -36,6 +36,7 @@ _PLACES = (
     ("messages", f"{HOME}messages", (OPERATOR,)),
     ("feeds", f"{HOME}feeds", (OPERATOR,)),
     ("audit", f"{HOME}audit", STAFF),
+    ("recalls", f"{HOME}recalls", STAFF),
     ("jobs", f"{HOME}jobs", (OPERATOR,)),
     ("health", f"{HOME}health", (OPERATOR,)),
 )
@@ -71,6 +72,11 @@ class Seat:
     def when(self, micros: int) -> str:
         """A moment in the organisation's zone; empty for none."""
         return moment(micros).astimezone(self.zone).strftime("%Y-%m-%d %H:%M %Z") if micros else ""
+
+    def minute(self, micros: int, *, after: bool = False) -> str:
+        """The minute of a moment as an address names it, or the one after."""
+        shift = timedelta(minutes=1 if after else 0)
+        return (moment(micros).astimezone(self.zone) + shift).strftime("%Y-%m-%dT%H:%M")
 
     def micros(self, name: str) -> int:
         """A moment that the address names as the organisation's clock shows it; 0 for none."""

@@ -1,4 +1,4 @@
-"""The desk's audit: who saw whom, by which door, when."""
+"""The desk's audit: who saw whom, by which door, when; and recalls, with who saw it meanwhile."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -6,14 +6,16 @@ from urllib.parse import urlencode
 
 from flask import Response
 
-from server.flows import inbox, oversight
+from server.flows import exposures, inbox, oversight
+from server.flows.exposures import Recalled
 from server.flows.oversight import Seen, Wanted
-from server.web.desk import BY_STAFF, Seat, seat, shown, word
+from server.web.desk import BY_STAFF, Seat, seat, shown, whole, word
 from server.web.desk_pages import HOME
 from server.web.desk_tables import Cell, Table, table
 from server.web.routes import Call, Route
 
 AT = f"{HOME}audit"
+RECALLS = f"{HOME}recalls"
 _WORDS = ("patient", "person", "door", "since", "before")
 
 
@@ -68,4 +70,35 @@ def _events(here: Seat, found: Iterable[Seen]) -> Table:
     return table(t("audit"), heads, rows, t("audit.none"))
 
 
-ROUTES = (Route(AT, ("GET",), "desk", BY_STAFF, listing, "Who saw whom"),)
+def recalled(call: Call) -> Response:
+    """What was shown as another patient's until a merge was undone, and to whom."""
+    here, t = seat(call), seat(call).t
+    found, next_ = exposures.page(call.house, here.grant, whole(word("before"), "before"))
+    rows = [
+        (
+            here.when(one.until),
+            Cell(one.who.name, _seen(here, one.who.id, one)),
+            Cell(one.shown_as.name, _seen(here, one.shown_as.id, one)),
+            here.when(one.since),
+            str(one.ended),
+        )
+        for one in found
+    ]
+    heads = (t("undone"), t("patient"), t("recalls.as"), t("since"), t("recalls.ended"))
+    values = {
+        "found": table(t("recalls"), heads, rows, t("recalls.none")),
+        "more": f"{RECALLS}?{urlencode({'before': next_})}" if next_ else "",
+    }
+    return shown(here, "desk_recalls.html", values, what="recalls")
+
+
+def _seen(here: Seat, patient: str, one: Recalled) -> str:
+    """Where the audit tells who saw a patient while it was shown as another."""
+    span = {"since": here.minute(one.since), "before": here.minute(one.until, after=True)}
+    return f"{AT}?{urlencode({'patient': patient, **span})}"
+
+
+ROUTES = (
+    Route(AT, ("GET",), "desk", BY_STAFF, listing, "Who saw whom"),
+    Route(RECALLS, ("GET",), "desk", BY_STAFF, recalled, "What was shown as another's"),
+)

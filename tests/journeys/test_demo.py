@@ -7,6 +7,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -121,8 +122,7 @@ def _opens(visitor: Visitor, demo: Demo) -> None:
 
 def _typed(answer: str) -> str:
     """17 May 1962 as a form takes it."""
-    day, month, year = answer.split()
-    return f"{day} {['May'].index(month) + 5} {year}"
+    return datetime.strptime(answer, "%d %B %Y").replace(tzinfo=UTC).strftime("%d %m %Y")
 
 
 def _compares(visitor: Visitor) -> None:
@@ -140,7 +140,7 @@ def _compares(visitor: Visitor) -> None:
 
 def _keeps(visitor: Visitor, folder: Path) -> None:
     with visitor.page.expect_download() as saved:
-        visitor.clicks("The pictures as a disc in a ZIP")
+        visitor.clicks("Pictures and reports as a disc in a ZIP")
     saved.value.save_as(folder / "pictures.zip")
     with zipfile.ZipFile(folder / "pictures.zip") as disc:
         assert any(name.endswith("DICOMDIR") for name in disc.namelist())

@@ -63,6 +63,7 @@ def test_every_page_of_the_desk_is_fit_for_a_phone_and_for_everybody(
         ("messages", "/desk/messages"),
         ("feeds", "/desk/feeds"),
         ("audit", "/desk/audit"),
+        ("recalls", "/desk/recalls"),
         ("jobs", "/desk/jobs"),
         ("health", "/desk/health"),
     )

@@ -7,7 +7,7 @@ import pytest
 
 from docs import mapping_page, seen
 from docs.generate import REFERENCE, pages
-from server.config import PREFIX, SETTINGS
+from server.settings import PREFIX, SETTINGS
 from tests.support.tree import ROOT, files_ending, project_files, read
 
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:|#)([^)#\s]+)")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from hl7.events import EVENTS
-from server.config import SETTINGS
+from server.settings import SETTINGS
 from server.store import messages
 from tests.support.tree import read
 

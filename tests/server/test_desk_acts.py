@@ -1,6 +1,7 @@
 """What is done at the desk: links handed over, records merged, items decided, messages replayed."""
 
 import re
+from html import unescape
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_a_link_without_a_study_or_of_too_long_a_life_is_not_made(
 
 
 def test_two_records_are_compared_merged_and_parted_again_with_a_reason(
-    office: Office, olga: Clerk
+    office: Office, olga: Clerk, pia: Clerk
 ) -> None:
     alice, bob = office.patients["Alice"], office.patients["Bob"]
     ask = f"{office.chart('Bob')}/merge?into={alice}"
@@ -100,6 +101,10 @@ def test_two_records_are_compared_merged_and_parted_again_with_a_reason(
     told = [one for one in office.events(action="update") if bob in one.detail]
     assert [one.detail.split(" ")[0] for one in told] == ["merge", "unmerge"]
     assert all(one.client for one in told)
+    recalls = pia.get("/desk/recalls")
+    assert "Bob Cratchit Alice Liddell" in words(recalls)
+    (meanwhile,) = links(recalls, f"patient={bob}")
+    assert "olga" in pia.page(unescape(meanwhile))
 
 
 def test_a_held_message_is_decided_with_its_evidence_side_by_side(
@@ -178,3 +183,22 @@ def test_a_span_is_counted_before_it_is_applied_again(olga: Clerk) -> None:
 def test_the_feeds_tell_their_last_message_their_day_and_their_faults(olga: Clerk) -> None:
     said = olga.page("/desk/feeds")
     assert re.search(r"loopback 20\d\d-\d\d-\d\d \d\d:\d\d UTC \d+", said)
+
+
+def test_no_markup_of_a_sender_becomes_part_of_a_page(office: Office, olga: Clerk) -> None:
+    """A name, a number and a report come from outside: a page shows them as they are written."""
+    eve = 'PID|1||EVE"><i>||<script>alert(1)</script>^"onfocus=x||19700101|F'
+    message = packed("ADT^A04^ADT_A01", eve, "PV1|1|O|RAD", control="<b>E1</b>")
+    assert send(office.practice.server.mllp, message) == ["AA"]
+
+    def found() -> list[str]:
+        return links(olga.get("/desk/?find=%3Cscript"), r"/desk/patients/")
+
+    (chart,) = until(found, "the patient of that name")
+    (letter,) = links(olga.get("/desk/messages?control=%3Cb%3EE1%3C/b%3E"), r"messages/\d+")
+    pages = (chart, f"{chart}/merge?into={office.patients['Bob']}", letter, "/desk/messages")
+    for path in (*pages, "/desk/?find=%3Cscript", "/desk/audit?person=%22%3E%3Ci%3E"):
+        text = olga.get(path).text
+        for planted in ("<script", "<i>", "<b>E1", '"onfocus'):
+            assert planted not in text, path
+    assert "<script>alert(1)</script>" in olga.page(letter)

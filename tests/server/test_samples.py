@@ -4,16 +4,24 @@ from pathlib import Path
 
 import pytest
 
+from dicom.phantom import DEMO_PERSON, Plan, ct_study
+from dicom.sink import Peer, StoreRequest
 from server.config import BadSetting
 from server.errors import Conflict
-from server.flows import samples
+from server.flows import ingest, samples
+from server.flows.sites import HOME
 from tests.support import examination, houses
+
+PLAN = Plan("samples", "20261120", "091500", "S-1", "CT head", slices=1, size=16)
 
 
 def test_a_store_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     """Fixed interface: refuses a store with other data."""
     with houses.opened(tmp_path) as house:
-        examination.store(house)
+        request = StoreRequest("stow", Peer("CT1", HOME, frozenset({"store"})))
+        sink = ingest.open_sink(house, request)
+        sink.write(memoryview(next(ct_study(DEMO_PERSON, PLAN))))
+        sink.commit()
         with pytest.raises(Conflict, match="holds data that is not the demo's"):
             samples.claim_for_demo(house)
 

@@ -34,6 +34,7 @@ class Server:
     dimse: int
     mllp: int
     mllps: int
+    dimses: int
     environment: dict[str, str]
     setup: str = ""
 
@@ -88,6 +89,7 @@ def environment(data: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "TRIPTYCH_DATA": str(data),
         "TRIPTYCH_HTTP_PORT": "0",
         "TRIPTYCH_DIMSE_PORT": "0",
+        "TRIPTYCH_DIMSE_TLS_PORT": "0",
         "TRIPTYCH_MLLP_PORT": "0",
         "TRIPTYCH_MLLP_TLS_PORT": "0",
         "TRIPTYCH_SETTLE_SECONDS": "1",
@@ -125,7 +127,7 @@ def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str)
         process.wait()
         raise AssertionError(f"the server did not start:\n{log.read_text()[-4000:]}")
     ports = json.loads(line.removeprefix("ready "))
-    doors = {name: int(ports.get(name, 0)) for name in ("http", "dimse", "mllp", "mllps")}
+    doors = {name: int(ports.get(name, 0)) for name in ("http", "dimse", "mllp", "mllps", "dimses")}
     return Server(process, data, log, ports["base"], environment=env, setup=setup, **doors)
 
 
