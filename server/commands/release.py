@@ -30,12 +30,12 @@ def release() -> None:
 
 @release.command("add")
 @click.argument("part", type=click.Choice(PARTS))
-@click.option("--status", type=click.Choice(STATUSES), default="", help="Of a report; else all.")
+@click.option("--status", type=click.Choice(STATUSES), help="Of a report; else all.")
 @click.option(
     "--kind", default="", metavar="CODE", help="Of the examination: a category, code or modality."
 )
 @click.option("--label", default="", metavar="CODE", help="A security label that its sender gave.")
-@click.option("--actor", type=click.Choice(ACTORS), default="", help="Who looks; else all three.")
+@click.option("--actor", type=click.Choice(ACTORS), help="Who looks; else all three.")
 @click.option("--ages", default="", metavar="12-17", help="Of the patient, on the day of asking.")
 @click.option("--then", type=click.Choice(THEN), required=True, help="What becomes of it.")
 @click.option("--hours", default=0, help="How long after its issue, for `after`.")
@@ -57,7 +57,8 @@ def release_add(organisation: str, hide: bool, **given: Any) -> None:
       release add pictures --kind MG --actor link --then after --hours 24 --reason "read first"
       release add report --kind CT --status final --then at-once
     """
-    wanted = Wanted(secret=hide, **given)
+    said = {name: value for name, value in given.items() if value is not None}
+    wanted = Wanted(secret=hide, **said)
     with opened() as house:
         show(release_table.add(house, organisation, wanted, now=clock.now()))
 

@@ -1,20 +1,25 @@
 """A site's release table: which row counts, for whom, and what the clock alone changes."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import select
 
 from fhir.datetimes import search_range
 from server import clock
+from server.__main__ import cli
 from server.errors import Conflict, Fault, Invalid, Missing
 from server.flows import access, query, release_table
 from server.flows.access import Grant
 from server.flows.release_table import Wanted
 from server.flows.sites import House
 from server.store.released import NOBODY
+from server.store.tables import audit
 from tests.server import test_release as reports
 from tests.support import paper_house
 from tests.support.houses import opened
@@ -232,3 +237,30 @@ def test_two_rows_are_never_about_the_same(house: House) -> None:
         add(house, "at-once", kind="mr")
     with pytest.raises(Fault):
         release_table.remove(house, "home", 4711)
+
+
+def test_the_commands_print_what_they_keep_and_the_audit_has_it(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPTYCH_DATA", str(tmp_path))
+    final(house)
+    added = _run("add", "report", "--kind", "pat", "--then", "after", "--hours", "72")
+    assert added.exit_code != 0, "a hold needs a reason"
+    added = _run("add", "report", "--then", "named", "--until", FAR, "--reason", "a law", "--hide")
+    row = json.loads(added.stdout)
+    assert row["then"] == "named" and row["hides"] and row["until"].startswith(FAR)
+    item = f"DiagnosticReport/{reports.one(house, 'DiagnosticReport').id}"
+    for words in (("hold", item, "--until", FAR), ("now", item)):
+        assert _run(*words, "--reason", "they talked").exit_code == 0
+    told = [json.loads(line) for line in _run("list").stdout.splitlines()]
+    assert told == [row, {"item": item, "then": "at-once", "reason": "they talked"}]
+    assert seen(house) == "DiagnosticReport"
+    assert _run("remove", str(row["row"])).exit_code == 0
+    with house.database.read() as connection:
+        details = connection.execute(select(audit.c.detail)).scalars().all()
+    kept = [one for one in details if one.startswith((item, "release "))]
+    assert len(kept) == 4, "add, hold, now, remove"
+
+
+def _run(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["release", *words])
