@@ -274,8 +274,11 @@ def bundle(house: House, opened: Opened) -> str:
     with house.database.read() as connection:
         entries = [_person_entry(connection, opened)]
         for type_ in ("ImagingStudy", REPORT, "Binary", "Endpoint"):
-            rows = connection.execute(_all(grant, type_))
-            entries += [(type_, row.id, release.shown(grant, type_, row.text)) for row in rows]
+            rows = connection.execute(_all(grant, type_)).fetchall()
+            unseen = release.unseen(connection, grant, rows)
+            entries += [
+                (type_, row.id, release.shown(grant, type_, row.text, unseen)) for row in rows
+            ]
     found = (Found(text, f"{base}/{type_}/{id_}") for type_, id_, text in entries if text)
     return collection(found, clock.instant(clock.now()))
 

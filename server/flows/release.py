@@ -6,7 +6,7 @@ its content, so that an app that has a copy learns of it. What its sender marked
 for staff. What a site's own rows hold is asked in the gate, at each request; here it is told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,13 @@ from sqlalchemy import Connection, Select, and_, exists, false, not_, or_, selec
 from sqlalchemy.sql.elements import ColumnElement
 
 from dicom.document_read import CAD, CDA, KEY_OBJECT_SELECTION, PDF, STRUCTURED_REPORTS
-from fhir import binary, wire
+from fhir import binary, imaging_study, wire
 from fhir.diagnostic_report import RESTRICTION
 from fhir.hl7_codes import RESTRICTED
 from server.clock import instant
 from server.errors import Denied, Gone
 from server.flows.access import Grant
-from server.store import released, releases, veil
+from server.store import released, releases, tables, veil
 from server.store.fhir_tables import derived, resource
 from server.store.release_tables import FOREVER
 from server.store.tables import instance, study
@@ -109,8 +109,12 @@ def tell(connection: Connection, grant: Grant, row: Any) -> None:
         raise Denied(f"this exists and is not released to you yet: {when}")
 
 
-def shown(grant: Grant, resource_type: str, text: str) -> str:
-    """The text as the caller may see it: of what was withdrawn, a patient sees the tombstone."""
+def shown(grant: Grant, resource_type: str, text: str, unseen: Container[str] = ()) -> str:
+    """The text as the caller may see it: of what was withdrawn, a patient sees the tombstone, of a
+    study nothing of documents that are `unseen`.
+    """
+    if unseen and resource_type == "ImagingStudy":
+        return wire.write(imaging_study.without(wire.read(text), unseen))
     if grant.sees_held or resource_type not in veil.TYPES or WITHDRAWN not in text:
         return text
     body = wire.read(text)
@@ -135,6 +139,43 @@ def instances(grant: Grant) -> ColumnElement[bool]:
     held = or_(row.c.hidden, row.c.deleted, veil.withdrawn(row), waits)
     made = _made_of_instance(row)
     return or_(not_(_documents()), and_(exists(made), not_(exists(made.where(held)))))
+
+
+def series(grant: Grant) -> ColumnElement[bool]:
+    """The condition on `series` rows beside their `study`: those of which anything is to be seen."""
+    if grant.sees_held:
+        return true()
+    mine = (
+        instance.c.organisation == tables.series.c.organisation,
+        instance.c.study == tables.series.c.study,
+        instance.c.claim == tables.series.c.claim,
+        instance.c.series == tables.series.c.uid,
+        instance.c.copy == 0,
+    )
+    found = select(instance.c.uid).where(*mine, instances(grant))
+    return exists(found.correlate(study, tables.series))
+
+
+def unseen(connection: Connection, grant: Grant, rows: Iterable[Any]) -> frozenset[str]:
+    """The SOP instances that the ImagingStudies among `resource` rows list and that are held back."""
+    if grant.sees_held:
+        return frozenset()
+    ids = [row.id for row in rows if row.type == "ImagingStudy" and _lists_documents(row.text)]
+    if not ids:
+        return frozenset()
+    inside = (
+        instance.c.organisation == study.c.organisation,
+        instance.c.study == study.c.uid,
+        instance.c.claim == study.c.claim,
+    )
+    mine = (study.c.organisation == grant.organisation, study.c.id.in_(ids))
+    query = select(instance.c.uid).where(*inside, *mine, not_(instances(grant)))
+    return frozenset(connection.execute(query).scalars())
+
+
+def _lists_documents(text: str) -> bool:
+    """Whether an ImagingStudy may list a document: one that lists none is seldom asked about."""
+    return any(word in text for word in (STRUCTURED_REPORTS, PDF, CDA))
 
 
 def _made_of_instance(row: Any) -> Select[Any]:

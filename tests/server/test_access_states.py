@@ -212,3 +212,22 @@ def test_a_patient_is_told_the_day_on_which_a_report_can_be_read(house: Ward) ->
     path = case.path("/fhir/DiagnosticReport/{diagnosticreport}")
     told = case.callers["the patient"].get(path).json()["issue"][0]["diagnostics"]
     assert re.search(r"you can read it from \d{4}-\d\d-\d\dT", told)
+
+
+@pytest.mark.parametrize("state", ["final", "preliminary", "restricted", "hidden", "withdrawn"])
+def test_no_count_and_no_gap_tells_of_a_document_that_is_held(house: Ward, state: str) -> None:
+    """Rule 9: in QIDO and in the ImagingStudy, at every level."""
+    case = house.cases[state]
+    for actor in ("the patient", "the holder of a link", "a clinician"):
+        caller, all_ = case.callers[actor], actor == "a clinician" or state == "final"
+        modalities = ["CT", "SR"] if all_ else ["CT"]
+        rows = caller.get(f"/dicomweb/studies?StudyInstanceUID={case.study}").json()
+        counts = [rows[0][tag]["Value"] for tag in ("00201206", "00201208", "00080061")]
+        assert counts == [[len(modalities)], [len(modalities)], modalities], actor
+        series = caller.get(f"/dicomweb/studies/{case.study}/series").json()
+        assert sorted(one["00080060"]["Value"][0] for one in series) == modalities
+        assert {one["00201209"]["Value"][0] for one in series} == {1}
+        body = caller.get(case.path("/fhir/ImagingStudy/{imagingstudy}")).json()
+        assert sorted(one["modality"]["code"] for one in body["series"]) == modalities
+        assert (body["numberOfSeries"], body["numberOfInstances"]) == (len(modalities),) * 2
+        assert sorted(one["code"] for one in body["modality"]) == modalities
