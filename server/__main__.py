@@ -22,6 +22,7 @@ COMMANDS = {
     "token": ("server.commands.access", "token"),
     "share": ("server.commands.share", "share"),
     "contact": ("server.commands.contacts", "contact"),
+    "release": ("server.commands.release", "release"),
     "user": ("server.commands.logins", "user"),
     "launch": ("server.commands.logins", "launch"),
     "keys": ("server.commands.logins", "keys"),

@@ -19,7 +19,7 @@ from fhir import scopes
 from fhir.scopes import Scope
 from server.errors import Denied, Invalid, Unauthenticated
 from server.flows import parties, questions
-from server.flows.access import Grant
+from server.flows.access import Grant, asking
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.sites import House
@@ -96,6 +96,7 @@ def of_row(row: Any, address: str) -> Grant:
         wide=bool(row.wide),
         staff=bool(row.staff),
         person=row.person,
+        asker=asking(row.actor or "patient", now),
     )
 
 

@@ -233,6 +233,7 @@ def _values(allowed: Any, account: Account, scope: str, now: int) -> dict[str, A
         "everyone": False,
         "wide": account.staff and "user" in contexts,
         "staff": account.staff,
+        "actor": account.actor,
         "person": account.fhir_user(allowed.patient) if "fhirUser" in words else "",
         "approval": allowed.id,
         "purpose": "TREAT" if account.staff else "PATRQT",

@@ -53,7 +53,8 @@ patient_group = Table(
     "patient_group", metadata, org(), key("name"), key("patient"), int_column("created")
 )
 
-# Identity: one source record for a person in a domain.
+# Identity: one source record for a person in a domain. `born` is the birth date as a number,
+# YYYYMMDD, 0 where it is not known to the day.
 patient = Table(
     "patient",
     metadata,
@@ -63,6 +64,7 @@ patient = Table(
     Column("state", String(16), nullable=False, server_default="active"),
     text_column("replaced_by"),
     text_column("facts"),
+    Column("born", Integer, nullable=False, server_default="0"),
     text_column("issuer"),
     text_column("told_by"),
     text_column("salt"),
@@ -293,6 +295,7 @@ token = Table(
     flag("everyone"),
     flag("wide"),
     flag("staff"),
+    text_column("actor"),
     text_column("person"),
     Column("approval", String(64), nullable=False, server_default=""),
     text_column("purpose"),

@@ -117,7 +117,7 @@ def _page(house: House, name: str, visit: Visit, pending: Pending) -> Response:
         return login_page(house, visit, name, pending)
     pending = asking.admit(house, pending, session, now=now)
     offered, patient = pending.offer(session.account), pending.patient
-    grant = accounts.grant(session.account, session.id, address=guard.address())
+    grant = accounts.grant(session.account, session.id, address=guard.address(), now=clock.now())
     values: dict[str, object] = {"name": name, "app": pending.client.name}
     template = "consent.html"
     if offered.needs_patient and not patient:
@@ -181,7 +181,9 @@ def pick(call: Call) -> Response:
             return pages.see(f"{again}&wrong=1")
         picking.check(house, session.account, patient)
         encounter = fields["encounter"][0] if "encounter" in fields else None
-        grant = accounts.grant(session.account, session.id, address=guard.address())
+        grant = accounts.grant(
+            session.account, session.id, address=guard.address(), now=clock.now()
+        )
         if encounter and encounter not in _ids(house, grant, patient):
             raise Invalid("there is no such visit of this patient")
         asking.pick(house, pending, session, patient, encounter)
