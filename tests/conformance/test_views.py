@@ -1,7 +1,6 @@
 """The viewer launched by an EHR, with the token on the server: what it opens, in whose frame, until when."""
 
 import threading
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urljoin
 
@@ -10,8 +9,7 @@ import requests
 from sqlalchemy import select, update
 
 from server import clock
-from server.flows import accounts, clients, people
-from server.flows.clients import APP_SCOPES, Client
+from server.flows import accounts, people
 from server.store.login_tables import session, view
 from server.store.tables import client as client_table
 from server.store.tables import token
@@ -22,13 +20,13 @@ from tests.support.scenes import ALICES, BOBS
 from tests.support.smart_app import PASSWORD, forms
 from tests.support.views import (
     EHR_SCOPE,
-    FRAME,
     INSIDE,
     ORIGIN,
     SCRIPT,
     Screen,
     ancestors,
     launched,
+    signed_in,
 )
 
 STUDIES = "/dicomweb/studies"
@@ -183,15 +181,6 @@ def test_who_is_not_named_signs_in_inside_the_frame_and_nothing_else_is_asked(
         assert screen.open(path).status_code == 403
 
 
-def signed_in(screen: Screen, page: requests.Response, name: str) -> requests.Response:
-    """Fill in the login page in its frame and follow."""
-    form = forms(page)[-1].filled(username=name, password=PASSWORD)
-    there = urljoin(page.url, forms(page)[-1].action)
-    answer = screen.http.post(there, data=form, headers=INSIDE, allow_redirects=False, timeout=60)
-    assert answer.status_code == 303, answer.text
-    return screen.open(urljoin(answer.url, answer.headers["Location"]), INSIDE)
-
-
 def test_whoever_signs_in_must_reach_the_patient_and_be_the_one_named(
     smart: Clinic, viewer: str
 ) -> None:
@@ -218,13 +207,13 @@ def test_a_code_opens_a_view_in_the_browser_that_asked_and_in_no_other(
     back = urljoin(answer.url, answer.headers["Location"])
     assert "/apps/viewer/launched?" in back
     assert Screen(smart.server).open(back).status_code == 400
-    form = {"grant_type": "authorization_code", "code": back.partition("code=")[2].split("&")[0]}
-    form |= {
+    asked = {"grant_type": "authorization_code", "code": back.partition("code=")[2].split("&")[0]}
+    asked |= {
         "redirect_uri": "/apps/viewer/launched",
         "client_id": viewer,
         "code_verifier": "x" * 43,
     }
-    assert post(smart.server, "/oauth/token", form).status_code == 401
+    assert post(smart.server, "/oauth/token", asked).status_code == 401
     assert screen.open(back).status_code == 200
 
 
@@ -245,8 +234,8 @@ def test_a_launch_that_is_not_for_this_viewer_is_refused(
         answer = Screen(smart.server).open(f"/apps/viewer/launch?{words}", {})
         assert answer.status_code == 400, words
         assert ancestors(answer) == "'none'"
-    words = {"client_id": viewer, "redirect_uri": "/apps/viewer/launched"}
-    answer = smart.public.ask(smart.stranger(), **words)
+    back = "/apps/viewer/launched"
+    answer = smart.public.ask(smart.stranger(), client_id=viewer, redirect_uri=back)
     assert answer.status_code == 400, "nobody but the server asks for its viewer"
 
 
@@ -256,7 +245,7 @@ def test_an_ehr_vouches_only_for_patients_whom_it_reaches_and_never_beyond_its_o
     narrow = smart.keys.backend(f"patient:{smart.patients['Bob']}", EHR_SCOPE, ORIGIN)
     form = {"client": viewer, "patient": smart.patients["Alice"], "user": "drew"}
     assert post(smart.server, "/oauth/launch", narrow.proof() | form).status_code == 400
-    form |= {"client": smart.keys.viewer("west")}
+    form["client"] = smart.keys.viewer("west")
     wide = smart.keys.backend("all", EHR_SCOPE, ORIGIN)
     assert post(smart.server, "/oauth/launch", wide.proof() | form).status_code == 400
     # A patient who is named signs in: the word of an EHR counts for staff.
@@ -348,85 +337,3 @@ def test_a_browser_keeps_the_cookies_of_views_that_stand_and_not_of_many(
     names = {one.name for one in screen.http.cookies}
     assert f"triptych-view-{first}" not in names
     assert len(names) == 12
-
-
-# ---------------------------------------------------------------- in whose frame
-
-
-def test_pages_stand_in_frames_of_the_ehr_that_launched_and_of_nobody_else(
-    smart: Clinic, ehr: Backend
-) -> None:
-    """Login and consent of any app that it launches. The same app without a launch is for no frame."""
-    app, drew = smart.public, smart.stranger("drew")
-    value = launched(ehr, app.id, smart.patients["Alice"])["launch"]
-    scope = "launch patient/*.rs"
-    screen = Screen(smart.server, drew.http)
-    page = app.ask(drew, scope=scope, launch=value)
-    assert ancestors(page) == ORIGIN, "a page says so in a window of its own too"
-    value = launched(ehr, app.id, smart.patients["Alice"])["launch"]
-    address = f"{smart.server.base}/oauth/authorize"
-    page = framed(screen, address, app.request(scope=scope, launch=value))
-    assert ancestors(page) == ORIGIN
-    page = signed_in(screen, page, "drew")
-    assert forms(page)[-1].values("decision")
-    assert ancestors(page) == ORIGIN
-    decision = forms(page)[-1].filled(decision="allow")
-    there = urljoin(page.url, forms(page)[-1].action)
-    pressed = {name: value for name, value in INSIDE.items() if name != "Sec-Fetch-User"}
-    for headers, status in ((pressed, 403), (FRAME, 403), (INSIDE, 303)):
-        answer = screen.http.post(
-            there, data=decision, headers=headers, allow_redirects=False, timeout=60
-        )
-        assert answer.status_code == status
-    for request in (app.request(scope="launch/patient patient/*.rs"), unregistered(smart, app)):
-        answer = framed(Screen(smart.server), address, request)
-        assert answer.status_code == 403
-        assert ancestors(answer) == "'none'"
-        assert answer.headers["X-Frame-Options"] == "DENY"
-
-
-def framed(screen: Screen, address: str, words: dict[str, str]) -> requests.Response:
-    return screen.open(requests.Request("GET", address, params=words).prepare().url or "")
-
-
-def unregistered(smart: Clinic, app: Any) -> dict[str, str]:
-    """A request of a launch by an EHR that shows nothing in frames."""
-    value = launched(smart.ehr, app.id, smart.patients["Alice"])["launch"]
-    return dict(app.request(scope="launch patient/*.rs", launch=value))
-
-
-@pytest.mark.parametrize("dest", ["iframe", "frame", "embed", "object"])
-@pytest.mark.parametrize(
-    "path",
-    ["/oauth/login", "/oauth/apps", "/desk/", "/s/", "/apps/viewer/", "/apps/viewer/?view=1"],
-)
-def test_every_other_page_is_refused_in_a_frame(smart: Clinic, path: str, dest: str) -> None:
-    answer = smart.get(path, Sec_Fetch_Dest=dest, Sec_Fetch_Site="cross-site")
-    assert answer.status_code == 403
-    alone = smart.get(path)
-    assert ancestors(alone) == "'none'"
-
-
-WRONG: dict[str, Callable[[], Client]] = {
-    "a path": lambda: _ehr("https://ehr.example/app"),
-    "a stroke": lambda: _ehr("https://ehr.example/"),
-    "any host": lambda: _ehr("https://*.example"),
-    "anybody": lambda: _ehr("*"),
-    "another policy": lambda: _ehr("https://ehr.example; script-src *"),
-    "no https": lambda: _ehr("http://ehr.example"),
-    "no EHR": lambda: _ehr(ORIGIN, scope="system/Patient.rs"),
-    "an app": lambda: Client(
-        "", 0, "x", "public", APP_SCOPES, redirect_uris=(ORIGIN,), frame_origins=(ORIGIN,)
-    ),
-    "a viewer of its own making": lambda: Client("", 0, "x", "viewer", "patient/*.rs"),
-}
-
-
-def _ehr(origin: str, scope: str = "system/Patient.rs launch") -> Client:
-    return Client("", 0, "x", "backend", scope, "all", frame_origins=(origin,), jwks_uri=ORIGIN)
-
-
-@pytest.mark.parametrize("wanted", WRONG.values(), ids=WRONG.keys())
-def test_what_is_no_origin_of_an_ehr_is_not_registered(wanted: Callable[[], Client]) -> None:
-    with pytest.raises(clients.Invalid):
-        clients.check(wanted())

@@ -44,9 +44,9 @@ class Ward:
     page: str
     foreign: str
 
-    def launch(self, **more: str) -> str:
+    def launch(self, user: str = "") -> str:
         """The address of a launch that the other EHR made for Alice."""
-        wanted = launches.Wanted(self.viewer, self.clinic.patients["Alice"], **more)
+        wanted = launches.Wanted(self.viewer, self.clinic.patients["Alice"], user=user)
         house = self.clinic.keys.house
         made = launches.make(house, wanted, by=self.other, now=clock.now())
         logs.keep_out(made.value)
@@ -192,7 +192,7 @@ def test_a_page_of_another_origin_shows_none_of_ours(ward: Ward, browser: Browse
     login = ward.clinic.login(app, aud=f"{ward.front}/fhir").replace(
         ward.clinic.server.base, ward.front
     )
-    for address in (ward.launch(), ward.launch(user="drew"), f"{ward.front}/apps/viewer/", login):
+    for address in (ward.launch(), ward.launch("drew"), f"{ward.front}/apps/viewer/", login):
         with sitting(browser) as one:
             one.expect_refusals(403)
             frames_policy_is_no_problem(one)

@@ -65,9 +65,8 @@ class Practice:
 @contextmanager
 def practice(data: Path, front: str = "") -> Iterator[Practice]:
     """The practice, for the length of a block. Browsers reach it at `front`, where there is one."""
-    more = {"BASE_URL": front} if front else {}
     with (
-        running(data, ISSUER=SYSTEM, HTTP_WORKERS="1", **more) as server,
+        running(data, ISSUER=SYSTEM, HTTP_WORKERS="1", BASE_URL=front) as server,
         keyring(server) as keys,
     ):
         server.base = f"http://127.0.0.1:{server.http}"

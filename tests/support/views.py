@@ -10,6 +10,7 @@ import requests
 from tests.support import logs
 from tests.support.backend import Backend, post
 from tests.support.server import Server
+from tests.support.smart_app import PASSWORD, forms
 
 ORIGIN = "https://ehr.example"
 EHR_SCOPE = "launch vouch system/Patient.rs system/ImagingStudy.rs"
@@ -65,3 +66,12 @@ def ancestors(answer: requests.Response) -> str:
     """Whose frames a page may stand in (CSP frame-ancestors)."""
     found = re.search("frame-ancestors ([^;]*)", answer.headers["Content-Security-Policy"])
     return found[1] if found else ""
+
+
+def signed_in(screen: Screen, page: requests.Response, name: str) -> requests.Response:
+    """Fill in the login page in its frame and follow."""
+    form = forms(page)[-1].filled(username=name, password=PASSWORD)
+    there = urljoin(page.url, forms(page)[-1].action)
+    answer = screen.http.post(there, data=form, headers=INSIDE, allow_redirects=False, timeout=60)
+    assert answer.status_code == 303, answer.text
+    return screen.open(urljoin(answer.url, answer.headers["Location"]), INSIDE)
