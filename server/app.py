@@ -34,9 +34,12 @@ from server.web import (
     guard,
     health,
     health_link,
+    launched,
     launching,
     login,
+    metrics,
     oauth,
+    openapi,
     registration,
     replies,
     second_step,
@@ -52,8 +55,9 @@ from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
 
-ROUTES: tuple[Route, ...] = (
+_ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
+    *metrics.ROUTES,
     *oauth.ROUTES,
     *authorize.ROUTES,
     *login.ROUTES,
@@ -73,6 +77,7 @@ ROUTES: tuple[Route, ...] = (
     *dicomweb.ROUTES,
     *stow.ROUTES,
     *viewer.ROUTES,
+    *launched.ROUTES,
     *desk_pages.ROUTES,
     *desk_patients.ROUTES,
     *desk_links.ROUTES,
@@ -81,6 +86,7 @@ ROUTES: tuple[Route, ...] = (
     *desk_audit.ROUTES,
     *desk_health.ROUTES,
 )
+ROUTES = (*_ROUTES, openapi.route(_ROUTES))
 
 
 class _App(Flask):
@@ -113,7 +119,7 @@ def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     app.register_error_handler(HTTPException, _unrouted)
     app.after_request(replies.secure)
     cors.install(app, house)
-    app.wsgi_app = egress.Counter(app.wsgi_app, house.auditor)  # type: ignore[method-assign]
+    app.wsgi_app = egress.Counter(app.wsgi_app, house)  # type: ignore[method-assign]
     if house.config.proxies:
         app.wsgi_app = Forwarded(app.wsgi_app, house.config.proxies)  # type: ignore[method-assign]
     return app
@@ -129,6 +135,7 @@ def _register(app: Flask, house: House, route: Route) -> None:
 def _answer(house: House, route: Route, path: dict[str, str]) -> Response:
     """Guard, then handler; every error leaves in the terms of the door."""
     grant = None
+    egress.asks(route)
     try:
         grant = guard.admit(house, route, path)
         call = Call(house, route, grant, path)
