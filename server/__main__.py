@@ -29,6 +29,8 @@ COMMANDS = {
     "jobs": ("server.commands.operate", "jobs"),
     "review": ("server.commands.identity", "review"),
     "verify": ("server.commands.operate", "verify"),
+    "backup": ("server.commands.backup", "backup"),
+    "restore": ("server.commands.backup", "restore"),
     "feed": ("server.commands.hl7", "feed"),
     "hl7": ("server.commands.hl7", "hl7"),
     "merge": ("server.commands.identity", "merge"),

@@ -246,6 +246,7 @@ job = Table(
     int_column("attempts"),
     int_column("lease_until"),
     text_column("error"),
+    text_column("trace"),
 )
 Index(
     "ux_job_pending",
@@ -275,6 +276,7 @@ client = Table(
     text_column("reach"),
     text_column("redirect_uris"),
     text_column("launch_uri"),
+    text_column("frame_origins"),
     text_column("registration_hash"),
     flag("self_registered"),
     int_column("created"),
@@ -327,6 +329,7 @@ audit = Table(
     int_column("opened"),
     int_column("count"),
     int_column("bytes"),
+    text_column("trace"),
     Column("hash", String(64), nullable=False),
 )
 Index(None, audit.c.organisation, audit.c.at)

@@ -8,17 +8,21 @@ from server.flows import access, accounts, grants, opening
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.sites import HOME, House
-from server.web import browser, cookies
-from server.web.routes import Linked, Public, Route, Signed
+from server.web import browser, cookies, frames, viewing
+from server.web.routes import Linked, Public, Route, Scoped, Signed
 
 
 def admit(house: House, route: Route, path: dict[str, str]) -> Grant | None:
     """The caller's grant for a route, or the refusal that the caller has earned."""
+    if frames.framed() and not route.frames:
+        raise Denied("this page is not shown inside another: open it in a window of its own")
     if isinstance(route.access, Public):
         return None
     if isinstance(route.access, Signed):
         return _signed(house, route.access)
-    if isinstance(route.access, Linked) or cookies.shows(house):
+    if isinstance(route.access, Scoped) and viewing.shows(house):
+        grant = viewing.holder(house, address())
+    elif isinstance(route.access, Linked) or cookies.shows(house):
         grant = cookies.holder(house, address()).grant
     elif (reader := browser.reader(house)) is not None:
         grant = accounts.grant(reader.account, reader.id, address=address(), now=clock.now())

@@ -9,6 +9,9 @@ from pathlib import Path
 from flask import Response, request
 
 from server.errors import Missing
+from server.flows import views
+from server.flows.sites import House
+from server.web import frames
 from server.web.routes import Call, Public, Route
 
 FOLDER = Path(__file__).resolve().parents[2] / "smart_apps" / "viewer"
@@ -20,10 +23,10 @@ _TYPES = {
     ".json": "application/json; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-# Nothing but our own files and the server's own answers; no other site may frame a page.
+# Nothing but our own files and the server's own answers; which frames it may stand in comes after.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; "
 )
 
 
@@ -59,7 +62,19 @@ def page(call: Call) -> Response:
     found = pages().get(name)
     if found is None:
         raise Missing("there is nothing at this address")
+    if "view" in request.args:
+        return _launched(call.house, found, request.args["view"])
+    frames.allowed(())
     return _sent(found)
+
+
+def _launched(house: House, found: Page, view: str) -> Response:
+    """The page of a view: in frames of the EHR that launched it, and never kept, as that may change."""
+    shown_in = frames.allowed(views.shown_in(house, view))
+    response = Response(found.data, content_type=found.kind)
+    response.headers["Content-Security-Policy"] = _POLICY + frames.directive(shown_in)
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 def _sent(found: Page) -> Response:
@@ -73,7 +88,7 @@ def _sent(found: Page) -> Response:
         response = Response(found.data, content_type=found.kind)
     response.headers["ETag"] = f'W/"{found.etag}"'
     response.headers["Cache-Control"] = "public, no-cache"
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["Content-Security-Policy"] = _POLICY + frames.directive(())
     response.vary.add("Accept-Encoding")
     return response
 
@@ -81,6 +96,6 @@ def _sent(found: Page) -> Response:
 _WHY = Public("a page without data; all that it shows comes through the gate")
 
 ROUTES: tuple[Route, ...] = (
-    Route(ADDRESS, ("GET",), "apps", _WHY, page, "Viewer of pictures and reports"),
+    Route(ADDRESS, ("GET",), "apps", _WHY, page, "Viewer of pictures and reports", frames=True),
     Route(f"{ADDRESS}<path:file>", ("GET",), "apps", _WHY, page, "Files of the viewer"),
 )

@@ -1,20 +1,23 @@
 // The page's beginning and end: who asks, for which study, and what is said when access is over.
 
-import { Trouble, ask, whenEnded } from "./api.js";
+import { Trouble, ask, useView, whenEnded } from "./api.js";
 import { button, element, line, option, page } from "./page.js";
 import { sentence } from "./pane.js";
+import { watch } from "./session.js";
 import { close, dress, show } from "./study.js";
 import { studies } from "./studies.js";
-import { LANGUAGES, choose, current, date, speak, t } from "./words.js";
+import { LANGUAGES, choose, current, date, kept, speak, t } from "./words.js";
 
 const POSTER = 512;
 const NOTICED = "triptych.noticed";
 const query = new URLSearchParams(`${location.search.slice(1)}&${location.hash.slice(1)}`);
+const launched = query.has("view"); // by an EHR, and the token is with the server
 let over = false;
 
 async function start() {
   const words = speak(query.get("lang") ?? "");
   whenEnded(() => words.then(() => end("ended")));
+  if (launched) useView(query.get("view"));
   const launching = ["iss", "code", "error"].some((word) => query.has(word)) ? import("./launch.js") : null;
   const early = launching ? null : poster(query.get("study"));
   await words;
@@ -23,6 +26,7 @@ async function start() {
     if (!session) return;
     greet();
     dress(end);
+    if (launched) watch("apps/viewer/alive");
     await open(session.study, early);
   } catch (error) {
     fail(error);
@@ -41,7 +45,7 @@ async function open(uid, early) {
   const found = await studies(uid ? `&StudyInstanceUID=${encodeURIComponent(uid)}` : "");
   if (!found.length) throw new Trouble("missing");
   if (!uid && found.length > 1) list(found);
-  else await show(found[0], early);
+  else await show(found[0], early, launched);
 }
 
 /** What works without a study: the notice, once a session, and the language. */
@@ -50,10 +54,11 @@ function greet() {
   page.language.value = current();
   page.language.addEventListener("change", () => {
     choose(page.language.value);
-    location.reload();
+    query.set("lang", page.language.value);
+    location.replace(`${location.pathname}?${query}`);
   });
-  if (sessionStorage.getItem(NOTICED)) return;
-  page.notice.addEventListener("close", () => sessionStorage.setItem(NOTICED, "yes"));
+  if (kept(NOTICED)) return;
+  page.notice.addEventListener("close", () => kept(NOTICED, "yes"));
   page.notice.showModal();
 }
 
