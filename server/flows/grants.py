@@ -77,11 +77,11 @@ def authenticate(house: House, token: str, *, address: str, now: int) -> Grant:
     row = good_row(house, token, now)
     if row is None:
         raise Unauthenticated("this token is unknown, expired or revoked")
-    return of_row(row, address)
+    return of_row(row, address, now=now)
 
 
-def of_row(row: Any, address: str) -> Grant:
-    """The Grant of a token that is good."""
+def of_row(row: Any, address: str, *, now: int) -> Grant:
+    """The Grant of a token that is good, for who asks now."""
     granted = _scopes(row.scope)
     return Grant(
         id=short(row.hash),

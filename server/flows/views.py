@@ -157,7 +157,7 @@ def authenticate(house: House, id_: str, secret: str, *, address: str, now: int)
         kept = grants.kept_row(house, row.token, now)
     if kept is None:
         raise Unauthenticated("this view has ended: start the viewer from the record again")
-    return grants.of_row(kept, address)
+    return grants.of_row(kept, address, now=now)
 
 
 def _launcher_stands(connection: Connection, row: Any) -> bool:
