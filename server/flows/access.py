@@ -18,7 +18,7 @@ from fhir.scopes import Scope, matching
 from server.clock import moment
 from server.errors import Denied, Missing
 from server.flows import questions
-from server.store import released, veil
+from server.store import released, releases, veil
 from server.store.fhir_tables import index_reference, index_shown, resource, resource_version
 from server.store.released import NOBODY, Asker
 from server.store.shapes import Slots
@@ -328,22 +328,9 @@ def may_write(grant: Grant, resource_type: str, letter: str) -> None:
         raise Denied(f"{resource_type} is written with a system/ scope, or a user/ scope of staff")
 
 
-def is_held(connection: Connection, grant: Grant, row: Any) -> bool:
-    """Whether the release table keeps a `resource` row of a patient from who asks, by now."""
-    if grant.sees_held or row.type not in released.TYPES:
-        return False
-    held = released.held(resource, row.type, grant.asker)
-    mine = (resource.c.organisation == row.organisation, resource.c.rid == row.rid)
-    return connection.execute(select(resource.c.rid).where(*mine, held)).first() is not None
-
-
 def shows_pictures(connection: Connection, grant: Grant, claim: Any) -> None:
     """Raise Missing for a row of `study` whose pictures are held for who asks."""
-    if grant.sees_held:
-        return
-    mine = (study.c.organisation == claim.organisation, study.c.id == claim.id)
-    held = released.pictures_held(study, grant.asker)
-    if connection.execute(select(study.c.id).where(*mine, held)).first() is not None:
+    if not grant.sees_held and releases.are_pictures_held(connection, claim, grant.asker):
         raise Missing("there is no such study here")
 
 
@@ -353,7 +340,8 @@ def reaches(connection: Connection, grant: Grant, row: Any, letter: str = "r") -
     if letter == "r" and mine and is_person(grant, row.type, row.id):
         return
     if row.type in COMPARTMENT:
-        held = row.hidden or is_held(connection, grant, row)
+        waits = not grant.sees_held and releases.is_held(connection, row, grant.asker)
+        held = row.hidden or waits
         _check_owner(grant, row.organisation, row.filed_under, held)
         if grant.studies is None and not _parts(grant, row.type, letter):
             return  # the row itself has told all that the database would be asked

@@ -15,8 +15,9 @@ from server.flows import access, current, reach, release
 from server.flows.access import Grant
 from server.flows.audit import Reading
 from server.flows.sites import House
-from server.store import dicom_search
-from server.store.dicom_search import Allowed, Search, Whole
+from server.store import dicom_counts, dicom_search
+from server.store.dicom_counts import Whole
+from server.store.dicom_search import Allowed, Search
 from server.store.shapes import Gate, Slots
 
 # Most results of one answer; the rest is asked for with `offset`.
@@ -205,7 +206,7 @@ class _Writer:
         if uids and self._seen is not None:
             wholes = self._count(self._seen, uids)
         elif uids:
-            wholes = dicom_search.wholes(self._connection, organisation, uids)
+            wholes = dicom_counts.wholes(self._connection, organisation, uids)
         models = self._models(rows)
         return [
             self._item(row, wholes.get((row.study, row.claim), Whole()), model)
@@ -215,7 +216,7 @@ class _Writer:
     def _count(self, seen: Search, uids: Sequence[str]) -> dict[tuple[str, int], Whole]:
         """What the caller sees of studies adds up to: no count tells of what is held back."""
         found: dict[tuple[str, int], Whole] = {}
-        for row in dicom_search.seen(self._connection, seen, uids):
+        for row in dicom_counts.seen(self._connection, seen, uids):
             known = found.get((row.study, row.claim), Whole())
             fresh = (row.modality,) if row.modality not in ("", *known.modalities) else ()
             found[row.study, row.claim] = Whole(

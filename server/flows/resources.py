@@ -129,8 +129,11 @@ def _reached(connection: Any, grant: Grant, resource_type: str, id_: str) -> tup
     row = resources.current(connection, grant.organisation, served(resource_type), id_)
     if row is None:
         raise Missing("there is no such resource here")
-    release.tell(connection, grant, row)
-    access.reaches(connection, grant, row)
+    try:
+        access.reaches(connection, grant, row)
+    except Missing:
+        release.tell(connection, grant, row)
+        raise
     release.check(grant, row.type, row.text)
     if row.type != "ImagingStudy":
         return row, ""

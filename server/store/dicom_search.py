@@ -101,15 +101,6 @@ class Search:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """What the series of a study add up to."""
-
-    modalities: tuple[str, ...] = ()
-    series: int = 0
-    instances: int = 0
-
-
 def find(connection: Connection, search: Search) -> Sequence[Any]:
     """The rows of a page, newest study first, and one more if there are more."""
     return _rows(connection, search, _Statement.page)
@@ -234,7 +225,7 @@ class _Statement:
 
     def _condition(self, tag: str, match: Match) -> ColumnElement[bool]:
         if tag == _MODALITIES:
-            return exists().where(_inside(series), fits(self.dialect, series.c.modality, match))
+            return exists().where(inside(series), fits(self.dialect, series.c.modality, match))
         if tag == _ISSUER:
             return issued(self.dialect, match)
         return fits(self.dialect, _COLUMNS[tag], match)
@@ -249,11 +240,11 @@ def _level(level: str, newest: list[Any]) -> Select[Any]:
     if level == "series":
         return (
             select(*of_study, *of_series)
-            .select_from(_Then(study, series, _inside(series)))
+            .select_from(_Then(study, series, inside(series)))
             .order_by(*newest, series.c.number, series.c.uid)
         )
-    visible = _inside(instance) & (instance.c.copy == 0)
-    own = _inside(series) & (series.c.uid == instance.c.series)
+    visible = inside(instance) & (instance.c.copy == 0)
+    own = inside(series) & (series.c.uid == instance.c.series)
     return (
         select(*of_study, *of_series, instance.c.uid.label("instance"))
         .select_from(_Then(_Then(study, instance, visible), series, own))
@@ -267,7 +258,7 @@ def _newest(few: bool) -> list[Any]:
     return [first.desc(), study.c.time.desc(), study.c.uid.desc(), study.c.claim.desc()]
 
 
-def _inside(table: Any) -> ColumnElement[bool]:
+def inside(table: Any) -> ColumnElement[bool]:
     """The condition that joins series or instances to their study."""
     return and_(
         table.c.organisation == study.c.organisation,
@@ -291,73 +282,6 @@ def _named(search: Search) -> list[ColumnElement[bool]]:
             )
             found.append(study.c.uid.in_(inner))
     return found
-
-
-def wholes(
-    connection: Connection, organisation: int, uids: Sequence[str]
-) -> dict[tuple[str, int], Whole]:
-    """What the series of these studies add up to, by UID and claim."""
-    found: dict[tuple[str, int], Whole] = {}
-    given = {"organisation": organisation, "uids": json.dumps(uids)}
-    for row in _WHOLES.rows(connection, given):
-        known = found.get((row.study, row.claim), Whole())
-        found[row.study, row.claim] = Whole(
-            known.modalities + ((row.modality,) if row.modality else ()),
-            known.series + row.series,
-            known.instances + int(row.instances),
-        )
-    return found
-
-
-def _wholes(dialect: str) -> Select[Any]:
-    columns = (series.c.study, series.c.claim, series.c.modality)
-    return (
-        select(
-            *columns, func.count().label("series"), func.sum(series.c.instances).label("instances")
-        )
-        .where(
-            series.c.organisation == bindparam("organisation"),
-            among(dialect, series.c.study, bindparam("uids")),
-        )
-        .group_by(*columns)
-        .order_by(series.c.modality)
-    )
-
-
-_WHOLES = Prepared(_wholes)
-
-
-def seen(connection: Connection, search: Search, uids: Sequence[str]) -> Sequence[Any]:
-    """Of studies the series of which a search for instances reaches any: study, claim, series,
-    modality, and how many instances.
-    """
-    dialect, words = connection.dialect.name, json.dumps(uids)
-
-    def plain(_ask: Ask) -> tuple[Any, None]:
-        return _seen(dialect, search.organisation, words, search.gate.allowed), None
-
-    slots = Slots()
-    named, (gate, allowed) = slots.text(words), search.gate.shaped(slots)
-
-    def build(_ask: Ask) -> tuple[Any, None]:
-        return _seen(dialect, search.organisation, named, allowed), None
-
-    shape = ("seen", search.organisation, gate)
-    return shapes.rows(connection, shape, slots, build, plain)[0]
-
-
-def _seen(dialect: str, organisation: int, uids: str, allowed: Allowed) -> Select[Any]:
-    columns = (study.c.uid.label("study"), study.c.claim, series.c.uid, series.c.modality)
-    visible = _inside(instance) & (instance.c.copy == 0)
-    own = _inside(series) & (series.c.uid == instance.c.series)
-    named = among(dialect, study.c.uid, literal(uids))
-    return (
-        select(*columns, func.count().label("instances"))
-        .select_from(_Then(_Then(study, instance, visible), series, own))
-        .where(study.c.organisation == organisation, named, allowed())
-        .group_by(*columns)
-        .order_by(series.c.modality)
-    )
 
 
 def samples(

@@ -12,7 +12,9 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    String,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -45,15 +47,24 @@ _TARGET = param_id("Provenance", "target")
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks and when: microseconds UTC, and the same day as a number, YYYYMMDD."""
+    """Who asks and when: microseconds UTC, and the same day as a number, YYYYMMDD.
 
-    actor: str = "patient"
-    now: int = 0
-    today: int = 0
+    In a statement that is made once each of them is a parameter.
+    """
+
+    actor: Any = "patient"
+    now: Any = 0
+    today: Any = 0
 
 
 # Who has not said who asks, nor when: every hold stands.
 NOBODY = Asker()
+# Whoever is given by these names when a statement runs.
+GIVEN = Asker(
+    bindparam("actor", type_=String()),
+    bindparam("now", type_=BigInteger()),
+    bindparam("today", type_=Integer()),
+)
 
 
 def held(table: Any, type_: str, asker: Asker) -> Clause:
@@ -72,7 +83,7 @@ def held(table: Any, type_: str, asker: Asker) -> Clause:
 def any_held(table: Any, asker: Asker) -> Clause:
     """The same for a row of whatever type."""
     part = case((table.c.type == IMAGES, PICTURES), else_=REPORTS)
-    itself = and_(table.c.type.in_(list(PARTS)), _waits(table, part, asker))
+    itself = and_(_by_itself(table), _waits(table, part, asker))
     others = (and_(table.c.type == type_, held(table, type_, asker)) for type_ in FOLLOWERS)
     return or_(itself, *others)
 
@@ -123,19 +134,29 @@ def due(table: Any, part: Any, asker: Asker) -> Any:
     return func.coalesce(rule_of(table, part, asker, moment.label("due")), 0)
 
 
+def _by_itself(table: Any) -> Clause:
+    """The condition that a row is of a type that is held by itself."""
+    return or_(*(table.c.type == one for one in PARTS))
+
+
+def _bound(value: Any, type_: Any) -> Any:
+    """A value or slot as a parameter of its type; what is one already stays as it is."""
+    return value if isinstance(value, ColumnElement) else literal(value, type_)
+
+
 def _waits(table: Any, part: Any, asker: Asker) -> Clause:
-    now = literal(asker.now, BigInteger())
+    now = _bound(asker.now, BigInteger())
     said = decided(table)
     return and_(said != RELEASED, or_(said > now, due(table, part, asker) > now))
 
 
 def _fits(table: Any, part: Any, asker: Asker) -> list[Clause]:
-    rule, now = release_rule, literal(asker.now, BigInteger())
+    rule, now = release_rule, _bound(asker.now, BigInteger())
     return [
         rule.c.organisation == table.c.organisation,
         rule.c.part == part,
         or_(rule.c.until == 0, rule.c.until > now),
-        rule.c.actor.in_(["", asker.actor]),
+        or_(rule.c.actor == "", rule.c.actor == asker.actor),
         _says(table, STATUS, rule.c.status),
         _says(table, KIND, rule.c.kind),
         _says(table, LABEL, rule.c.label),
@@ -151,7 +172,7 @@ def _says(table: Any, letter: str, word: Any) -> Clause:
 
 def _of_age(table: Any, asker: Asker) -> Clause:
     """The condition that the patient is of a rule's ages. Who may be is held, and not let through."""
-    rule, today = release_rule, literal(asker.today, Integer())
+    rule, today = release_rule, _bound(asker.today, Integer())
     whose = select(patient.c.id).where(
         patient.c.organisation == table.c.organisation, patient.c.id == table.c.filed_under
     )
@@ -220,7 +241,7 @@ def _held_targets(table: Any, asker: Asker) -> Clause:
 def _exists_held(found: Select[Any], row: Any, table: Any, asker: Asker) -> Clause:
     """Whether one of the rows that were found is held by itself."""
     part = case((row.c.type == IMAGES, PICTURES), else_=REPORTS)
-    mine = row.c.type.in_(list(PARTS))
+    mine = _by_itself(row)
     return exists(
         found.where(row.c.deleted.is_(False), mine, _waits(row, part, asker)).correlate(table)
     )

@@ -1,6 +1,7 @@
 """Rows of a site's release table, what was decided of single items, and what waits for which row."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select
@@ -8,8 +9,10 @@ from sqlalchemy import Connection, Row, delete, insert, select
 from server.store import released
 from server.store.fhir_tables import resource
 from server.store.jobs import insert_for
+from server.store.prepared import Prepared, given
 from server.store.release_tables import release_item, release_rule
-from server.store.released import Asker
+from server.store.released import GIVEN, Asker
+from server.store.tables import study
 
 _DESCRIBES = ("part", "status", "kind", "label", "actor", "aged", "youngest", "oldest")
 
@@ -51,6 +54,33 @@ def decisions(connection: Connection, owner: int) -> Sequence[Row[Any]]:
     """What was decided of single items, the newest first."""
     query = select(release_item).where(release_item.c.organisation == owner)
     return connection.execute(query.order_by(release_item.c.created.desc())).fetchall()
+
+
+def _held(type_: str) -> Prepared:
+    mine = given(resource, "organisation", "rid")
+    return Prepared(
+        lambda _: select(resource.c.rid).where(mine, released.held(resource, type_, GIVEN))
+    )
+
+
+_HELD = {type_: _held(type_) for type_ in released.TYPES}
+_PICTURES = Prepared(
+    lambda _: select(study.c.id).where(
+        given(study, "organisation", "id"), released.pictures_held(study, GIVEN)
+    )
+)
+
+
+def is_held(connection: Connection, row: Any, asker: Asker) -> bool:
+    """Whether a `resource` row is held from who asks, by itself or with what it goes with."""
+    values = {"organisation": row.organisation, "rid": row.rid} | asdict(asker)
+    return row.type in _HELD and _HELD[row.type].row(connection, values) is not None
+
+
+def are_pictures_held(connection: Connection, claim: Any, asker: Asker) -> bool:
+    """Whether the pictures of a row of `study` are held from who asks."""
+    values = {"organisation": claim.organisation, "id": claim.id} | asdict(asker)
+    return _PICTURES.row(connection, values) is not None
 
 
 def waiting(connection: Connection, row: Any, asker: Asker) -> Row[Any] | None:

@@ -12,7 +12,7 @@ from dicom.query import KEYS, match
 from server.flows import query
 from server.flows.access import Grant
 from server.flows.sites import HOME, House
-from server.store import dicom_search, index
+from server.store import dicom_counts, dicom_search, index
 from server.store.dicom_search import Search
 from server.store.index import StudyKey
 from server.store.tables import instance, series
@@ -204,9 +204,9 @@ def test_instances_are_found_in_the_order_of_their_numbers(
 
 def test_the_modalities_and_counts_of_a_study_are_those_of_its_series(house: House) -> None:
     with house.database.read() as connection:
-        whole = dicom_search.wholes(connection, HOME, ["1.1", "1.2"])
-    assert whole["1.1", 0] == dicom_search.Whole(("CT", "SR"), 2, 4)
-    assert whole["1.2", 0] == dicom_search.Whole(("MR",), 1, 2)
+        whole = dicom_counts.wholes(connection, HOME, ["1.1", "1.2"])
+    assert whole["1.1", 0] == dicom_counts.Whole(("CT", "SR"), 2, 4)
+    assert whole["1.2", 0] == dicom_counts.Whole(("MR",), 1, 2)
 
 
 def test_a_grant_finds_what_it_reaches_and_nothing_that_is_held(tmp_path: Path) -> None:
