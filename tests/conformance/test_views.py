@@ -34,6 +34,7 @@ STUDIES = "/dicomweb/studies"
 
 @pytest.fixture(scope="module")
 def viewer(smart: Clinic) -> str:
+    smart.accounts["sage"] = smart.keys.user("sage", "clinician")
     return smart.keys.viewer()
 
 
@@ -121,7 +122,7 @@ def test_a_login_in_the_same_browser_adds_nothing_to_a_view(
     smart: Clinic, ehr: Backend, viewer: str
 ) -> None:
     """In a frame of the same site the browser sends the cookie of a clinician's own login as well."""
-    screen = opened(smart, ehr, viewer)
+    screen = opened(smart, ehr, viewer, user="sage")
     smart.keys.user("dana", "clinician")
     dana = smart.stranger("dana")
     dana.log_in(dana.open(f"{smart.server.base}/oauth/apps"))
@@ -270,13 +271,14 @@ def ends(smart: Clinic, screen: Screen, what: str, ehr: Backend, viewer: str) ->
         if what in changes:
             connection.execute(changes[what])
         else:
-            accounts.sign_out(connection, smart.accounts["drew"].id, now=now)
+            accounts.sign_out(connection, smart.accounts["sage"].id, now=now)
 
 
+@pytest.mark.usefixtures("viewer")
 @pytest.mark.parametrize("what", ["hours", "token", "ehr", "viewer", "session"])
 def test_a_view_ends_with_whatever_it_stands_by(smart: Clinic, what: str) -> None:
     ehr, viewer = smart.keys.backend("all", EHR_SCOPE, ORIGIN), smart.keys.viewer()
-    screen = opened(smart, ehr, viewer)
+    screen = opened(smart, ehr, viewer, user="sage")
     ends(smart, screen, what, ehr, viewer)
     for path in (STUDIES, f"{STUDIES}/{ALICES}/metadata", "/fhir/Patient", "/apps/viewer/alive"):
         assert screen.read(path).status_code == 401, path
