@@ -65,20 +65,28 @@ function attempt(work) {
   return work?.catch((error) => panes[0]?.stage.tell({ message: sentence(error) }));
 }
 
-/** Show a study; `early` is a picture of it that may come before anything is known. */
-export async function show(study, early) {
+/** Show a study; `early` is a picture of it that may come before anything is known, `series` are on their way. */
+export async function show(study, early, series = seriesOf(study.uid)) {
   shown = { study, series: [] };
   addPane();
-  early?.then((image) => image && panes[0]?.poster(image));
+  early?.then((image) => {
+    if (image) panes[0]?.poster(image);
+    unveil();
+  });
   page.who.textContent = study.name || t("unnamed");
   page.what.textContent = line(date(study.date), study.description, study.modalities.join(", "));
-  shown.series = await seriesOf(study.uid);
+  shown.series = await series;
   const keys = await keyImages(shown.series);
   strip();
   offerKeys(keys);
   page.tools.hidden = false;
   await first(keys);
   await Promise.all([record(study, false), offerPriors(study), thumbnails()]);
+}
+
+/** The pane takes the place of the picture that the page came with. */
+function unveil() {
+  page.panes.querySelector(".poster")?.remove();
 }
 
 /** Let go of everything. */
@@ -104,6 +112,7 @@ function first(keys) {
   let rest = Math.floor(pictured.reduce((sum, { count }) => sum + count, 0) / 2);
   const middle = pictured.find(({ count }) => (rest -= count) < 0) ?? pictured[0];
   if (middle) return enter(middle);
+  unveil();
   return panes[0].stage.tell({ message: t("no.pictures") });
 }
 
@@ -115,6 +124,7 @@ async function enter(series, at = () => -1) {
   // Whoever chose another series meanwhile wants that one.
   if (!shown || turn !== turns) return;
   shown.chosen = series;
+  unveil();
   mark(series, frames.length);
   if (!frames.length) {
     panes[0].close();
