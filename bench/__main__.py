@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from bench import cstore, fhir, gate, mllp, oauth, qido, startup, stow, viewer, wado
+from bench import cget, cstore, fhir, gate, mllp, oauth, qido, startup, stow, viewer, wado
 from bench.harness import QUICK, TINY, Line, Row, Scale, as_json, say, table
 from bench.stand import Stand
 
 GROUPS: tuple[ModuleType, ...] = (
     startup,
     cstore,
+    cget,
     stow,
     wado,
     viewer,

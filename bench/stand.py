@@ -58,6 +58,8 @@ _ORTHANC_SETTINGS: dict[str, Any] = {
     "DicomAet": "BENCH",
     "DicomCheckCalledAet": False,
     "DicomAlwaysAllowStore": True,
+    "DicomAlwaysAllowFind": True,
+    "DicomAlwaysAllowGet": True,
     "MaximumPduLength": 131072,
     "OverwriteInstances": True,
     "KeepAlive": True,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.backend import jwks
 from tests.support.consignments import PLAN
-from tests.support.dcmtk import FOLDER
+from tests.support.dcmtk import FOLDER, storescp
 from tests.support.scenes import bundled
 from tests.support.shell import output
 from tests.support.tree import ROOT, read
@@ -28,6 +28,7 @@ class Reader:
     ward: Ward
     folder: Path
     variables: dict[str, str]
+    places: dict[str, str]
 
     def paste(self, language: str, text: str) -> str:
         """Run one block of a page; gives what it prints."""
@@ -37,8 +38,8 @@ class Reader:
             text = f"BASE = {self.ward.server.base!r}\n{known}{text}"
             return output(sys.executable, "-c", text, cwd=self.folder)
         server = self.ward.server
-        text = text.replace("127.0.0.1:8080", f"127.0.0.1:{server.http}")
-        text = text.replace("127.0.0.1 11112", f"127.0.0.1 {server.dimse}")
+        for written, meant in self.places.items():
+            text = text.replace(written, meant)
         python = shlex.quote(sys.executable)
         triptych = f'triptych() {{ (cd {shlex.quote(str(ROOT))} && {python} -m server "$@"); }}\n'
         script = triptych + text.replace("keys.json", str(self.folder / "keys.json"))
@@ -61,7 +62,11 @@ def reader(ward: Ward, tmp_path_factory: pytest.TempPathFactory) -> Reader:
         "STUDY": consignment.study,
         "FILE": str(folder / "CT.dcm"),
     }
-    return Reader(ward, folder, variables)
+    places = {
+        "127.0.0.1:8080": f"127.0.0.1:{ward.server.http}",
+        "127.0.0.1 11112": f"127.0.0.1 {ward.server.dimse}",
+    }
+    return Reader(ward, folder, variables, places)
 
 
 def pasted(reader: Reader, page: str) -> str:
@@ -77,10 +82,16 @@ def pasted(reader: Reader, page: str) -> str:
     return "".join(shown)
 
 
-def test_a_sender_is_let_in_and_its_study_is_shown(reader: Reader) -> None:
-    shown = pasted(reader, "dimse")
+def test_a_sender_is_let_in_its_study_is_shown_and_a_pacs_fetches(
+    reader: Reader, tmp_path: Path
+) -> None:
+    with storescp(tmp_path / "pacs") as (port, folder):
+        reader.places["127.0.0.1 11113"] = f"127.0.0.1 {port}"
+        shown = pasted(reader, "dimse")
+        assert len(list(folder.iterdir())) == PLAN.slices
     assert '"ae": "CT1"' in shown
     assert '"resourceType":"ImagingStudy"' in shown
+    assert len(list(reader.folder.glob("CT.[0-9]*"))) == PLAN.slices
 
 
 def test_an_app_gets_a_token_and_reads(reader: Reader) -> None:
