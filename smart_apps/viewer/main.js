@@ -9,7 +9,7 @@ import { LANGUAGES, choose, current, date, speak, t } from "./words.js";
 
 const POSTER = 512;
 const NOTICED = "triptych.noticed";
-const LOOK = 400; // ms between looks for a study that is awaited
+const LOOK = 250; // ms between looks for a study that is awaited
 const query = new URLSearchParams(`${location.search.slice(1)}&${location.hash.slice(1)}`);
 const waits = query.has("wait");
 let over = false;

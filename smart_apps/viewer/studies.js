@@ -65,7 +65,7 @@ function studyOf(item) {
     date: text(item, "00080020"),
     time: text(item, "00080030"),
     description: text(item, "00081030"),
-    modalities: values(item, "00080061"),
+    modalities: values(item, "00080061").filter((one) => !WITHOUT_PICTURES.has(one)),
     instances: Number(text(item, "00201208")),
     name: spoken(values(item, "00100010")[0]),
     patientId: text(item, "00100020"),
