@@ -33,6 +33,12 @@ class Door:
         self._wires: dict[Thread, Wire] = {}
         self._listener: socket.socket | None = None
         self._acceptor: Thread | None = None
+        self.turned_away = 0  # connections beyond the limit
+
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._wires)
 
     def start(self) -> None:
         """Bind, listen and return; from now on connections are answered."""
@@ -113,6 +119,7 @@ class Door:
 
     def _turn_away(self, wire: Wire) -> None:
         """Reject without reading the request: the listening thread waits for nobody."""
+        self.turned_away += 1
         log.warning("A connection beyond the limit of %d was rejected", self._limit)
         limit = LIMIT_EXCEEDED
         wire.send_last(pdu.pack_associate_reject(limit.result, limit.source, limit.reason))

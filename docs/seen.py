@@ -13,6 +13,8 @@ NEGOTIATED = "test_services_of_the_standard_that_store_nothing_are_refused"
 ADDRESSES = {
     "/livez": PROBES,
     "/readyz": PROBES,
+    "/openapi.json": "test_the_description_names_every_address_method_and_scope",
+    "/metrics": "test_every_door_is_counted_and_nobody_is_named",
     "/oauth/token": "test_a9_a_signed_request_gets_a_short_token_without_a_refresh_token",
     "/oauth/introspect": "test_a7_an_active_token_is_described_to_its_resource_server",
     "/oauth/revoke": "test_a7_a_revoked_token_is_dead_at_once_on_every_door",

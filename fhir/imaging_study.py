@@ -4,7 +4,7 @@ Nothing in it comes from a clock or a chance: equal facts give an equal resource
 which did not change is not written again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,6 +94,26 @@ def build(study: StudyView, site: Site) -> Json:
         ],
     }
     return {key: value for key, value in fields.items() if value not in (None, "", [])}
+
+
+def without(body: Json, uids: Container[str]) -> Json:
+    """An ImagingStudy as if some of its instances were not there, nor series that have no other."""
+    left = list[Json]()
+    for one in body.get("series", []):
+        kept = [each for each in one.get("instance", []) if each["uid"] not in uids]
+        if len(kept) == len(one.get("instance", [])):
+            left.append(one)
+        elif kept:
+            left.append(one | {"instance": kept, "numberOfInstances": len(kept)})
+    modalities = [one["modality"]["code"] for one in left]
+    told = {
+        "modality": [one for one in body.get("modality", []) if one["code"] in modalities],
+        "numberOfSeries": len(left),
+        "numberOfInstances": sum(one["numberOfInstances"] for one in left),
+        "series": left,
+    }
+    found = {name: told.get(name, value) for name, value in body.items()}
+    return {name: value for name, value in found.items() if value != []}
 
 
 def status(study: StudyView) -> str:

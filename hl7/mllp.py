@@ -30,6 +30,12 @@ class Door(Generic[Feed]):
         self._wires: dict[Thread, Wire] = {}
         self._listener: socket.socket | None = None
         self._acceptor: Thread | None = None
+        self.turned_away = 0  # connections beyond the limit
+
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._wires)
 
     def start(self) -> None:
         """Bind, listen and return; from now on connections are answered."""
@@ -90,6 +96,7 @@ class Door(Generic[Feed]):
             if not full:
                 self._wires[thread] = wire
         if full:
+            self.turned_away += 1
             log.warning("A connection beyond the limit of %d was closed", self._limit)
             connection.close()
             return

@@ -33,9 +33,12 @@ from server.web import (
     guard,
     health,
     health_link,
+    launched,
     launching,
     login,
+    metrics,
     oauth,
+    openapi,
     registration,
     replies,
     second_step,
@@ -51,8 +54,9 @@ from server.web.routes import Call, Route
 
 log = logging.getLogger(__name__)
 
-ROUTES: tuple[Route, ...] = (
+_ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
+    *metrics.ROUTES,
     *oauth.ROUTES,
     *authorize.ROUTES,
     *login.ROUTES,
@@ -71,6 +75,7 @@ ROUTES: tuple[Route, ...] = (
     *dicomweb.ROUTES,
     *stow.ROUTES,
     *viewer.ROUTES,
+    *launched.ROUTES,
     *desk_pages.ROUTES,
     *desk_patients.ROUTES,
     *desk_links.ROUTES,
@@ -79,6 +84,7 @@ ROUTES: tuple[Route, ...] = (
     *desk_audit.ROUTES,
     *desk_health.ROUTES,
 )
+ROUTES = (*_ROUTES, openapi.route(_ROUTES))
 
 
 class _App(Flask):
@@ -111,7 +117,7 @@ def create_app(house: House, routes: Sequence[Route] = ROUTES) -> Flask:
     app.register_error_handler(HTTPException, _unrouted)
     app.after_request(replies.secure)
     cors.install(app, house)
-    app.wsgi_app = egress.Counter(app.wsgi_app, house.auditor)  # type: ignore[method-assign]
+    app.wsgi_app = egress.Counter(app.wsgi_app, house)  # type: ignore[method-assign]
     if house.config.proxies:
         app.wsgi_app = Forwarded(app.wsgi_app, house.config.proxies)  # type: ignore[method-assign]
     return app
@@ -127,6 +133,7 @@ def _register(app: Flask, house: House, route: Route) -> None:
 def _answer(house: House, route: Route, path: dict[str, str]) -> Response:
     """Guard, then handler; every error leaves in the terms of the door."""
     grant = None
+    egress.asks(route)
     try:
         grant = guard.admit(house, route, path)
         call = Call(house, route, grant, path)

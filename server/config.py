@@ -117,6 +117,9 @@ class Config:
     decode_workers: int
     decode_memory: int
     decode_seconds: int
+    metrics_networks: str
+    metrics_token: str
+    log_format: str
     log_level: str
 
     @property
@@ -158,6 +161,11 @@ class Config:
     def proxies(self) -> tuple[Network, ...]:
         """The networks whose word on who called counts."""
         return _networks(self.trusted_proxies)
+
+    @property
+    def metrics_from(self) -> tuple[Network, ...]:
+        """The networks that may read metrics."""
+        return _networks(self.metrics_networks)
 
     @property
     def fhir_base(self) -> str:

@@ -10,7 +10,7 @@ from dicom.scp import Door
 from dicom.sink import Peer, Receipt, Sink, StoreRequest
 from hl7 import mllp
 from hl7 import rules as hl7_rules
-from server import errors
+from server import errors, trace
 from server.config import BadSetting, Config
 from server.errors import Fault
 from server.flows import answers, audit, ingest, messages, parties
@@ -41,6 +41,7 @@ def _dicom_door(house: House, port: int, tls: ssl.SSLContext | None = None) -> D
     )
 
     def identify(calling: Calling) -> Peer | None:
+        trace.begin()
         return parties.identify(house, calling.calling_ae, calling.address)
 
     def open_sink(request: StoreRequest) -> Sink:
@@ -66,6 +67,12 @@ def _record(house: House, event: Event) -> None:
     """One audit row for the end of an association; objects have rows of their own."""
     turned_away = event.peer is None
     words = f"{event.ending.kind} {event.ending.reason}".strip()
+    count = house.counters.add
+    count("connections_total", door="dimse", ending=event.ending.kind)
+    count("received_bytes_total", event.received, door="dimse")
+    count("sent_bytes_total", event.given, door="dimse")
+    if event.refused:
+        count("objects_received_total", event.refused, door="dimse", outcome="refused")
     if event.peer is not None and event.given:
         house.auditor.left(event.peer.organisation, "dimse", event.given)
     house.auditor.note(
@@ -119,6 +126,7 @@ def _mllp_door(
     config = house.config
 
     def identify(caller: hl7_rules.Caller) -> messages.Caller | None:
+        trace.begin()
         shown = (
             frozenset((*caller.names, caller.fingerprint)) if caller.fingerprint else frozenset()
         )
@@ -145,6 +153,8 @@ def _record_connection(house: House, event: hl7_rules.Event[messages.Caller]) ->
     turned_away = event.feed is None
     words = f"{event.ending.kind} {event.ending.reason}".strip()
     counts = f"{event.answered} answered, {event.refused} refused, {event.failed} failed"
+    house.counters.add("connections_total", door=messages.DOOR, ending=event.ending.kind)
+    house.counters.add("received_bytes_total", event.received, door=messages.DOOR)
     house.auditor.note(
         audit.Event(
             organisation=event.feed.organisation if event.feed else HOME,

@@ -183,5 +183,23 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("DECODE_WORKERS", "int", "1", "Processes that decode pictures, in each HTTP process."),
     Setting("DECODE_MEMORY", "size", "1G", "Memory that one decoding process may take."),
     Setting("DECODE_SECONDS", "int", "20", "Time that decoding one picture may take."),
+    Setting(
+        "METRICS_NETWORKS",
+        "networks",
+        "",
+        "Addresses or networks (CIDR), comma separated, that may read /metrics beside this machine.",
+    ),
+    Setting(
+        "METRICS_TOKEN",
+        "secret",
+        "",
+        "Token with which anybody may read /metrics, as Authorization: Bearer. Empty: nobody.",
+    ),
+    Setting(
+        "LOG_FORMAT",
+        "choice:text|json",
+        "text",
+        "A log line as text for people, or as one JSON object.",
+    ),
     Setting("LOG_LEVEL", "choice:DEBUG|INFO|WARNING|ERROR", "INFO", "How much is logged."),
 )

@@ -37,12 +37,16 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int, folder: Path, answers: Mapping[str, Answer]) -> None:
+    def __init__(
+        self, port: int, folder: Path, answers: Mapping[str, Answer], framed: str = ""
+    ) -> None:
         super().__init__((HOST, port), _Handler)
         shown = (path for path in folder.iterdir() if path.is_file() and path.suffix != ".py")
         self.files = {f"/{path.name}": path for path in shown}
         self.files["/"] = self.files["/index.html"]
         self.answers = answers
+        policy = _HEADERS["Content-Security-Policy"] + (f"; frame-src {framed}" if framed else "")
+        self.always = _HEADERS | {"Content-Security-Policy": policy}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -96,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)
-        headers = _HEADERS | {"Content-Type": kind, "Content-Length": str(len(body))}
+        headers = self.server.always | {"Content-Type": kind, "Content-Length": str(len(body))}
         for field, text in headers.items():
             self.send_header(field, text)
         self.end_headers()
@@ -107,10 +111,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def serve(
-    folder: Path, port: int, answers: Mapping[str, Answer], ready: Callable[[str], None]
+    folder: Path,
+    port: int,
+    answers: Mapping[str, Answer],
+    ready: Callable[[str], None],
+    framed: str = "",
 ) -> None:
-    """Serve until Ctrl-C. `answers` are by method and path, as in `POST /launch`."""
-    with _Server(port, folder, answers) as server:
+    """Serve until Ctrl-C. `answers` are by method and path, as in `POST /launch`; `framed` says
+    whose pages it shows in a frame (CSP frame-src), if it does.
+    """
+    with _Server(port, folder, answers, framed) as server:
         ready(f"http://{HOST}:{server.server_port}/")
         with suppress(KeyboardInterrupt):
             server.serve_forever()

@@ -13,7 +13,7 @@ from server.errors import Invalid
 from server.flows import clients, founding, grants, operate, parties
 from server.flows.clients import APP_SCOPES, KINDS, Client
 from server.flows.parties import SERVICES, PeerEntry
-from server.flows.sites import House, open_house
+from server.flows.sites import House, address, open_house
 
 _PEER_MAY = ",".join(service for service in SERVICES if service != "worklist")
 _belongs = click.option(
@@ -134,6 +134,13 @@ def client() -> None:
 )
 @click.option("--launch-uri", default="", help="Where an EHR starts the app.")
 @click.option(
+    "--frame-origin",
+    "frame_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Where an EHR's pages are, which may show ours in a frame; may be repeated.",
+)
+@click.option(
     "--scope",
     multiple=True,
     help="The most that it may be granted; may be repeated. Without it an app may have: "
@@ -157,23 +164,35 @@ def client_add(
 
     A backend is a service without a user: it signs its token requests with a private key (RS384
     or ES384) and reaches whom --reach says, within --scope; with the scope `launch` it may start
-    apps, as an EHR. Apps with users, public or confidential, get what their user allows. A
-    confidential one without keys gets a client_secret, printed once.
+    apps, as an EHR, and with `vouch` it says who is signed in there, so that a viewer asks for no
+    second login. Apps with users, public or confidential, get what their user allows. A
+    confidential one without keys gets a client_secret, printed once. A viewer is our own, which an
+    EHR launches; it needs a name alone.
 
     \b
     Example:
       client add research --type backend --jwks keys.json \\
         --scope 'system/ImagingStudy.rs system/Patient.r' --reach group:trial-7
     """
-    ceiling = " ".join(scope) or ("" if kind == "backend" else APP_SCOPES)
     keys = jwks.read() if jwks else ""
-    wanted = Client(id="", organisation=0, name=name, kind=kind, scope=ceiling, jwks=keys, **given)
     with opened() as house:
+        wanted = _wanted(name, kind, " ".join(scope), jwks=keys, **given)
         made, secret = clients.add(house, wanted, organisation, now=clock.now())
+        started = address(house) + made.launch_uri if kind == clients.VIEWER else ""
     if kind == "backend" and not (made.scope and made.reach):
         click.echo("note: without --scope and --reach this client gets no token", err=True)
     answer = {"client_id": made.id, "name": name, "type": kind, "scope": made.scope}
-    show(answer | _filled(reach=made.reach, client_secret=secret))
+    show(answer | _filled(reach=made.reach, client_secret=secret, launch_uri=started))
+
+
+def _wanted(name: str, kind: str, scope: str, **given: Any) -> Client:
+    """The client that the options tell of. Raises Invalid for a viewer with more than a name."""
+    if kind == clients.VIEWER:
+        if scope or any(given.values()):
+            raise Invalid("a viewer has addresses and scopes of its own: give its name alone")
+        return clients.viewer(name)
+    ceiling = scope or ("" if kind == "backend" else APP_SCOPES)
+    return Client(id="", organisation=0, name=name, kind=kind, scope=ceiling, **given)
 
 
 @client.command("secret")

@@ -112,7 +112,12 @@ def user_end(name: str) -> None:
 @click.option("--client", required=True, metavar="ID", help="The app's client_id.")
 @click.option("--patient", required=True, metavar="ID", help="A Patient id, or system|value.")
 @click.option("--encounter", default="", metavar="ID", help="The visit that is open.")
-@click.option("--user", default="", metavar="NAME", help="Who alone may use the launch.")
+@click.option(
+    "--user",
+    default="",
+    metavar="NAME",
+    help="Who alone may use the launch; a viewer asks them for no login.",
+)
 @click.option(
     "--context", multiple=True, metavar="TYPE/ID", help="What else is open, as ImagingStudy/…"
 )

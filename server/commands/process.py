@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from server.commands import logs
 from server.config import Config
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
@@ -22,12 +23,9 @@ STOPPERS = (signal.SIGTERM, signal.SIGINT)
 
 def set_up_logging(config: Config, role: str) -> None:
     """One line an event on stderr, with the role; libraries that print secrets are quietened."""
-    logging.basicConfig(
-        level=config.log_level,
-        stream=sys.stderr,
-        format=f"%(asctime)s {role} %(levelname)s %(name)s: %(message)s",
-        force=True,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logs.Json(role) if config.log_format == "json" else logs.Text(role))
+    logging.basicConfig(level=config.log_level, handlers=[handler], force=True)
     for name in ("authlib", "urllib3", "pydicom"):
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(config.log_level)))
     # These tell each step at INFO; pynetdicom also prints traces for what a hostile peer sends.

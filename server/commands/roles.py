@@ -18,6 +18,7 @@ from server.flows.sites import House, open_house
 ROLES = ("web", "dimse", "mllp", "worker")
 _GRACE = 30
 _MINUTE = 60
+_SECOND = 1
 # What roles run with. The second of `web` is for pictures that are made without a child.
 _NEEDS = {
     "web": ("server.app", "dicom.render", "granian.server"),
@@ -58,7 +59,12 @@ def worker(config: settings.Config, ready: int) -> None:
         others.append(Worker(house, {owing.KIND: mail}))
     if house.database.sqlite:  # embedded: `serve` has locked the folder and runs one worker
         runner.take_over()
-    sending = [threading.Thread(target=one.run, name="outbox", daemon=True) for one in others]
+    names = ("outbox", "mail")
+    sending = [
+        threading.Thread(target=one.run, name=name, daemon=True)
+        for one, name in zip(others, names, strict=False)
+    ]
+    threading.current_thread().name = "jobs"
     process.on_stop(runner.stop)
     process.settle_down()
     process.report_ready(ready)
@@ -91,7 +97,10 @@ class _Door(Protocol):
     """Something that listens at a port of its own."""
 
     port: int
+    turned_away: int
 
+    @property
+    def open(self) -> int: ...
     def start(self) -> None: ...
     def stop(self, grace: float) -> None: ...
 
@@ -104,16 +113,24 @@ def _stand(house: House, doors: Mapping[str, _Door], ready: int) -> None:
         door.start()
     process.settle_down()
     process.report_ready(ready, **{name: door.port for name, door in doors.items()})
-    _tend(house, stopping)
+    _tend(house, doors, stopping)
     for door in doors.values():
         door.stop(_GRACE)
     house.close()
 
 
-def _tend(house: House, stopping: threading.Event) -> None:
-    """Look after the audit chain once a minute until the process stops."""
-    while not stopping.wait(_MINUTE):
-        house.auditor.tend()
+def _tend(house: House, doors: Mapping[str, _Door], stopping: threading.Event) -> None:
+    """Say each second how many connections are open; look after the audit chain once a minute."""
+    due = time.monotonic() + _MINUTE
+    while True:
+        for name, door in doors.items():
+            house.counters.put("connections_open", door.open, door=name)
+            house.counters.put("turned_away_total", door.turned_away, door=name)
+        if stopping.wait(_SECOND):
+            return
+        if time.monotonic() >= due:
+            due = time.monotonic() + _MINUTE
+            house.auditor.tend()
 
 
 def web(config: settings.Config) -> None:
@@ -148,6 +165,7 @@ def application() -> Any:
     process.die_with_parent(main.pid if main else None)
     process.set_up_logging(config, "web")
     house = open_house(config, "web")
+    house.counters.put("up", 1)
     threading.Thread(target=_tend_forever, args=(house,), name="tend", daemon=True).start()
     # Workers are multiprocessing children, which run no atexit handlers.
     multiprocessing.util.Finalize(None, house.close, exitpriority=10)

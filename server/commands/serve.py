@@ -15,7 +15,7 @@ from server import config as settings
 from server.commands import process
 from server.commands.supervisor import Supervisor, reserve
 from server.config import BadSetting, Config
-from server.flows import first_operator, founding, recovery, samples, signing
+from server.flows import first_operator, founding, metrics, recovery, samples, signing
 from server.flows.sites import House, keep_address, open_house
 
 Check = Callable[[House], None]
@@ -88,6 +88,7 @@ def start(config: Config, only: str = "", before: Check | None = None) -> Superv
     """Prepare and start; the supervisor that comes back has every role serving."""
     process.set_up_logging(config, "serve")
     claim(config)
+    metrics.begin(config)
     config, held = reserve(config)
     prepare(config, before)
     supervisor = Supervisor(config, roles(only), held)

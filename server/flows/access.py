@@ -7,18 +7,21 @@ patient's row is 403 when it is asked for by name, silence in a list; what a gra
 of (another organisation, a held study) is 404.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, exists, false, select, true
+from sqlalchemy import Connection, Select, and_, exists, false, not_, select, true
 from sqlalchemy.sql.elements import ColumnElement
 
 from fhir.scopes import Scope, matching
+from server.clock import moment
 from server.errors import Denied, Missing
 from server.flows import questions
-from server.store import veil
+from server.store import released, veil
 from server.store.fhir_tables import index_reference, index_shown, resource, resource_version
+from server.store.released import NOBODY, Asker
+from server.store.shapes import Slots
 from server.store.tables import study
 
 S = TypeVar("S", bound=Select[Any])
@@ -41,7 +44,8 @@ class Grant:
 
     A user's grant may have scopes of both contexts: `wide` says that in the context `user` it
     reaches everyone. `staff` see what is held back from patients. `person` is the resource that
-    stands for the user, which the grant may read whatever its scopes.
+    stands for the user, which the grant may read whatever its scopes. `asker` is who asks, in the
+    words of the release table, and when: where nobody said when, every hold stands.
 
     `account` and `role` are those of somebody who is signed in in the browser itself; a token has
     neither.
@@ -62,6 +66,7 @@ class Grant:
     person: str = ""
     role: str = ""
     account: str = ""
+    asker: Asker = NOBODY
 
     @property
     def sees_held(self) -> bool:
@@ -69,23 +74,35 @@ class Grant:
         return self.everyone or self.staff
 
 
-def shape(grant: Grant, slots: Callable[[Iterable[str]], Iterable[str]]) -> Grant:
-    """What the conditions below are made of, with slots for the patients and studies it names.
+def asking(actor: str, now: int) -> Asker:
+    """Who asks, as the release table knows them, and when."""
+    return Asker(actor, now, int(moment(now).strftime("%Y%m%d")))
+
+
+def shape(grant: Grant, slots: Slots) -> Grant:
+    """What the conditions below are made of, with slots for the patients and studies it names, and
+    for the time.
 
     Grants of one shape get the same conditions, but for what fills the slots.
     """
-    named = None if grant.studies is None else frozenset(slots(sorted(grant.studies)))
+    named = None if grant.studies is None else frozenset(slots.texts(sorted(grant.studies)))
+    asker = NOBODY if grant.sees_held else _timeless(grant.asker, slots)
     return Grant(
         id="",
         organisation=grant.organisation,
         client="",
         context=grant.context,
         scopes=grant.scopes,
-        patients=frozenset(slots(sorted(grant.patients))),
+        patients=frozenset(slots.texts(sorted(grant.patients))),
         everyone=grant.everyone,
         studies=named,
         staff=grant.staff,
+        asker=asker,
     )
+
+
+def _timeless(asker: Asker, slots: Slots) -> Asker:
+    return Asker(asker.actor, slots.number(asker.now), slots.number(asker.today))
 
 
 def facing(grant: Grant, resource_type: str, letter: str) -> Grant:
@@ -174,7 +191,8 @@ def _owned(grant: Grant, table: Any, hidden: Any) -> ColumnElement[bool]:
 def studies(grant: Grant) -> ColumnElement[bool]:
     """The condition on `study` rows."""
     narrowed = true() if grant.studies is None else study.c.uid.in_(sorted(grant.studies))
-    return _owned(grant, study, study.c.held) & narrowed
+    shown = true() if grant.sees_held else not_(released.pictures_held(study, grant.asker))
+    return and_(_owned(grant, study, study.c.held), narrowed, shown)
 
 
 def resources(
@@ -182,7 +200,7 @@ def resources(
 ) -> ColumnElement[bool]:
     """The condition on `resource` rows (or an alias) of one type, for reading or for searching."""
     if resource_type in COMPARTMENT:
-        owned = _owned(grant, table, table.c.hidden)
+        owned = _owned(grant, table, table.c.hidden) & _released(grant, resource_type, table)
         reached: ColumnElement[bool] = owned & _narrowed(grant, resource_type, table)
     else:
         reached = table.c.organisation == grant.organisation
@@ -190,6 +208,13 @@ def resources(
             reached = and_(reached, _referred(grant, resource_type, table))
     parts = _parts(grant, resource_type, letter)
     return and_(reached, questions.met(grant.organisation, parts, table)) if parts else reached
+
+
+def _released(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
+    """The rows of a type that the release table of the organisation lets the grant see by now."""
+    if grant.sees_held:
+        return true()
+    return not_(released.held(table, resource_type, grant.asker))
 
 
 def _narrowed(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
@@ -231,6 +256,7 @@ def _documents(grant: Grant) -> Select[Any]:
         report.c.type == "DiagnosticReport",
         report.c.deleted == false(),
         _owned(grant, report, report.c.hidden),
+        _released(grant, "DiagnosticReport", report),
         report.c.rid.in_(_showing(grant)),
     )
     return select(shown.c.target).where(
@@ -244,6 +270,8 @@ def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[boo
     """Rows that one of the patient's own resources refers to, of those that the grant may read."""
     own, link = resource.alias(), index_reference.alias()
     owned = select(own.c.rid).where(own.c.deleted == false(), _owned(grant, own, own.c.hidden))
+    if not grant.sees_held:
+        owned = owned.where(not_(released.any_held(own, grant.asker)))
     readable = [one for one in COMPARTMENT if has_scope(grant, one, "r")]
     whole = [one for one in readable if not _parts(grant, one, "r")]
     if grant.context != "peer" and len(whole) < len(COMPARTMENT):
@@ -289,12 +317,32 @@ def is_person(grant: Grant, resource_type: str, id_: str) -> bool:
     return bool(grant.person) and grant.person == f"{resource_type}/{id_}"
 
 
-def reaches(connection: Any, grant: Grant, row: Any) -> None:
+def is_held(connection: Connection, grant: Grant, row: Any) -> bool:
+    """Whether the release table keeps a `resource` row of a patient from who asks, by now."""
+    if grant.sees_held or row.type not in released.TYPES:
+        return False
+    held = released.held(resource, row.type, grant.asker)
+    mine = (resource.c.organisation == row.organisation, resource.c.rid == row.rid)
+    return connection.execute(select(resource.c.rid).where(*mine, held)).first() is not None
+
+
+def shows_pictures(connection: Connection, grant: Grant, claim: Any) -> None:
+    """Raise Missing for a row of `study` whose pictures are held for who asks."""
+    if grant.sees_held:
+        return
+    mine = (study.c.organisation == claim.organisation, study.c.id == claim.id)
+    held = released.pictures_held(study, grant.asker)
+    if connection.execute(select(study.c.id).where(*mine, held)).first() is not None:
+        raise Missing("there is no such study here")
+
+
+def reaches(connection: Connection, grant: Grant, row: Any) -> None:
     """Raise Missing or Denied unless the grant reaches a `resource` row."""
     if is_person(grant, row.type, row.id) and row.organisation == grant.organisation:
         return
     if row.type in COMPARTMENT:
-        _check_owner(grant, row.organisation, row.filed_under, row.hidden)
+        held = row.hidden or is_held(connection, grant, row)
+        _check_owner(grant, row.organisation, row.filed_under, held)
         if grant.studies is None and not _parts(grant, row.type, "r"):
             return  # the row itself has told all that the database would be asked
     elif (

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from server.errors import Conflict, Invalid, Missing, Unauthenticated
 from server.flows import parties, passwords, throttle
-from server.flows.access import Grant
+from server.flows.access import Grant, asking
 from server.flows.audit import Event
 from server.flows.sites import HOME, House
 from server.store import accounts, approvals, resources
@@ -58,6 +58,11 @@ class Account:
     def staff(self) -> bool:
         """Whether the account sees the organisation's records, held ones included."""
         return self.role == "clinician"
+
+    @property
+    def actor(self) -> str:
+        """Who this is in the words of the release table, which is not about staff."""
+        return "proxy" if self.role == "proxy" else "patient"
 
     def fhir_user(self, patient: str = "") -> str:
         """The resource that stands for the person: a proxy has one for each patient."""
@@ -264,7 +269,7 @@ def sign_out(connection: Connection, id_: str, *, but: str = "", now: int) -> No
     accounts.end_halves(connection, id_, now=now)
 
 
-def grant(account: Account, session: str, *, address: str) -> Grant:
+def grant(account: Account, session: str, *, address: str, now: int) -> Grant:
     """What the account itself reaches in its own browser: nothing is handed to any app."""
     from fhir import scopes
 
@@ -283,4 +288,5 @@ def grant(account: Account, session: str, *, address: str) -> Grant:
         person=account.fhir_user(),
         role=account.role,
         account=account.id,
+        asker=asking(account.actor, now),
     )

@@ -42,7 +42,7 @@ class PeerArchive:
 
     def find(self, peer: Peer, address: str, question: Question) -> Iterator[Mapping[str, Any]]:
         """Every match, in pages, so that neither side holds more than one."""
-        grant, level = _grant(peer, address), _LEVELS[question.level]
+        grant, level = grant_of(peer, address), _LEVELS[question.level]
         found = 0
         while True:
             page = min(query.MOST[level], MOST - found)
@@ -65,7 +65,7 @@ class PeerArchive:
 
     def retrieve(self, peer: Peer, address: str, question: Question) -> "PeerRetrieval":
         """The objects below the unique keys; nothing where they name what is not here."""
-        grant = _grant(peer, address)
+        grant = grant_of(peer, address)
         missing = [tag for tag in _ABOVE.get(question.level, ()) if not question.keys.get(tag)]
         if missing or not question.keys.get(_UNIQUE[question.level]):
             names = ", ".join(KEYS[tag].keyword for tag in [*missing, _UNIQUE[question.level]])
@@ -157,7 +157,7 @@ def _data(house: House, claim: Any, row: Any, syntax: str) -> Iterable[bytes]:
     return _refusing(partial(pixels.data_set, house, claim, row, syntax))
 
 
-def _grant(peer: Peer, address: str) -> Grant:
+def grant_of(peer: Peer, address: str) -> Grant:
     """A peer has no person and no scopes: its title is its organisation (house rule 9)."""
     return Grant(
         id=f"peer:{peer.name}",

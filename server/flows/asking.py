@@ -77,13 +77,13 @@ class Pending:
         return offer(self.ask.scope, self.client, account)
 
 
-def begin(house: House, params: Mapping[str, str], *, now: int) -> str:
+def begin(house: House, params: Mapping[str, str], *, now: int, own: bool = False) -> str:
     """Keep an app's request; gives the secret name by which the browser goes on.
 
-    Raises Invalid while it is not sure who asks and where the answer goes, then Turned.
+    Nobody but this server (`own`) asks for its viewer. Raises Invalid while it is not sure who asks and where the answer goes, then Turned.
     """
     client = clients.find(house, params.get("client_id", ""))
-    if client is None or client.kind == "backend":
+    if client is None or client.kind == "backend" or own != (client.kind == clients.VIEWER):
         raise Invalid("no app is registered under this client_id", expression="client_id")
     redirect_uri = params.get("redirect_uri", "")
     if redirect_uri not in client.redirect_uris:

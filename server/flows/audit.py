@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, bindparam, func, insert, select
 
-from server import clock
+from server import clock, trace
 from server.errors import Busy, Full
 from server.store.combine import Combiner, Ticket
 from server.store.db import Database
@@ -215,14 +215,18 @@ class Auditor:
 
     def _flush(self, tickets: Sequence[Ticket[tuple[Event, int], int]]) -> None:
         with self._database.write() as connection:
-            rows = [(self._row(connection, t.item[0]), t.item[1]) for t in tickets]
+            rows = [(t.context.run(self._row, connection, t.item[0]), t.item[1]) for t in tickets]
             last = _extend(connection, self.writer, rows)
         for back, ticket in enumerate(reversed(tickets)):
             ticket.result = last - back
 
     def _row(self, connection: Connection, event: Event) -> dict[str, Any]:
-        """The event's columns, with the salted reference in place of the patient."""
+        """The event's columns, with the salted reference in place of the patient.
+
+        An event that is closed tells of many requests: it is told under none.
+        """
         row = {name: getattr(event, name) for name in _COLUMNS}
+        row["trace"] = "" if event.action in ("close", "egress") else trace.current()
         person = event.patient
         row["person"] = self.person(connection, event.organisation, person) if person else ""
         return row

@@ -22,13 +22,23 @@ from server.store.install import authored_id
 
 LONGEST_FORMER = 30 * 24
 _HOUR = 3600 * 1_000_000
-KINDS = ("public", "confidential", "backend")
+# `viewer` is this server's own viewer as a client of itself: a launch of it ends on the server.
+VIEWER = "viewer"
+KINDS = ("public", "confidential", "backend", VIEWER)
+VIEWER_LAUNCH, VIEWER_BACK = "/apps/viewer/launch", "/apps/viewer/launched"
+VIEWER_SCOPES = (
+    "launch patient/Patient.rs patient/ImagingStudy.rs patient/DiagnosticReport.rs "
+    "patient/Binary.r patient/Endpoint.rs"
+)
+# Rights of a backend that is an EHR: to start apps, to say who is signed in there, to make links.
+_EHR_WORDS = frozenset({"launch", "vouch", "share"})
 # What an app for people may ask for, unless its registration says otherwise.
 APP_SCOPES = (
     "openid fhirUser launch launch/patient launch/encounter offline_access online_access "
     "patient/*.rs user/*.rs"
 )
 _PLAIN_SCOPES = frozenset(APP_SCOPES.split()[:7])
+_ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:-]+", re.ASCII)
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+", re.ASCII)
 
 
@@ -38,7 +48,8 @@ class Client:
 
     `jwks` is a pasted key set, `jwks_uri` the address of one. `reach` says whom a backend client
     may reach: all, group:NAME, patient:ID, or nobody when it is empty. `former_hash` is of the secret
-    before this one, which is good until `former_until`.
+    before this one, which is good until `former_until`. `frame_origins` are those of an EHR's pages
+    that may show ours in a frame during a launch which it made.
     """
 
     id: str
@@ -49,6 +60,7 @@ class Client:
     reach: str = ""
     redirect_uris: tuple[str, ...] = ()
     launch_uri: str = ""
+    frame_origins: tuple[str, ...] = ()
     jwks: str = ""
     jwks_uri: str = ""
     secret_hash: str = ""
@@ -82,6 +94,7 @@ def from_row(row: Any) -> Client:
         reach=row.reach,
         redirect_uris=tuple(json.loads(row.redirect_uris)),
         launch_uri=row.launch_uri,
+        frame_origins=tuple(json.loads(row.frame_origins or "[]")),
         jwks=row.jwks,
         jwks_uri=row.jwks_uri,
         secret_hash=row.secret_hash,
@@ -136,6 +149,7 @@ def row(client: Client, secret: str, now: int) -> dict[str, object]:
         "reach": client.reach,
         "redirect_uris": json.dumps(client.redirect_uris),
         "launch_uri": client.launch_uri,
+        "frame_origins": json.dumps(client.frame_origins),
         "created": now,
     }
 
@@ -184,6 +198,11 @@ def check(wanted: Client) -> None:
     _check_keys(wanted)
     for word in wanted.scope.split():
         _check_scope(word, wanted.kind)
+    for origin in wanted.frame_origins:
+        _check_origin(origin, wanted)
+    if wanted.kind == VIEWER:
+        _check_viewer(wanted)
+        return
     if wanted.kind == "backend":
         _check_backend(wanted)
     elif wanted.reach:
@@ -194,6 +213,27 @@ def check(wanted: Client) -> None:
         check_redirect(uri)
     if wanted.launch_uri:
         addresses.check(wanted.launch_uri)
+
+
+def viewer(name: str) -> Client:
+    """The viewer as a client of this server, with addresses of its own."""
+    back = (VIEWER_BACK,)
+    return Client("", 0, name, VIEWER, VIEWER_SCOPES, redirect_uris=back, launch_uri=VIEWER_LAUNCH)
+
+
+def _check_viewer(wanted: Client) -> None:
+    if wanted != viewer(wanted.name):
+        raise Invalid("a viewer has addresses and scopes of its own")
+
+
+def _check_origin(origin: str, wanted: Client) -> None:
+    """An origin as browsers write it (RFC 6454 6.2), of a client that may launch."""
+    if wanted.kind != "backend" or "launch" not in wanted.scope.split():
+        raise Invalid("--frame-origin is for an EHR: a backend client whose --scope has launch")
+    parts = addresses.check(origin)
+    plain = f"{parts.scheme}://{parts.netloc}".lower()
+    if origin != plain or not _ORIGIN.fullmatch(origin):
+        raise Invalid(f"{origin}: give an origin alone, as https://ehr.example or with :8443")
 
 
 def _check_backend(wanted: Client) -> None:
@@ -218,8 +258,8 @@ def _check_keys(wanted: Client) -> None:
 
 def _check_scope(word: str, kind: str) -> None:
     """A ceiling holds scopes that SMART knows and that this kind of client can use."""
-    if word in (_PLAIN_SCOPES if kind != "backend" else {"launch", "share"}):
-        return  # a backend with these is an EHR: it may start apps, and make Magic Links
+    if word in (_PLAIN_SCOPES if kind != "backend" else _EHR_WORDS):
+        return
     try:
         scope = scopes.parse(word)
     except BadScope as bad:

@@ -1,11 +1,14 @@
 """Where pictures are made: the pool of decoders, and a shelf of pictures made lately."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 from dicom.decode_pool import Pool
+from dicom.errors import DicomError
 from dicom.pictures import Decoded, Frame, Options, Picture
+from server.store.counters import Counters
 
 _SHELF_BYTES = 32 << 20
 
@@ -16,8 +19,11 @@ Key = tuple[str, int, Options]
 class Darkroom:
     """Renders and decodes frames. Safe for threads."""
 
-    def __init__(self, pool: Pool, shelf_bytes: int = _SHELF_BYTES) -> None:
+    def __init__(
+        self, pool: Pool, counters: Counters | None = None, shelf_bytes: int = _SHELF_BYTES
+    ) -> None:
         self._pool = pool
+        self._counters = counters or Counters()
         self._most = shelf_bytes
         self._shelf: OrderedDict[Key, Picture] = OrderedDict()
         self._held = 0
@@ -43,11 +49,27 @@ class Darkroom:
 
         if is_light(frame, options):
             return render(frame, options)
-        return self._pool.render(frame, options)
+        with self._asked():
+            return self._pool.render(frame, options)
 
     def decoded(self, frame: Frame) -> Decoded:
         """A frame without compression. Raises TooLarge or Undecodable."""
-        return self._pool.decode(frame)
+        with self._asked():
+            return self._pool.decode(frame)
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Count what the decoders are asked for, and what became of it."""
+        self._counters.add("decodes_open")
+        outcome = "made"
+        try:
+            yield
+        except DicomError:
+            outcome = "refused"
+            raise
+        finally:
+            self._counters.add("decodes_open", -1)
+            self._counters.add("decodes_total", outcome=outcome)
 
     def _keep(self, key: Key, picture: Picture) -> None:
         """Put a picture on the shelf; those not asked for longest make room."""

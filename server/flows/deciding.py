@@ -84,6 +84,7 @@ def _made(pending: Pending, session: Session, given: Offer, address: str, now: i
         "encounter": pending.encounter or "",
         "context": launch.context if launch is not None else "[]",
         "ehr_banner": launch is not None and launch.ehr_banner,
+        "launch": launch.hash if launch is not None else "",
         "session": "" if offline else session.id,
         "nonce": pending.ask.nonce,
         "authenticated": session.authenticated,

@@ -19,11 +19,11 @@ from fhir import scopes
 from fhir.scopes import Scope
 from server.errors import Denied, Invalid, Unauthenticated
 from server.flows import parties, questions
-from server.flows.access import Grant
+from server.flows.access import Grant, asking
 from server.flows.audit import Event
 from server.flows.clients import Client
 from server.flows.sites import House
-from server.store import accounts, approvals, identities, memories, people, tokens
+from server.store import accounts, approvals, identities, memories, people, tokens, views
 
 SCRIPT = "cli"
 LONGEST_SCRIPT = 900
@@ -77,6 +77,11 @@ def authenticate(house: House, token: str, *, address: str, now: int) -> Grant:
     row = good_row(house, token, now)
     if row is None:
         raise Unauthenticated("this token is unknown, expired or revoked")
+    return of_row(row, address, now=now)
+
+
+def of_row(row: Any, address: str, *, now: int) -> Grant:
+    """The Grant of a token that is good, for who asks now."""
     granted = _scopes(row.scope)
     return Grant(
         id=short(row.hash),
@@ -91,13 +96,19 @@ def authenticate(house: House, token: str, *, address: str, now: int) -> Grant:
         wide=bool(row.wide),
         staff=bool(row.staff),
         person=row.person,
+        asker=asking(row.actor or "patient", now),
     )
 
 
 def good_row(house: House, token: str, now: int) -> Any:
     """A token's row while it is good, and every patient that it names still stands."""
+    return kept_row(house, digest(token), now)
+
+
+def kept_row(house: House, hash_: str, now: int) -> Any:
+    """The same, of a token by its digest."""
     with house.database.read() as connection:
-        row = tokens.find(connection, digest(token), now=now)
+        row = tokens.find(connection, hash_, now=now)
     if row is None or row.standing != len(_patients(row.patients)):
         return None
     return row
@@ -251,5 +262,5 @@ def purge(house: House, *, now: int) -> int:
     """Forget tokens, assertions, sessions and approvals whose time is over."""
     with house.database.write() as connection:
         gone = tokens.purge(connection, now=now) + accounts.purge(connection, now=now)
-        gone += memories.purge(connection, now=now)
+        gone += memories.purge(connection, now=now) + views.purge(connection, now=now)
         return gone + approvals.purge(connection, now=now)

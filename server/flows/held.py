@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from server.flows import grants
 from server.flows.audit import Event
 from server.flows.sites import House
-from server.store import accounts, approvals, people, tokens
+from server.store import accounts, approvals, people, tokens, views
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,27 @@ def find(house: House, token: str, *, now: int) -> Held | None:
     )
 
 
+def launched(house: House, value: str) -> Held | None:
+    """The view that came of a launch, for the EHR that made it and may end it; None of any other."""
+    with house.database.read() as connection:
+        row = views.of_launch(connection, grants.digest(value))
+        allowed = approvals.row(connection, row.approval) if row is not None else None
+    if row is None or allowed is None:
+        return None
+    id_, owner = grants.short(row.launch), allowed.organisation
+    return Held(
+        id=id_,
+        digest=row.launch,
+        kind="launch",
+        organisation=owner,
+        client=row.ehr,
+        scope=allowed.scope,
+        issued=row.began,
+        expires=row.expires,
+        approval=row.approval,
+    )
+
+
 def _refresh(connection: Connection, hash_: str, now: int) -> Any:
     """A refresh token's row if it could be used now."""
     row = tokens.refresh_row(connection, hash_)
@@ -86,7 +107,9 @@ def stands(connection: Connection, allowed: Any, now: int) -> bool:
 
 
 def revoke(house: House, token: Held, *, address: str, now: int) -> None:
-    """End a token at once, and record it. With a refresh token ends all that it could renew."""
+    """End a token at once, and record it. With a refresh token ends all that it could renew, with
+    a launch the view that came of it.
+    """
     event = Event(
         organisation=token.organisation,
         door="oauth",
@@ -94,10 +117,10 @@ def revoke(house: House, token: Held, *, address: str, now: int) -> None:
         grant=token.id,
         client=token.client,
         address=address,
-        detail=f"{token.kind} token revoked",
+        detail=f"{token.kind} revoked" if token.kind == "launch" else f"{token.kind} token revoked",
     )
     with house.database.write() as connection:
-        if token.kind == "refresh":
+        if token.kind in ("refresh", "launch"):
             ended = approvals.end(connection, token.approval, now=now)
         else:
             ended = tokens.revoke(connection, token.digest, now=now)

@@ -1,7 +1,7 @@
 """What the holder of a Magic Link sees: studies, series, reports, each behind the gate.
 
-A report that is not released yet is told to exist, unless it is marked as restricted; of one that
-was withdrawn the tombstone is left.
+A report that is not released yet is told to exist, unless it is marked as restricted or a row of the
+release table hides it; so are pictures. Of a report that was withdrawn the tombstone is left.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class ReportShown:
-    """A report. `state` is shown, awaited or withdrawn; only one that is shown has content."""
+    """A report. `state` is shown, awaited, waiting or withdrawn; only one that is shown has content.
+
+    One that is waiting can be read `since` a moment, or, if that is 0, once somebody asks for it.
+    """
 
     id: str
     state: str
@@ -88,6 +91,7 @@ class ReportShown:
     text: str = ""
     documents: tuple[Document, ...] = ()
     studies: tuple[str, ...] = ()
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,24 +163,48 @@ def picture(house: House, grant: Grant, study_uid: str, series: str, number: int
 def reports(house: House, grant: Grant) -> list[ReportShown]:
     """The reports on these studies: those that may be read, and that others exist."""
     with house.database.read() as connection:
-        ids = [row.id for row in _study_rows(connection, grant)]
         readable = connection.execute(_all(grant, REPORT)).fetchall()
-        every = shares.reports_of(connection, grant.organisation, ids)
-    seen = {row.rid for row in readable}
+        seen = {row.rid for row in readable}
+        ids = shares.described(connection, grant.organisation, grant.studies or ())
+        others = [
+            row
+            for row in shares.reports_of(connection, grant.organisation, ids)
+            if row.rid not in seen and row.filed_under in grant.patients
+        ]
+        waiting = [told for row in others if (told := _waiting(connection, grant, row))]
     shown = [_report(grant, row) for row in readable]
-    waiting = [
-        ReportShown(row.id, "awaited")
-        for row in every
-        if row.rid not in seen
-        and row.filed_under in grant.patients
-        and release.awaits(wire.read(row.text))
-    ]
     return sorted(shown, key=lambda one: one.issued, reverse=True) + waiting
+
+
+def _waiting(connection: Connection, grant: Grant, row: Any) -> ReportShown | None:
+    """What is told of a report that the link does not show yet, None if it does not exist for it."""
+    held = release.waiting(connection, grant, row)
+    if held is not None and held.secret:
+        return None
+    if row.hidden:
+        return ReportShown(row.id, "awaited") if release.awaits(wire.read(row.text)) else None
+    return ReportShown(row.id, "waiting", since=held.since) if held else None
+
+
+def pictures_waiting(house: House, grant: Grant) -> list[int]:
+    """Of each study whose pictures are held: since when they can be seen, 0 if one has to ask."""
+    with house.database.read() as connection:
+        ids = shares.described(connection, grant.organisation, grant.studies or ())
+        rows = [
+            resources.current(connection, grant.organisation, "ImagingStudy", id_) for id_ in ids
+        ]
+        mine = [row for row in rows if row and row.filed_under in grant.patients and not row.hidden]
+        found = [release.waiting(connection, grant, row) for row in mine if not row.deleted]
+    return sorted(one.since for one in found if one and not one.secret)
 
 
 def report(house: House, grant: Grant, id_: str) -> ReportShown:
     """One report in full. Raises Missing for one that the link does not show."""
-    found = [one for one in reports(house, grant) if one.id == id_ and one.state != "awaited"]
+    found = [
+        one
+        for one in reports(house, grant)
+        if one.id == id_ and one.state in ("shown", "withdrawn")
+    ]
     if not found:
         raise Missing("there is no such report here")
     return found[0]
@@ -246,8 +274,11 @@ def bundle(house: House, opened: Opened) -> str:
     with house.database.read() as connection:
         entries = [_person_entry(connection, opened)]
         for type_ in ("ImagingStudy", REPORT, "Binary", "Endpoint"):
-            rows = connection.execute(_all(grant, type_))
-            entries += [(type_, row.id, release.shown(grant, type_, row.text)) for row in rows]
+            rows = connection.execute(_all(grant, type_)).fetchall()
+            unseen = release.unseen(connection, grant, rows)
+            entries += [
+                (type_, row.id, release.shown(grant, type_, row.text, unseen)) for row in rows
+            ]
     found = (Found(text, f"{base}/{type_}/{id_}") for type_, id_, text in entries if text)
     return collection(found, clock.instant(clock.now()))
 

@@ -120,6 +120,8 @@ def register(house: House, arrival: Arrival) -> Receipt:
         done = house.database.apply(lambda c: _register(house, c, arrival, twins))
     if not done.keep:
         house.blobs.delete(arrival.blob)
+    outcome = "duplicate" if done.receipt.duplicate else "kept"
+    house.counters.add("objects_received_total", door=arrival.request.door, outcome=outcome)
     return done.receipt
 
 

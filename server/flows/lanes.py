@@ -83,24 +83,30 @@ def _apply(house: House, row: Any, application: Application) -> None:
     """
     began = time.monotonic()
     with house.database.write() as connection:
-        _write(house, connection, row, application)
+        state = _write(house, connection, row, application)
         awaited = house.database.is_awaited()
+    if state:
+        house.counters.add("hl7_applied_total", state=state)
     if awaited:
         time.sleep(min(time.monotonic() - began, _LONGEST_REST))
 
 
-def _write(house: House, connection: Connection, row: Any, application: Application) -> None:
-    """Apply a message in its transaction, unless its turn or its state has changed."""
+def _write(house: House, connection: Connection, row: Any, application: Application) -> str:
+    """Apply a message in its transaction, unless its turn or its state has changed.
+
+    Gives the state that it came to, "" for none.
+    """
     now = clock.now()
     fresh = messages.row(connection, row.organisation, row.id)
     if fresh.state != messages.PENDING:
-        return
+        return ""
     if not messages.is_first(connection, row.organisation, row.id):
-        return
+        return ""
     site = house.site(connection, row.organisation, now)
     outcome = application(connection, site, now)
     messages.add_effects(connection, row.organisation, row.id, outcome.effects)
     _end(connection, row, outcome.state, {"notes": outcome.notes}, now)
+    return outcome.state
 
 
 def _end(connection: Connection, row: Any, state: str, outcome: dict[str, Any], now: int) -> None:
@@ -120,6 +126,7 @@ def _parked(house: House, row: Any, error: Exception) -> bool:
         if attempts < MOST_ATTEMPTS:
             return False
         set_aside(connection, row, reason)
+    house.counters.add("hl7_applied_total", state=messages.PARKED)
     log.error("message %s parked: `hl7 replay %s` tries it again", row.id, row.id, exc_info=error)
     return True
 

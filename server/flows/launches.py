@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from sqlalchemy import Connection
 
 from server.errors import Denied, Invalid, Missing
-from server.flows import accounts, grants, parties
+from server.flows import accounts, clients, grants, parties
 from server.flows.audit import Event
 from server.flows.clients import Client, from_row
 from server.flows.sites import House, address
@@ -60,6 +61,7 @@ def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) ->
         owner = app.organisation
         patient = parties.patient(connection, owner, wanted.patient)
         user = accounts.by_name(connection, owner, wanted.user).id if wanted.user else ""
+        vouched = bool(user) and (by is None or _vouches(connection, by, patient))
         encounter = wanted.encounter.removeprefix("Encounter/")
         for reference in (*([f"Encounter/{encounter}"] if encounter else []), *wanted.context):
             _check_of(connection, owner, reference, patient)
@@ -74,11 +76,35 @@ def make(house: House, wanted: Wanted, *, by: Client | None = None, now: int) ->
                 "account": user,
                 "context": json.dumps([{"reference": one} for one in wanted.context]),
                 "ehr_banner": wanted.ehr_banner,
+                "ehr": by.id if by else "",
+                "vouched": vouched,
                 "expires": now + LIFETIME * _SECOND,
             },
         )
         house.auditor.append(connection, _event(owner, app, patient, by))
-    return Launch(_url(app.launch_uri, iss, value), value)
+    at = address(house) if app.kind == clients.VIEWER else ""
+    return Launch(_url(at + app.launch_uri, iss, value), value)
+
+
+def _vouches(connection: Connection, by: Client, patient: str) -> bool:
+    """Whether an EHR's word that somebody is signed in counts: for whom it reaches itself."""
+    if "vouch" not in by.scope.split():
+        return False
+    reach = grants.reach(connection, by)
+    if not reach.everyone and patient not in reach.patients:
+        raise Missing("there is no such Patient")
+    return True
+
+
+def shown_in(house: House, launch: Any) -> Sequence[str]:
+    """The origins whose pages may show ours in a frame during a launch: those of its EHR."""
+    return frames_of(house, launch.ehr) if launch is not None else ()
+
+
+def frames_of(house: House, ehr: str) -> Sequence[str]:
+    """The origins of an EHR, none for one that is retired."""
+    client = clients.find(house, ehr) if ehr else None
+    return client.frame_origins if client is not None else ()
 
 
 def _app(connection: Connection, id_: str) -> Client:

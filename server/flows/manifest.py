@@ -67,7 +67,7 @@ def open_manifest(house: House, secret: str, asked: Asked, *, address: str, now:
 
     if not house.database.apply(work):
         raise Missing(_GONE)
-    return opening.opened_of(row, "", address)
+    return opening.opened_of(row, "", address, now)
 
 
 def ticket(house: House, opened: Opened, name: str, *, now: int) -> str:
@@ -84,7 +84,7 @@ def redeem(house: House, secret: str, drawn: str, *, address: str, now: int) -> 
         if row is not None and row.manifest_hash == digest(secret):
             if not house.database.apply(lambda c: shares.end_session(c, hash_, now=now)):
                 break
-            return opening.opened_of(row, "", address), name
+            return opening.opened_of(row, "", address, now), name
     raise Missing("this file is no longer here: ask for the manifest again")
 
 

@@ -122,6 +122,7 @@ def _take(house: House, caller: Caller, raw: bytes) -> bytes:
         return _refuse(house, caller, feed, reply)
     kept = _Kept(caller, feed, verdict.message, verdict.header, reply)
     own, first = house.database.apply(lambda c: _keep(house, c, kept, clock.now()))
+    house.counters.add("hl7_received_total", outcome="kept")
     if not answers.waits(feed, verdict):
         return reply
     reply = answers.when_applied(house, feed.organisation, first, verdict)
@@ -212,4 +213,5 @@ def _event(caller: Caller, feed: Feed | None, action: str, size: int, id_: int =
 def _refuse(house: House, caller: Caller, feed: Feed | None, reply: bytes) -> bytes:
     """Audit a refusal; the sender has the message, and is told why."""
     house.auditor.note(_event(caller, feed, "refuse", len(reply)))
+    house.counters.add("hl7_received_total", outcome="refused")
     return reply

@@ -70,16 +70,16 @@ def look(house: House, job: Job) -> None:
     now = clock.now()
     with house.database.read() as connection:
         ids = contacts.mailed(connection, job.organisation, job.key, now)
-        found = [(id_, _newest(connection, shares.by_id(connection, id_))) for id_ in ids]
+        found = [(id_, _newest(connection, shares.by_id(connection, id_), now)) for id_ in ids]
     with house.database.write() as connection:
         for id_, newest in found:
             if newest and contacts.tell(connection, id_, newest):
                 owing.owe(connection, job.organisation, owing.NEWS, id_, now, {})
 
 
-def _newest(connection: Connection, row: Any) -> int:
+def _newest(connection: Connection, row: Any, now: int) -> int:
     """When the newest report that a link shows was written, 0 if it shows none."""
-    grant = opening.grant_of(row, "")
+    grant = opening.grant_of(row, "", now)
     query = select(resource.c.updated).where(
         resource.c.organisation == row.organisation,
         resource.c.type == REPORT,

@@ -16,7 +16,7 @@ from fhir import scopes
 from fhir.scopes import Scope
 from server.errors import Busy, Denied, Unauthenticated
 from server.flows import factors, owing, throttle
-from server.flows.access import Grant
+from server.flows.access import Grant, asking
 from server.flows.audit import Event
 from server.flows.grants import digest, draw
 from server.flows.links import CLIENT, TRIES, state
@@ -216,18 +216,18 @@ def authenticate(house: House, secret: str, kind: str = PAGE, *, address: str, n
         row = shares.session_row(connection, hash_, kind, now=now) if secret else None
     if row is None:
         raise Unauthenticated("this link is closed: open it again, or ask for a new one")
-    return opened_of(row, hash_, address)
+    return opened_of(row, hash_, address, now)
 
 
-def opened_of(row: Any, session: str, address: str) -> Opened:
+def opened_of(row: Any, session: str, address: str, now: int) -> Opened:
     """A link that was opened, from its row."""
     named = row.factor == factors.NAMED
-    grant = grant_of(row, address)
+    grant = grant_of(row, address, now)
     return Opened(row.id, session, row.parent, row.patient, row.expires, grant, named)
 
 
-def grant_of(row: Any, address: str) -> Grant:
-    """What a link reaches."""
+def grant_of(row: Any, address: str, now: int) -> Grant:
+    """What a link reaches at a time."""
     return Grant(
         id=row.id,
         organisation=row.organisation,
@@ -238,6 +238,7 @@ def grant_of(row: Any, address: str) -> Grant:
         studies=frozenset(json.loads(row.studies)),
         purpose=row.purpose or PATRQT,
         address=address,
+        asker=asking("link", now),
     )
 
 

@@ -154,11 +154,13 @@ def _create(
 ) -> str:
     """Make a source record once; equal natural keys give the same id."""
     made = derived_id(site.key, "Patient", f"{site.organisation}|{natural}")
+    facts = dump_facts(header)
     row = insert_for(connection.dialect.name, patient).values(
         organisation=site.organisation,
         id=made,
         kind=kind,
-        facts=dump_facts(header),
+        facts=facts,
+        born=identities.born(facts),
         issuer=issuer,
         salt=secrets.token_hex(16),
         created=now,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -172,7 +172,9 @@ def find(
             items = [_patient_attributes(row) for row in rows[: question.limit]]
         else:
             rows = dicom_search.find(connection, asked)
-            items = _Writer(house, connection, asked, question).items(rows[: question.limit])
+            counted = None if grant.sees_held else replace(asked, gate=gate(grant, "instance"))
+            writer = _Writer(house, connection, asked, question, counted)
+            items = writer.items(rows[: question.limit])
     keys = ", ".join(keyword_of(tag) for tag in question.matches)
     seen = reach.event(grant, "search", study=study, detail=f"{level}: {keys or 'all'}")
     return Answer(items, len(rows) > len(items), question.fuzzy, seen)
@@ -182,7 +184,7 @@ def gate(grant: Grant, level: str) -> Gate[Allowed]:
     """What the grant reaches of a level's rows, and whether that is little."""
 
     def shaped(slots: Slots) -> tuple[Hashable, Allowed]:
-        shape = access.shape(grant, slots.texts)
+        shape = access.shape(grant, slots)
         return shape, partial(_allowed, shape, level)
 
     few = not grant.everyone or grant.studies is not None
@@ -192,17 +194,30 @@ def gate(grant: Grant, level: str) -> Gate[Allowed]:
 def _allowed(grant: Grant, level: str) -> ColumnElement[bool]:
     """The gate's condition on the rows of a level."""
     reached = access.studies(grant)
-    return reached & release.instances(grant) if level == "instance" else reached
+    if level == "instance":
+        return reached & release.instances(grant)
+    return reached & release.series(grant) if level == "series" else reached
 
 
 class _Writer:
-    """Writes the rows of one page as DICOM JSON."""
+    """Writes the rows of one page as DICOM JSON. `seen` finds the instances that count for a caller
+    who does not see all of a study.
+    """
 
-    def __init__(self, house: House, connection: Any, asked: Search, question: Question) -> None:
+    def __init__(
+        self,
+        house: House,
+        connection: Any,
+        asked: Search,
+        question: Question,
+        seen: Search | None = None,
+    ) -> None:
         self._base = f"{house.config.base}/dicomweb"
         self._connection = connection
         self._asked = asked
         self._question = question
+        self._seen = seen
+        self._counts: dict[tuple[str, int, str], int] = {}
         # Attributes of a level above the one asked for are left out where the address names it.
         self._with_study = asked.level == "study" or not asked.study
         self._with_series = asked.level == "series" or not asked.series
@@ -210,12 +225,28 @@ class _Writer:
     def items(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
         uids = sorted({row.study for row in rows})
         organisation = self._asked.organisation
-        wholes = dicom_search.wholes(self._connection, organisation, uids) if uids else {}
+        wholes: dict[tuple[str, int], Whole] = {}
+        if uids and self._seen is not None:
+            wholes = self._count(self._seen, uids)
+        elif uids:
+            wholes = dicom_search.wholes(self._connection, organisation, uids)
         models = self._models(rows)
         return [
             self._item(row, wholes.get((row.study, row.claim), Whole()), model)
             for row, model in zip(rows, models, strict=True)
         ]
+
+    def _count(self, seen: Search, uids: Sequence[str]) -> dict[tuple[str, int], Whole]:
+        """What the caller sees of studies adds up to: no count tells of what is held back."""
+        found: dict[tuple[str, int], Whole] = {}
+        for row in dicom_search.seen(self._connection, seen, uids):
+            known = found.get((row.study, row.claim), Whole())
+            fresh = (row.modality,) if row.modality not in ("", *known.modalities) else ()
+            found[row.study, row.claim] = Whole(
+                known.modalities + fresh, known.series + 1, known.instances + row.instances
+            )
+            self._counts[row.study, row.claim, row.uid] = row.instances
+        return found
 
     def _models(self, rows: Sequence[Any]) -> list[str]:
         """The stored DICOM JSON behind each row, empty where the row says all that is asked."""
@@ -251,6 +282,8 @@ class _Writer:
             found["0020000E"] = attribute("UI", [row.series_uid])
             if self._with_series:
                 found |= _series_attributes(row)
+                key = (row.study, row.claim, row.series_uid)
+                found["00201209"] = attribute("IS", [self._counts.get(key, row.series_instances)])
         return dict(sorted(found.items()))
 
     def _stored(self, model: str, address: str) -> dict[str, Any]:
@@ -318,5 +351,4 @@ def _series_attributes(row: Any) -> dict[str, Any]:
         "0008103E": attribute("LO", [row.series_description]),
         "00180015": attribute("CS", [row.series_body_part]),
         "00200011": attribute("IS", [row.series_number]),
-        "00201209": attribute("IS", [row.series_instances]),
     }

@@ -27,6 +27,7 @@ def claims(connection: Connection, grant: Grant, uid: str) -> Sequence[Any]:
                 hidden=row.held,
                 study=uid,
             )
+            access.shows_pictures(connection, grant, row)
             rows.append(row)
         except (Missing, Denied) as refusal:
             refusals.append(refusal)

@@ -27,6 +27,8 @@ from server.store import accounts as rows
 from server.store import approvals, memories, people, tokens
 
 LIFETIME = 3600
+# The token of a view never leaves the server, and is not renewed.
+VIEW_LIFETIME = 4 * 3600
 _SECOND = 1_000_000
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
 
@@ -197,6 +199,8 @@ def _give(
     renewing = grants.draw() if renews else ""
     reached = _reached(connection, allowed, account, scope)
     values = _values(allowed, account, scope, now) | {"patients": json.dumps(reached)}
+    if client.kind == clients.VIEWER:
+        values["expires"] = now + VIEW_LIFETIME * _SECOND
     grants.keep(connection, values | {"hash": grants.digest(access)}, spent)
     if renewing:
         more = {"hash": grants.digest(renewing), "kind": "refresh", "scope": allowed.scope}
@@ -229,6 +233,7 @@ def _values(allowed: Any, account: Account, scope: str, now: int) -> dict[str, A
         "everyone": False,
         "wide": account.staff and "user" in contexts,
         "staff": account.staff,
+        "actor": account.actor,
         "person": account.fhir_user(allowed.patient) if "fhirUser" in words else "",
         "approval": allowed.id,
         "purpose": "TREAT" if account.staff else "PATRQT",
@@ -239,6 +244,7 @@ def _values(allowed: Any, account: Account, scope: str, now: int) -> dict[str, A
 
 def _event(values: dict[str, Any], access: str, account: Account, address: str) -> Event:
     patients = json.loads(values["patients"])
+    seconds = (values["expires"] - values["issued"]) // _SECOND
     return Event(
         values["organisation"],
         "oauth",
@@ -248,5 +254,5 @@ def _event(values: dict[str, Any], access: str, account: Account, address: str) 
         patient=patients[0] if len(patients) == 1 else "",
         purpose=values["purpose"],
         address=address,
-        detail=f"token of {account.id} for {LIFETIME} s: {values['scope']}"[:2000],
+        detail=f"token of {account.id} for {seconds} s: {values['scope']}"[:2000],
     )

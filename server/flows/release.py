@@ -3,23 +3,26 @@
 This is the default row of the release table: final, amended, corrected and appended reports at
 once; registered, partial and preliminary ones not. What was withdrawn stays as a tombstone without
 its content, so that an app that has a copy learns of it. What its sender marked as restricted is
-for staff.
+for staff. What a site's own rows hold is asked in the gate, at each request; here it is told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, exists, false, not_, or_, select, true
 from sqlalchemy.sql.elements import ColumnElement
 
 from dicom.document_read import CAD, CDA, KEY_OBJECT_SELECTION, PDF, STRUCTURED_REPORTS
-from fhir import binary, wire
+from fhir import binary, imaging_study, wire
 from fhir.diagnostic_report import RESTRICTION
 from fhir.hl7_codes import RESTRICTED
-from server.errors import Gone
+from server.clock import instant
+from server.errors import Denied, Gone
 from server.flows.access import Grant
-from server.store import veil
+from server.store import released, releases, tables, veil
 from server.store.fhir_tables import derived, resource
+from server.store.release_tables import FOREVER
 from server.store.tables import instance, study
 
 Json = dict[str, Any]
@@ -72,8 +75,46 @@ def awaits(body: Json) -> bool:
     return is_held(body) and not is_restricted(labels)
 
 
-def shown(grant: Grant, resource_type: str, text: str) -> str:
-    """The text as the caller may see it: of what was withdrawn, a patient sees the tombstone."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the release table holds back: from when on it can be seen, 0 if one has to ask for it.
+
+    Of what is `secret` it is not told that it exists.
+    """
+
+    since: int
+    secret: bool
+
+
+def waiting(connection: Connection, grant: Grant, row: Any) -> Waiting | None:
+    """What keeps a report, document or study from who asks by now; None if the table does not."""
+    if grant.sees_held or row.type not in released.PARTS:
+        return None
+    found = releases.waiting(connection, row, grant.asker)
+    if found is None:
+        return None
+    due = max(found.named, found.due)
+    return Waiting(due if due < FOREVER else 0, bool(found.secret))
+
+
+def tell(connection: Connection, grant: Grant, row: Any) -> None:
+    """Raise Denied with the day, to a patient who asks for an item of theirs that is held by a row.
+
+    A row may hide that there is one, and of other patients' nobody learns that they are held.
+    """
+    mine = row.filed_under in grant.patients and grant.studies is None and not row.hidden
+    held = waiting(connection, grant, row) if mine else None
+    if held is not None and not held.secret:
+        when = f"you can read it from {instant(held.since)}" if held.since else "ask for it"
+        raise Denied(f"this exists and is not released to you yet: {when}")
+
+
+def shown(grant: Grant, resource_type: str, text: str, unseen: Container[str] = ()) -> str:
+    """The text as the caller may see it: of what was withdrawn, a patient sees the tombstone, of a
+    study nothing of documents that are `unseen`.
+    """
+    if unseen and resource_type == "ImagingStudy":
+        return wire.write(imaging_study.without(wire.read(text), unseen))
     if grant.sees_held or resource_type not in veil.TYPES or WITHDRAWN not in text:
         return text
     body = wire.read(text)
@@ -94,9 +135,47 @@ def instances(grant: Grant) -> ColumnElement[bool]:
     if grant.sees_held:
         return true()
     row = resource.alias()
-    held = row.c.hidden | row.c.deleted | veil.withdrawn(row)
+    waits = released.any_held(row, grant.asker)
+    held = or_(row.c.hidden, row.c.deleted, veil.withdrawn(row), waits)
     made = _made_of_instance(row)
     return or_(not_(_documents()), and_(exists(made), not_(exists(made.where(held)))))
+
+
+def series(grant: Grant) -> ColumnElement[bool]:
+    """The condition on `series` rows beside their `study`: those of which anything is to be seen."""
+    if grant.sees_held:
+        return true()
+    mine = (
+        instance.c.organisation == tables.series.c.organisation,
+        instance.c.study == tables.series.c.study,
+        instance.c.claim == tables.series.c.claim,
+        instance.c.series == tables.series.c.uid,
+        instance.c.copy == 0,
+    )
+    found = select(instance.c.uid).where(*mine, instances(grant))
+    return exists(found.correlate(study, tables.series))
+
+
+def unseen(connection: Connection, grant: Grant, rows: Iterable[Any]) -> frozenset[str]:
+    """The SOP instances that the ImagingStudies among `resource` rows list and that are held back."""
+    if grant.sees_held:
+        return frozenset()
+    ids = [row.id for row in rows if row.type == "ImagingStudy" and _lists_documents(row.text)]
+    if not ids:
+        return frozenset()
+    inside = (
+        instance.c.organisation == study.c.organisation,
+        instance.c.study == study.c.uid,
+        instance.c.claim == study.c.claim,
+    )
+    mine = (study.c.organisation == grant.organisation, study.c.id.in_(ids))
+    query = select(instance.c.uid).where(*inside, *mine, not_(instances(grant)))
+    return frozenset(connection.execute(query).scalars())
+
+
+def _lists_documents(text: str) -> bool:
+    """Whether an ImagingStudy may list a document: one that lists none is seldom asked about."""
+    return any(word in text for word in (STRUCTURED_REPORTS, PDF, CDA))
 
 
 def _made_of_instance(row: Any) -> Select[Any]:

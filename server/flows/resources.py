@@ -1,6 +1,6 @@
 """Reading FHIR resources: the current version, one version, the history; each behind the gate."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,9 +64,10 @@ def read(house: House, grant: Grant, resource_type: str, id_: str) -> tuple[Vers
     with house.database.read() as connection:
         row, study = _reached(connection, grant, resource_type, id_)
         content = _content(house, connection, row)
+        unseen = release.unseen(connection, grant, [row])
     if row.deleted:
         raise Gone("this resource was deleted")
-    text = release.shown(grant, row.type, row.text)
+    text = release.shown(grant, row.type, row.text, unseen)
     version = Version(row.type, row.id, row.version, row.updated, text, content=content)
     return version, _cover(house, grant, row, study)
 
@@ -79,12 +80,15 @@ def vread(
         row, study = _reached(connection, grant, resource_type, id_)
         which = (connection, grant.organisation, row.type, id_)
         found = resources.version_row(*which, version, access.versions(grant, row.type))
+        unseen = release.unseen(connection, grant, [row])
         content = _content(house, connection, row)
     if found is None:
         raise Missing("this resource has no such version")
     if found.method == "DELETE":
         raise Gone("this version is the deletion of the resource")
-    return replace(_version(grant, found), content=content), _cover(house, grant, row, study)
+    return replace(_version(grant, found, unseen), content=content), _cover(
+        house, grant, row, study
+    )
 
 
 def _content(house: House, connection: Connection, row: Any) -> Content | None:
@@ -115,7 +119,8 @@ def history(
         which = (connection, grant.organisation, row.type, id_, access.versions(grant, row.type))
         found = resources.history(*which, since=since, before=before, count=count + 1)
         total = resources.count_versions(*which, since=since)
-    page = History([_version(grant, one) for one in found], total, row.version)
+        unseen = release.unseen(connection, grant, [row])
+    page = History([_version(grant, one, unseen) for one in found], total, row.version)
     return page, _cover(house, grant, row, study)
 
 
@@ -124,6 +129,7 @@ def _reached(connection: Any, grant: Grant, resource_type: str, id_: str) -> tup
     row = resources.current(connection, grant.organisation, served(resource_type), id_)
     if row is None:
         raise Missing("there is no such resource here")
+    release.tell(connection, grant, row)
     access.reaches(connection, grant, row)
     release.check(grant, row.type, row.text)
     if row.type != "ImagingStudy":
@@ -131,8 +137,8 @@ def _reached(connection: Any, grant: Grant, resource_type: str, id_: str) -> tup
     return row, index.uid_of(connection, grant.organisation, row.id)
 
 
-def _version(grant: Grant, row: Any) -> Version:
-    text = release.shown(grant, row.type, row.text)
+def _version(grant: Grant, row: Any, unseen: Container[str]) -> Version:
+    text = release.shown(grant, row.type, row.text, unseen)
     return Version(row.type, row.id, row.version, row.updated, text, row.method)
 
 

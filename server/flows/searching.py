@@ -1,6 +1,6 @@
 """Searching FHIR resources behind the gate: one page, its includes, its total."""
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,11 +81,12 @@ def search(
         page, more = found[:count], len(found) > count
         rows = [one.row for one in page]
         included = _include(connection, grant, query, rows)
+        unseen = release.unseen(connection, grant, [*rows, *included])
     if total is None and not query.cursor and not more and query.total != "none":
         total = len(page)
     answer = Page(
-        matches=tuple(_version(grant, row) for row in rows),
-        included=tuple(_version(grant, row) for row in included),
+        matches=tuple(_version(grant, row, unseen) for row in rows),
+        included=tuple(_version(grant, row, unseen) for row in included),
         total=total,
         next=cursors.write(page[-1].place) if more else "",
     )
@@ -104,7 +105,7 @@ def _gate(grant: Grant, letter: str = "s") -> Reach:
         return lambda kind, table: access.resources(of, kind, table, letter)
 
     def shaped(slots: Slots) -> tuple[Hashable, Allowed]:
-        shape = access.shape(grant, slots.texts)
+        shape = access.shape(grant, slots)
         return shape, allowed(shape)
 
     few = not grant.everyone and len(grant.patients) <= _FEW_PATIENTS
@@ -216,8 +217,8 @@ def _rounds(includes: Iterable[q.Include]) -> Iterator[list[q.Include]]:
         yield [i for i in every if i.iterate]
 
 
-def _version(grant: Grant, row: Any) -> Version:
-    text = release.shown(grant, row.type, row.text)
+def _version(grant: Grant, row: Any, unseen: Container[str]) -> Version:
+    text = release.shown(grant, row.type, row.text, unseen)
     return Version(row.type, row.id, row.version, row.updated, text)
 
 

@@ -24,10 +24,16 @@ class Session:
     authenticated: int
 
 
-def begin(house: House, account: Account, *, address: str, now: int) -> str:
-    """Open a session for somebody who has just logged in; gives its secret, once."""
+def begin(
+    house: House, account: Account, *, address: str, now: int, place: str = "", by: str = ""
+) -> str:
+    """Open a session for somebody who has just logged in; gives its secret, once.
+
+    It is good in its `place` alone: a page of its own window, or a frame. `by` is who says that the
+    person is signed in, where that is not the person.
+    """
     secret = draw()
-    hash_ = digest(secret)
+    hash_ = digest(place + secret)
     times = {"authenticated": now, "seen": now, "expires": now + LONGEST}
     values = {"hash": hash_, "account": account.id, "address": address[:64], **times}
     event = Event(
@@ -36,11 +42,12 @@ def begin(house: House, account: Account, *, address: str, now: int) -> str:
         "login",
         grant=hash_[:16],
         address=address,
-        detail=f"login of {account.id}, {account.role}",
+        detail=f"login of {account.id}, {account.role}" + (f", says {by}" if by else ""),
     )
 
     def work(connection: Connection) -> None:
-        welcome(connection, account.name, address, now=now)
+        if not by:
+            welcome(connection, account.name, address, now=now)
         accounts.add_session(connection, values)
         house.auditor.append(connection, event)
 
@@ -48,9 +55,9 @@ def begin(house: House, account: Account, *, address: str, now: int) -> str:
     return secret
 
 
-def find(house: House, secret: str, *, now: int) -> Session | None:
+def find(house: House, secret: str, *, now: int, place: str = "") -> Session | None:
     """The session of a secret while it is good; being asked for keeps it awake."""
-    hash_ = digest(secret)
+    hash_ = digest(place + secret)
     with house.database.read() as connection:
         row = accounts.session_row(connection, hash_, now=now, idle=IDLE)
     if row is None:

@@ -17,12 +17,15 @@ from server.flows.keys import ClientKeys
 from server.flows.passwords import Passwords
 from server.flows.patients import Site
 from server.store.blobs import LocalBlobs
+from server.store.counters import Counters
 from server.store.db import Database
 from server.store.install import HOME, keep, organisations, value
 from server.store.tables import issuer
 
 __all__ = ["HOME", "House", "address", "keep_address", "load_site", "open_house"]
 
+# Where below the data folder the processes count.
+COUNTERS = "counters"
 _FRESH = 5_000_000
 
 
@@ -37,6 +40,8 @@ class House:
     darkroom: Darkroom
     keys: ClientKeys = field(default_factory=ClientKeys)
     passwords: Passwords = field(default_factory=Passwords)
+    counters: Counters = field(default_factory=Counters)
+    stock: tuple[int, int, int] = (0, 0, 0)  # good until when: studies, objects
     _sites: dict[int, tuple[int, Site]] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
@@ -56,6 +61,7 @@ class House:
         self.darkroom.close()
         self.auditor.close()
         self.database.close()
+        self.counters.close()
 
 
 def keep_address(house: House) -> None:
@@ -98,4 +104,6 @@ def open_house(config: Config, role: str) -> House:
     blobs = LocalBlobs(config.data / "blobs", config.min_free_bytes)
     writer = f"{role}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     decoders = Pool(config.decode_workers, config.decode_memory, config.decode_seconds)
-    return House(config, database, blobs, Auditor(database, writer), Darkroom(decoders))
+    counters = Counters(None if role == "command" else config.data / COUNTERS, writer)
+    darkroom = Darkroom(decoders, counters)
+    return House(config, database, blobs, Auditor(database, writer), darkroom, counters=counters)

@@ -3,10 +3,11 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 
 from sqlalchemy import Connection
 
-from server import clock
+from server import clock, trace
 from server.errors import Busy, Fault, Full
 from server.flows import (
     answers,
@@ -58,7 +59,9 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop`; a job that was begun is finished."""
+        name = threading.current_thread().name
         while not self._stopping.is_set():
+            self._house.counters.put("heartbeat", clock.now(), thread=name)
             if not self._attempt():
                 self._stopping.wait(_PAUSE)
 
@@ -108,10 +111,11 @@ class Worker:
         if job.attempts > jobs.MAX_ATTEMPTS:
             self._put_back(job, "its worker ended while doing it, time and again")
         else:
-            self._do(job)
+            copy_context().run(self._do, job)  # its id ends with it
         return True
 
     def _do(self, job: Job) -> None:
+        trace.begin(job.trace)
         try:
             self._handlers[job.kind](self._house, job)
         except (Full, Busy) as error:
@@ -119,6 +123,7 @@ class Worker:
             with self._house.database.write() as connection:
                 later = {"now": clock.now(), "seconds": error.retry}
                 jobs.postpone(connection, job, str(error), **later)
+            self._count(job, "postponed")
             return
         except Exception as error:  # outermost loop: a job that breaks must not stop the others
             log.exception("job %s %s failed (attempt %d)", job.kind, job.id, job.attempts)
@@ -126,12 +131,17 @@ class Worker:
             return
         with self._house.database.write() as connection:
             jobs.done(connection, job)
+        self._count(job, "done")
+
+    def _count(self, job: Job, outcome: str) -> None:
+        self._house.counters.add("jobs_total", kind=job.kind, outcome=outcome)
 
     def _put_back(self, job: Job, reason: str) -> None:
         with self._house.database.write() as connection:
             parked = jobs.failed(connection, job, reason, now=clock.now())
             if parked and job.kind in PARKED:
                 PARKED[job.kind](connection, job)
+        self._count(job, "parked" if parked else "failed")
         if parked:
             log.error("job %s %s parked: `jobs retry` runs it again", job.kind, job.id)
 

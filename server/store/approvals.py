@@ -47,6 +47,11 @@ def launch_row(connection: Connection, hash_: str, *, now: int) -> Row[Any] | No
     return connection.execute(query).one_or_none()
 
 
+def made_launch(connection: Connection, hash_: str) -> Row[Any] | None:
+    """A launch, used or not."""
+    return connection.execute(select(launch).where(launch.c.hash == hash_)).one_or_none()
+
+
 def use_launch(connection: Connection, hash_: str, *, now: int) -> bool:
     """Spend a launch; false when it is spent, expired or unknown."""
     good = (launch.c.hash == hash_, launch.c.expires > now, launch.c.used == 0)

@@ -6,6 +6,7 @@ flush ends it hands the lead to the first that came meanwhile, so no caller serv
 
 import threading
 from collections.abc import Callable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -22,13 +23,17 @@ def _shut() -> threading.Lock:
 
 @dataclass(slots=True)
 class Ticket(Generic[T, R]):
-    """One caller's item and what became of it. `gate` opens when it is done, or has to lead."""
+    """One caller's item and what became of it. `gate` opens when it is done, or has to lead.
+
+    `context` is the caller's: who does another's work does it under that one's id.
+    """
 
     item: T
     result: R | None = None
     error: BaseException | None = None
     done: bool = False
     gate: threading.Lock = field(default_factory=_shut)
+    context: Context = field(default_factory=copy_context)
 
 
 class Combiner(Generic[T, R]):

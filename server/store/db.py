@@ -176,12 +176,12 @@ class Database:
     def _flush(self, tickets: Sequence[Ticket[Work, Any]]) -> None:
         with self.write() as connection:
             if len(tickets) == 1:
-                tickets[0].result = tickets[0].item(connection)
+                tickets[0].result = tickets[0].context.run(tickets[0].item, connection)
                 return
             for ticket in tickets:
                 try:
                     with _savepoint(connection):
-                        ticket.result = ticket.item(connection)
+                        ticket.result = ticket.context.run(ticket.item, connection)
                 except Exception as error:  # told to its own caller; the others go on
                     ticket.error = error
 

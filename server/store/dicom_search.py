@@ -327,6 +327,39 @@ def _wholes(dialect: str) -> Select[Any]:
 _WHOLES = Prepared(_wholes)
 
 
+def seen(connection: Connection, search: Search, uids: Sequence[str]) -> Sequence[Any]:
+    """Of studies the series of which a search for instances reaches any: study, claim, series,
+    modality, and how many instances.
+    """
+    dialect, words = connection.dialect.name, json.dumps(uids)
+
+    def plain(_ask: Ask) -> tuple[Any, None]:
+        return _seen(dialect, search.organisation, words, search.gate.allowed), None
+
+    slots = Slots()
+    named, (gate, allowed) = slots.text(words), search.gate.shaped(slots)
+
+    def build(_ask: Ask) -> tuple[Any, None]:
+        return _seen(dialect, search.organisation, named, allowed), None
+
+    shape = ("seen", search.organisation, gate)
+    return shapes.rows(connection, shape, slots, build, plain)[0]
+
+
+def _seen(dialect: str, organisation: int, uids: str, allowed: Allowed) -> Select[Any]:
+    columns = (study.c.uid.label("study"), study.c.claim, series.c.uid, series.c.modality)
+    visible = _inside(instance) & (instance.c.copy == 0)
+    own = _inside(series) & (series.c.uid == instance.c.series)
+    named = among(dialect, study.c.uid, literal(uids))
+    return (
+        select(*columns, func.count().label("instances"))
+        .select_from(_Then(_Then(study, instance, visible), series, own))
+        .where(study.c.organisation == organisation, named, allowed())
+        .group_by(*columns)
+        .order_by(series.c.modality)
+    )
+
+
 def samples(
     connection: Connection, search: Search, rows: Sequence[Row[Any]]
 ) -> dict[tuple[str, int, str], str]:

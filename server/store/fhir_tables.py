@@ -15,7 +15,8 @@ from server.store.columns import (
     text_column,
 )
 
-# FHIR resources: the text as it is served, every version, and the typed search index.
+# FHIR resources: the text as it is served, every version, and the typed search index. `traits` and
+# `issued` are what a release table asks of a report, a document or a study.
 resource = Table(
     "resource",
     metadata,
@@ -28,6 +29,8 @@ resource = Table(
     flag("deleted"),
     flag("hidden"),
     text_column("filed_under"),
+    text_column("traits"),
+    int_column("issued"),
     Column("text", Text, nullable=False),
 )
 Index("ux_resource_id", resource.c.organisation, resource.c.type, resource.c.id, unique=True)
@@ -166,8 +169,8 @@ index_pair = _index_table(
 _index_by(index_pair, "code", "high")
 _index_by(index_pair, "code", "value")
 
-# What a report shows: its studies and documents, which no search parameter of R4 finds. A grant for
-# single studies reaches the reports and documents of those alone.
+# What a report shows: its studies and documents, which no search parameter of R4 finds, and what a
+# DocumentReference does. A grant for single studies reaches the reports and documents of those alone.
 index_shown = Table(
     "index_shown",
     metadata,

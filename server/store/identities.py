@@ -130,7 +130,13 @@ def told_by(connection: Connection, organisation: int, id_: str, feed: str) -> b
 def set_facts(connection: Connection, organisation: int, id_: str, facts: str, **more: str) -> None:
     """Keep what is said of the person of a record, and `told_by` which feed, if that counts."""
     statement = update(patient).where(*_is(organisation, id_))
-    connection.execute(statement.values(facts=facts, **more))
+    connection.execute(statement.values(facts=facts, born=born(facts), **more))
+
+
+def born(facts: str) -> int:
+    """The birth date that facts tell as a number, YYYYMMDD, 0 if they do not tell the day."""
+    said = str(json.loads(facts).get("birth_date", ""))
+    return int(said) if len(said) == 8 and said.isascii() and said.isdigit() else 0
 
 
 def _is(organisation: int, id_: str) -> tuple[ColumnElement[bool], ...]:

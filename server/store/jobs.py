@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, select, text, tuple_, update
 
+from server import trace
 from server.clock import row_id
 from server.store.prepared import Prepared
 from server.store.tables import job
@@ -26,7 +27,7 @@ _BACKOFF_CAP = 600_000_000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed job; `attempts` counts this one."""
+    """A claimed job; `attempts` counts this one, `trace` is the request that asked for it."""
 
     id: int
     organisation: int
@@ -34,6 +35,7 @@ class Job:
     key: str
     payload: dict[str, Any]
     attempts: int
+    trace: str = ""
 
 
 def insert_for(dialect: str, table: Any) -> Any:
@@ -53,11 +55,12 @@ def add(
 ) -> None:
     """Ask for work at a time; while the same job is pending, the later time and payload win."""
     values = {"id": row_id(now), "organisation": organisation, "kind": kind, "key": key}
-    _ASK.run(connection, values | {"run_at": run_at, "payload": json.dumps(payload or {})})
+    values |= {"run_at": run_at, "payload": json.dumps(payload or {}), "trace": trace.current()}
+    _ASK.run(connection, values)
 
 
 def _ask(dialect: str) -> Any:
-    names = ("id", "organisation", "kind", "key", "run_at", "payload")
+    names = ("id", "organisation", "kind", "key", "run_at", "payload", "trace")
     row = insert_for(dialect, job).values({name: bindparam(name) for name in names})
     return row.on_conflict_do_update(
         index_elements=["kind", "organisation", "key"],
@@ -91,7 +94,8 @@ def claim(connection: Connection, kinds: tuple[str, ...], *, now: int) -> Job | 
     ).one_or_none()
     if row is None:
         return None
-    return Job(row.id, row.organisation, row.kind, row.key, json.loads(row.payload), row.attempts)
+    payload = json.loads(row.payload)
+    return Job(row.id, row.organisation, row.kind, row.key, payload, row.attempts, row.trace)
 
 
 def next_due(connection: Connection, kinds: tuple[str, ...]) -> int | None:

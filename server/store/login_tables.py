@@ -68,6 +68,7 @@ asking = Table(
     int_column("expires"),
     int_column("decided"),
 )
+# `ehr` is the client that made it, none for the command; `vouched`: its user is signed in there.
 launch = Table(
     "launch",
     metadata,
@@ -79,6 +80,8 @@ launch = Table(
     _id("account"),
     text_column("context"),
     flag("ehr_banner"),
+    _id("ehr"),
+    flag("vouched"),
     int_column("expires"),
     int_column("used"),
 )
@@ -95,6 +98,7 @@ approval = Table(
     _id("encounter"),
     text_column("context"),
     flag("ehr_banner"),
+    _id("launch"),
     _id("session"),
     text_column("nonce"),
     int_column("authenticated"),
@@ -116,6 +120,20 @@ code = Table(
     int_column("expires"),
     int_column("used"),
 )
+# The viewer as an EHR launched it: the server has the token, the browser a cookie for this view.
+view = Table(
+    "view",
+    metadata,
+    key("id"),
+    Column("hash", String(64), nullable=False),
+    _id("token"),
+    _id("approval"),
+    _id("launch"),
+    _id("ehr"),
+    int_column("began"),
+    int_column("expires"),
+)
+Index(None, view.c.launch)
 # What a user allows to an app without a question: what it asked then, and what it was given.
 memory = Table(
     "memory",

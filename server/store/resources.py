@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, false, func, insert, select, true, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from fhir import extract, wire
+from fhir import extract, release_traits, wire
 from fhir.extract import DateRow, PairRow, ReferenceRow, StringRow, TokenRow, UriRow
 from fhir.match_keys import local_reference
 from server.clock import instant, row_id
@@ -78,7 +78,10 @@ _CHANGE = Prepared(
     .values(
         {
             name: bindparam(name)
-            for name in ("version", "updated", "deleted", "hidden", "filed_under", "text")
+            for name in (
+                *("version", "updated", "deleted", "hidden", "filed_under", "text"),
+                *("traits", "issued"),
+            )
         }
     )
 )
@@ -108,6 +111,8 @@ def put(connection: Connection, owner: Owner, body: dict[str, Any], change: Chan
         "deleted": False,
         "hidden": owner.hidden,
         "filed_under": owner.filed_under,
+        "traits": release_traits.traits(body),
+        "issued": release_traits.issued(body) or (change.now if old is None else old.issued),
         "text": text,
     }
     if old is None:
@@ -215,11 +220,12 @@ def _index(
 def _index_shown(
     connection: Connection, organisation: int, rid: int, body: dict[str, Any], base: str
 ) -> None:
-    """Keep which studies and documents of ours a report shows."""
-    if body["resourceType"] != "DiagnosticReport":
+    """Keep which studies and documents of ours a report shows, or a DocumentReference."""
+    if body["resourceType"] not in ("DiagnosticReport", "DocumentReference"):
         return
     addresses = [one.get("reference", "") for one in body.get("imagingStudy", [])]
     addresses += [one.get("url", "") for one in body.get("presentedForm", [])]
+    addresses += [one["attachment"].get("url", "") for one in body.get("content", [])]
     shown = dict.fromkeys(filter(None, (local_reference(one, base) for one in addresses)))
     key = {"organisation": organisation, "rid": rid}
     rows = [key | {"target_type": type_, "target": id_} for type_, id_ in shown]

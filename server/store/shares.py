@@ -1,6 +1,6 @@
 """Rows of Magic Links, of the browsers that opened one, and of wrong answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, func, insert, or_, select, tuple_, update
@@ -209,6 +209,12 @@ def studies(connection: Connection, owner: int, patients: Sequence[str]) -> Sequ
     )
     newest = query.order_by(study.c.date.desc(), study.c.time.desc(), study.c.uid)
     return connection.execute(newest).fetchall()
+
+
+def described(connection: Connection, owner: int, uids: Collection[str]) -> list[str]:
+    """The ids of the ImagingStudies of studies, the newest first."""
+    query = select(study.c.id).where(study.c.organisation == owner, study.c.uid.in_(sorted(uids)))
+    return list(connection.execute(query.order_by(study.c.date.desc(), study.c.uid)).scalars())
 
 
 def reports_of(connection: Connection, owner: int, study_ids: Sequence[str]) -> Sequence[Row[Any]]:

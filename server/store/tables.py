@@ -53,7 +53,8 @@ patient_group = Table(
     "patient_group", metadata, org(), key("name"), key("patient"), int_column("created")
 )
 
-# Identity: one source record for a person in a domain.
+# Identity: one source record for a person in a domain. `born` is the birth date as a number,
+# YYYYMMDD, 0 where it is not known to the day.
 patient = Table(
     "patient",
     metadata,
@@ -63,6 +64,7 @@ patient = Table(
     Column("state", String(16), nullable=False, server_default="active"),
     text_column("replaced_by"),
     text_column("facts"),
+    Column("born", Integer, nullable=False, server_default="0"),
     text_column("issuer"),
     text_column("told_by"),
     text_column("salt"),
@@ -244,6 +246,7 @@ job = Table(
     int_column("attempts"),
     int_column("lease_until"),
     text_column("error"),
+    text_column("trace"),
 )
 Index(
     "ux_job_pending",
@@ -273,6 +276,7 @@ client = Table(
     text_column("reach"),
     text_column("redirect_uris"),
     text_column("launch_uri"),
+    text_column("frame_origins"),
     text_column("registration_hash"),
     flag("self_registered"),
     int_column("created"),
@@ -291,6 +295,7 @@ token = Table(
     flag("everyone"),
     flag("wide"),
     flag("staff"),
+    text_column("actor"),
     text_column("person"),
     Column("approval", String(64), nullable=False, server_default=""),
     text_column("purpose"),
@@ -324,6 +329,7 @@ audit = Table(
     int_column("opened"),
     int_column("count"),
     int_column("bytes"),
+    text_column("trace"),
     Column("hash", String(64), nullable=False),
 )
 Index(None, audit.c.organisation, audit.c.at)

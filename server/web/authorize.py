@@ -15,9 +15,10 @@ from server.errors import Invalid
 from server.flows import accounts, asking, clients, deciding, picking, remembering
 from server.flows.access import Grant
 from server.flows.asking import Pending, Turned
+from server.flows.clients import VIEWER
 from server.flows.sessions import Session
 from server.flows.sites import HOME, House
-from server.web import browser, guard, pages
+from server.web import browser, frames, guard, pages
 from server.web.browser import Visit, session_of
 from server.web.login import CONTINUE, login_page
 from server.web.routes import Call, Public, Route
@@ -116,7 +117,7 @@ def _page(house: House, name: str, visit: Visit, pending: Pending) -> Response:
         return login_page(house, visit, name, pending)
     pending = asking.admit(house, pending, session, now=now)
     offered, patient = pending.offer(session.account), pending.patient
-    grant = accounts.grant(session.account, session.id, address=guard.address())
+    grant = accounts.grant(session.account, session.id, address=guard.address(), now=clock.now())
     values: dict[str, object] = {"name": name, "app": pending.client.name}
     template = "consent.html"
     if offered.needs_patient and not patient:
@@ -128,11 +129,13 @@ def _page(house: House, name: str, visit: Visit, pending: Pending) -> Response:
         values |= {"choices": visits}
     if template == "consent.html":
         known = remembering.given(house, pending, session.account, now=now)
+        if pending.client.kind == VIEWER:  # it hands nothing to anybody but who is signed in
+            known = offered.text
         if known:
             return _allow(house, pending, session, known.split(), remember=False)
         values |= _question(house, session, grant, pending)
     asking.may_show(pending)
-    return pages.page(house, template, visit, values, leads_to=pending.ask.redirect_uri)
+    return pages.page(house, template, visit, values, pending=pending)
 
 
 def _patients(house: House, session: Session, grant: Grant) -> dict[str, object]:
@@ -178,7 +181,9 @@ def pick(call: Call) -> Response:
             return pages.see(f"{again}&wrong=1")
         picking.check(house, session.account, patient)
         encounter = fields["encounter"][0] if "encounter" in fields else None
-        grant = accounts.grant(session.account, session.id, address=guard.address())
+        grant = accounts.grant(
+            session.account, session.id, address=guard.address(), now=clock.now()
+        )
         if encounter and encounter not in _ids(house, grant, patient):
             raise Invalid("there is no such visit of this patient")
         asking.pick(house, pending, session, patient, encounter)
@@ -202,6 +207,8 @@ def decide(call: Call) -> Response:
             return pages.see(f"{CONTINUE}?{urlencode({'request': name})}")
         pending = asking.admit(house, pending, session, now=now)
         asking.may_show(pending)
+        frames.ancestors(house, pending)
+        frames.pressed()
         ask, address = pending.ask, guard.address()
         if decision == "deny":
             deciding.deny(house, pending, session, address=address, now=now)
@@ -238,8 +245,16 @@ def style(call: Call) -> Response:
 
 _WHY = "people come here from an app, and log in on the page itself"
 ROUTES = (
-    Route(AUTHORIZE, ("GET", "POST"), "login", Public(_WHY), authorize, "Authorization request"),
-    Route(CONTINUE, ("GET",), "login", Public(_WHY), go_on, "Login, pickers, consent"),
+    Route(
+        AUTHORIZE,
+        ("GET", "POST"),
+        "login",
+        Public(_WHY),
+        authorize,
+        "Authorization request",
+        frames=True,
+    ),
+    Route(CONTINUE, ("GET",), "login", Public(_WHY), go_on, "Login, pickers, consent", frames=True),
     Route(
         "/oauth/pick",
         ("POST",),
@@ -247,6 +262,7 @@ ROUTES = (
         Public("the form's own session says who picks"),
         pick,
         "Pick a patient or a visit",
+        frames=True,
     ),
     Route(
         "/oauth/decide",
@@ -255,6 +271,7 @@ ROUTES = (
         Public("the form's own session says who decides"),
         decide,
         "Allow an app, or not",
+        frames=True,
     ),
     Route(
         pages.STYLE, ("GET",), "login", Public("it holds nothing of anybody"), style, "Style sheet"

@@ -13,7 +13,9 @@ from server.flows import sessions
 from server.flows.grants import draw
 from server.flows.sessions import Session
 from server.flows.sites import House
+from server.web import frames
 
+_PLAIN, _FRAMED = "triptych", "triptych-frame"
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _MOST_BYTES = 64 << 10
 
@@ -41,12 +43,8 @@ def form_token(secret: str) -> str:
 
 
 def cookie(house: House) -> str:
-    """The cookie's name. `__Host-` needs https, which plain loopback has not."""
-    return "__Host-triptych" if _secure(house) else "triptych"
-
-
-def _secure(house: House) -> bool:
-    return house.config.base.startswith("https://")
+    """The cookie's name: a page in a frame has another than the same page in its own window."""
+    return frames.name(house, _FRAMED if frames.framed() else _PLAIN)
 
 
 def visit(house: House) -> Visit:
@@ -54,7 +52,7 @@ def visit(house: House) -> Visit:
     secret = request.cookies.get(cookie(house), "")
     if not _SECRET.fullmatch(secret):
         return Visit(draw(), None, fresh=True)
-    return Visit(secret, sessions.find(house, secret, now=clock.now()))
+    return Visit(secret, sessions.find(house, secret, now=clock.now(), place=frames.place()))
 
 
 def reader(house: House) -> Session | None:
@@ -72,9 +70,15 @@ def reader(house: House) -> Session | None:
 
 
 def remember(house: House, response: Response, secret: str) -> Response:
-    """Give the browser its cookie: for this host alone, unseen by scripts, until it closes."""
+    """Give the browser its cookie: for this host alone, unseen by scripts, until it closes.
+
+    One given in a frame is good for the pages of a login there, and opens no data.
+    """
+    if frames.framed():
+        frames.give(house, response, _FRAMED, secret)
+        return response
     response.set_cookie(
-        cookie(house), secret, secure=_secure(house), httponly=True, samesite="Lax", path="/"
+        cookie(house), secret, secure=frames.secure(house), httponly=True, samesite="Lax", path="/"
     )
     return response
 

@@ -8,20 +8,24 @@ from server.flows import access, accounts, grants, opening
 from server.flows.access import Grant
 from server.flows.audit import Event
 from server.flows.sites import HOME, House
-from server.web import browser, cookies
-from server.web.routes import Linked, Public, Route, Signed
+from server.web import browser, cookies, frames, viewing
+from server.web.routes import Linked, Public, Route, Scoped, Signed
 
 
 def admit(house: House, route: Route, path: dict[str, str]) -> Grant | None:
     """The caller's grant for a route, or the refusal that the caller has earned."""
+    if frames.framed() and not route.frames:
+        raise Denied("this page is not shown inside another: open it in a window of its own")
     if isinstance(route.access, Public):
         return None
     if isinstance(route.access, Signed):
         return _signed(house, route.access)
-    if isinstance(route.access, Linked) or cookies.shows(house):
+    if isinstance(route.access, Scoped) and viewing.shows(house):
+        grant = viewing.holder(house, address())
+    elif isinstance(route.access, Linked) or cookies.shows(house):
         grant = cookies.holder(house, address()).grant
     elif (reader := browser.reader(house)) is not None:
-        grant = accounts.grant(reader.account, reader.id, address=address())
+        grant = accounts.grant(reader.account, reader.id, address=address(), now=clock.now())
     else:
         grant = _of_token(house, bearer())
     resource_type = path["type"] if route.access.type == "*" else route.access.type
@@ -37,7 +41,7 @@ def _signed(house: House, wanted: Signed) -> Grant:
     session = browser.visit(house).session
     if session is None:
         raise Unauthenticated("sign in first")
-    grant = accounts.grant(session.account, session.id, address=address())
+    grant = accounts.grant(session.account, session.id, address=address(), now=clock.now())
     access.in_role(grant, *wanted.roles)
     if request.method not in ("GET", "HEAD"):
         browser.form(house)
@@ -90,4 +94,8 @@ def refused(house: House, route: Route, grant: Grant | None, error: Fault) -> No
 def _reader(house: House, route: Route) -> Grant | None:
     """Who was refused a page of staff for lack of the role."""
     session = browser.visit(house).session if isinstance(route.access, Signed) else None
-    return accounts.grant(session.account, session.id, address=address()) if session else None
+    return (
+        accounts.grant(session.account, session.id, address=address(), now=clock.now())
+        if session
+        else None
+    )

@@ -11,7 +11,7 @@ from server.flows import accounts, asking, second_factor, sessions
 from server.flows.accounts import Account
 from server.flows.asking import Pending
 from server.flows.sites import House
-from server.web import browser, cookies, guard, pages
+from server.web import browser, cookies, frames, guard, pages
 from server.web.browser import Visit
 from server.web.routes import Call, Public, Route
 
@@ -40,9 +40,8 @@ def login_page(
     `name` is that of the request that waits, if one does; `to` a page of ours that asked for it.
     """
     values = {"name": name, "app": pending.client.name if pending else "", "wrong": wrong, "to": to}
-    leads_to = pending.ask.redirect_uri if pending else ""
     status = 401 if wrong else 200
-    return pages.page(house, "login.html", visit, values, status=status, leads_to=leads_to)
+    return pages.page(house, "login.html", visit, values, status=status, pending=pending)
 
 
 def ask(call: Call) -> Response:
@@ -100,7 +99,8 @@ def begin(house: House, visit: Visit, account: Account, response: Response) -> R
     What this browser was before, another's session or the holder of a link, it is no more.
     """
     _forget(house, visit)
-    secret = sessions.begin(house, account, address=guard.address(), now=clock.now())
+    address, now, place = guard.address(), clock.now(), frames.place()
+    secret = sessions.begin(house, account, address=address, now=now, place=place)
     return cookies.take(house, browser.remember(house, response, secret))
 
 
@@ -143,6 +143,8 @@ def waiting(house: House, name: str) -> Pending | None:
 
 _WHY = "people come here to say who they are"
 ROUTES = (
-    Route(LOGIN, ("GET",), "login", Public(_WHY), ask, "Page that asks who somebody is"),
-    Route(LOGIN, ("POST",), "login", Public(_WHY), login, "Log in"),
+    Route(
+        LOGIN, ("GET",), "login", Public(_WHY), ask, "Page that asks who somebody is", frames=True
+    ),
+    Route(LOGIN, ("POST",), "login", Public(_WHY), login, "Log in", frames=True),
 )

@@ -205,5 +205,11 @@ class Revocation(_TokenQuestion, RevocationEndpoint):  # type: ignore[misc]
 
     CLIENT_AUTH_METHODS: ClassVar = EVERY
 
+    def query_token(self, token_string: str, token_type_hint: str | None) -> HeldToken | None:
+        """A token, or a launch: an EHR ends with it the view that came of it."""
+        found = super().query_token(token_string, token_type_hint)
+        launched = None if found else tokens.launched(self.server.house, token_string)
+        return HeldToken(launched) if launched is not None else found
+
     def revoke_token(self, token: HeldToken, request: FormRequest) -> None:
         tokens.revoke(self.server.house, token.held, address=self.server.address, now=clock.now())

@@ -14,10 +14,11 @@ from fhir.errors import BadScope
 from fhir.scopes import Scope
 from server.errors import Fault
 from server.flows import consent
+from server.flows.asking import Pending
 from server.flows.consent import Offer
 from server.flows.resources import TYPES
 from server.flows.sites import House
-from server.web import browser, share_texts
+from server.web import browser, frames, share_texts
 from server.web.browser import Visit
 from server.web.share_texts import LANGUAGES
 from server.web.texts import language, remember, speaker, text, texts
@@ -48,15 +49,17 @@ def page(
     values: Mapping[str, object],
     *,
     status: int = 200,
-    leads_to: str = "",
+    pending: Pending | None = None,
 ) -> Response:
     """A page in the reader's language, as a template of `templates/` that extends people.html.
 
-    `leads_to` is the app's address to which its form may lead in the end (CSP).
+    `pending` is the app's request that waits: the page's form may lead to that app in the end, and
+    the page may stand in a frame of the EHR that launched it (CSP).
     """
+    shown_in = frames.ancestors(house, pending)
     more = {"csrf": visit.token, "languages": _languages(), **values}
     response = _said_in(template, more, status)
-    protect(response, leads_to)
+    protect(response, pending.ask.redirect_uri if pending else "", shown_in=shown_in)
     return browser.remember(house, response, visit.secret) if visit.fresh else response
 
 
@@ -80,19 +83,23 @@ def _languages() -> Sequence[tuple[str, str, str]]:
     ]
 
 
-def protect(response: Response, leads_to: str = "", *, more: str = "") -> None:
+def protect(
+    response: Response, leads_to: str = "", *, more: str = "", shown_in: Sequence[str] = ()
+) -> None:
     """No script, no frame, no other site: forms come back here, or go where the app waits.
 
-    `more` are further sources that a page needs, as directives of its policy.
+    `more` are further sources that a page needs, as directives of its policy; `shown_in` the
+    origins in whose frames it may stand.
     """
     parts = urlsplit(leads_to)
     target = f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
-    forms = f"'self' {target}" if leads_to else "'self'"
+    forms = f"'self' {target}" if parts.scheme else "'self'"
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; style-src 'self'; {more}form-action {forms}; "
-        "frame-ancestors 'none'; base-uri 'none'"
+        f"{frames.directive(shown_in)}; base-uri 'none'"
     )
-    response.headers["X-Frame-Options"] = "DENY"
+    if not shown_in:
+        response.headers["X-Frame-Options"] = "DENY"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"

@@ -9,6 +9,7 @@ from flask import Response, request
 
 from fhir.outcome import Issue, outcome
 from fhir.wire import write
+from server import trace
 from server.errors import Answer, Fault
 from server.flows.audit import Reading
 from server.web import desk_pages, login, pages, share_pages
@@ -20,7 +21,7 @@ _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-store",
-    "Content-Security-Policy": "default-src 'none'",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
 
@@ -120,7 +121,5 @@ def secure(response: Response) -> Response:
     if response.status_code >= 400 and _has_body():
         # What nobody read of it would stand before the next request: the client is to know.
         response.headers["Connection"] = "close"
-    wanted = request.headers.get("X-Request-Id", "")
-    if wanted.isascii() and wanted.isprintable() and 0 < len(wanted) <= 64:
-        response.headers["X-Request-Id"] = wanted
+    response.headers["X-Request-Id"] = trace.current()
     return response

@@ -81,7 +81,7 @@ class Route:
     """One address: Flask rule, methods, the door it belongs to, who may, and what answers.
 
     `door` is fhir, dicomweb, oauth, login, desk, link, ops or apps; it decides the form of errors
-    and goes into the audit.
+    and goes into the audit. What may stand in a frame of a registered EHR has `frames`.
     """
 
     rule: str
@@ -90,6 +90,7 @@ class Route:
     access: Public | Scoped | Linked | Signed
     handler: Handler
     summary: str
+    frames: bool = False
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ from server import clock
 from server.errors import Busy, Unauthenticated
 from server.flows import qr, second_factor, totp
 from server.flows.accounts import Account
+from server.flows.asking import Pending
 from server.flows.second_factor import Half
 from server.flows.sites import House
 from server.web import browser, guard, login, pages
@@ -35,9 +36,8 @@ def _page(house: House, visit: Visit, name: str, to: str, wrong: str = "") -> Re
         template = "enrol.html"
         values |= offered(house, who.account, who.id) | {"must": True}
     pending = login.waiting(house, name)
-    leads_to = pending.ask.redirect_uri if pending else ""
     status = 401 if wrong else 200
-    return pages.page(house, template, visit, values, status=status, leads_to=leads_to)
+    return pages.page(house, template, visit, values, status=status, pending=pending)
 
 
 def offered(house: House, account: Account, browser_id: str) -> dict[str, object]:
@@ -82,17 +82,21 @@ def _enrol(house: House, visit: Visit, who: Half, said: str, name: str, to: str)
         second_factor.finish(house, who, now=now)
     except Unauthenticated:
         return _page(house, visit, name, to, "enrol.wrong")
-    shown = recovery_page(house, visit, codes, login.onward(who.account, name, to))
+    there, pending = login.onward(who.account, name, to), login.waiting(house, name)
+    shown = recovery_page(house, visit, codes, there, pending)
     return login.begin(house, visit, who.account, shown)
 
 
-def recovery_page(house: House, visit: Visit, codes: list[str], there: str) -> Response:
+def recovery_page(
+    house: House, visit: Visit, codes: list[str], there: str, pending: Pending | None = None
+) -> Response:
     """The recovery codes, shown this once, and the way on."""
-    return pages.page(house, "recovery.html", visit, {"codes": codes, "there": there})
+    values = {"codes": codes, "there": there}
+    return pages.page(house, "recovery.html", visit, values, pending=pending)
 
 
 _WHY = "whoever comes has said a password; the cookie says whose"
 ROUTES = (
-    Route(CODE, ("GET",), "login", Public(_WHY), ask, "Page of the second step"),
-    Route(CODE, ("POST",), "login", Public(_WHY), answer, "Second step of signing in"),
+    Route(CODE, ("GET",), "login", Public(_WHY), ask, "Page of the second step", frames=True),
+    Route(CODE, ("POST",), "login", Public(_WHY), answer, "Second step of signing in", frames=True),
 )

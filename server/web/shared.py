@@ -55,6 +55,7 @@ def shown(
 def start(call: Call) -> Response:
     """Ask what is to be shown, before anything is."""
     count = len(holding.studies(call.house, call.who))
+    count += len(holding.pictures_waiting(call.house, call.who))
     return shown(call, "link_open.html", {"count": count})
 
 
@@ -69,7 +70,8 @@ def later(call: Call) -> Response:
 
 def pictures(call: Call) -> Response:
     """The studies, each with a small picture of every series."""
-    values = {"studies": holding.studies(call.house, call.who)}
+    waiting = holding.pictures_waiting(call.house, call.who)
+    values = {"studies": holding.studies(call.house, call.who), "waiting": waiting}
     return shown(call, "link_pictures.html", values, what="pictures")
 
 

@@ -17,6 +17,9 @@ from pathlib import Path
 from flask import Response, request
 
 from server.errors import Missing
+from server.flows import views
+from server.flows.sites import House
+from server.web import frames
 from server.web.routes import Call, Public, Route
 from server.web.texts import language
 
@@ -29,16 +32,16 @@ _TYPES = {
     ".json": "application/json; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-# Nothing but our own files and the server's own answers; no other site may frame a page.
+# Nothing but our own files and the server's own answers; which frames it may stand in comes after.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; "
 )
 _PAGE = "index.html"
 _OURS = re.compile(r'(href|src)="([\w.-]+\.(?:js|css|svg))"')
 _UID = re.compile(r"[0-9.]{1,64}")
 # A study that is only awaited, and a page that has yet to be allowed, have no picture.
-_WITHOUT = {"wait", "iss", "code", "error"}
+_WITHOUT = {"wait", "view", "iss", "code", "error"}
 _VERSION = re.compile(r"[0-9a-f]{16}/")
 _YEAR = "public, max-age=31536000, immutable"
 # A study's picture in the page: who may not see it gets none, as from any other address.
@@ -99,15 +102,16 @@ def page(call: Call) -> Response:
         there = request.full_path.replace("viewer", "viewer/", 1).rstrip("?")
         return Response(status=308, headers={"Location": there})
     if name == _PAGE:
-        return _opened()
+        return _opened(call.house)
     plain = _VERSION.sub("", name, count=1)
     found = pages().get(plain)
     if found is None or plain == _PAGE:
         raise Missing("there is nothing at this address")
+    frames.allowed(())
     return _sent(found, _YEAR if name == f"{version()}/{plain}" else "public, no-cache")
 
 
-def _opened() -> Response:
+def _opened(house: House) -> Response:
     """The page in the reader's language, with the picture of the study that its address names."""
     spoken, study = language(), request.args.get("study", "")
     words = _words(spoken)
@@ -127,8 +131,21 @@ def _opened() -> Response:
         ),
     ):
         body = body.replace(mark, text)
-    response = _sent(_page(body.encode(), _TYPES[".html"]), "public, no-cache")
+    made = _page(body.encode(), _TYPES[".html"])
+    if "view" in request.args:
+        return _launched(house, made, request.args["view"])
+    frames.allowed(())
+    response = _sent(made, "public, no-cache")
     response.vary.update(("Accept-Language", "Cookie"))
+    return response
+
+
+def _launched(house: House, found: Page, view: str) -> Response:
+    """The page of a view: in frames of the EHR that launched it, and never kept, as that may change."""
+    shown_in = frames.allowed(views.shown_in(house, view))
+    response = Response(found.data, content_type=found.kind)
+    response.headers["Content-Security-Policy"] = _POLICY + frames.directive(shown_in)
+    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 
@@ -143,7 +160,7 @@ def _sent(found: Page, kept: str) -> Response:
         response = Response(found.data, content_type=found.kind)
     response.headers["ETag"] = f'W/"{found.etag}"'
     response.headers["Cache-Control"] = kept
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["Content-Security-Policy"] = _POLICY + frames.directive(())
     response.vary.add("Accept-Encoding")
     return response
 
@@ -151,6 +168,6 @@ def _sent(found: Page, kept: str) -> Response:
 _WHY = Public("a page without data; all that it shows comes through the gate")
 
 ROUTES: tuple[Route, ...] = (
-    Route(ADDRESS, ("GET",), "apps", _WHY, page, "Viewer of pictures and reports"),
+    Route(ADDRESS, ("GET",), "apps", _WHY, page, "Viewer of pictures and reports", frames=True),
     Route(f"{ADDRESS}<path:file>", ("GET",), "apps", _WHY, page, "Files of the viewer"),
 )

@@ -1,7 +1,8 @@
 """Serves the sandbox EHR: a page that shows patients and launches SMART apps for them.
 
 It is a client like an EHR's: it signs its token requests with a key of its own, reads patients with
-`system/Patient.rs`, and asks for launches because its registration has the scope `launch`.
+`system/Patient.rs`, and asks for launches because its registration has the scope `launch`. An app may
+stand in a frame of its page, if its registration names the origin of that page.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from joserfc.jwk import ECKey
 
-from ..local_site import HOST, serve
+from ..local_site import HOST, Answer, serve
 from .ehr import Ehr
 
 PORT = 8090
@@ -22,11 +23,14 @@ The first time, make its key, and register it with what that prints:
 
   python -m smart_apps.sandbox_ehr --key ehr-key.json --make-key > ehr-jwks.json
   python -m server client add "Sandbox EHR" --type backend --reach all \\
-    --jwks ehr-jwks.json --scope 'launch system/Patient.rs'
+    --jwks ehr-jwks.json --scope 'launch vouch system/Patient.rs system/ImagingStudy.rs' \\
+    --frame-origin http://127.0.0.1:8090
 
 Then start it with its client_id, and that of each app that it may launch:
 
   python -m smart_apps.sandbox_ehr --key ehr-key.json --client ID --app 'APP=Launch demo'
+
+With `vouch` and --user the viewer of the server (client add --type viewer) asks for no login.
 """
 
 
@@ -40,8 +44,14 @@ def main() -> None:
         sys.exit("give --client and --app; --help says where they come from")
     key = ECKey.import_key(json.loads(given.key.read_text()))
     ehr = Ehr(given.server.rstrip("/"), given.client, key, dict(given.apps), given.user)
-    answers = {"GET /patients": ehr.patients, "GET /apps": ehr.offered, "POST /launch": ehr.launch}
-    serve(FOLDER, given.port, answers, _ready)
+    answers: dict[str, Answer] = {
+        "GET /patients": ehr.patients,
+        "GET /apps": ehr.offered,
+        "POST /studies": ehr.studies,
+        "POST /launch": ehr.launch,
+        "POST /end": ehr.end,
+    }
+    serve(FOLDER, given.port, answers, _ready, framed="http: https:")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -27,6 +27,7 @@ class Ehr:
     apps: dict[str, str]
     user: str = ""
     _token: str = ""
+    _scope: str = ""
     _until: float = 0.0
     _session: requests.Session = field(default_factory=requests.Session)
 
@@ -40,23 +41,42 @@ class Ehr:
         answer = self._ask("GET", url, headers={"Authorization": f"Bearer {self._bearer()}"})
         return [_shown(entry["resource"]) for entry in answer.get("entry", [])]
 
+    def studies(self, asked: dict[str, Any]) -> list[dict[str, str]]:
+        """The studies of a patient, the latest first; none where this EHR may not read them."""
+        token = self._bearer()
+        if "system/ImagingStudy" not in self._scope:
+            return []
+        words = {"patient": str(asked.get("patient")), "_sort": "-started", "_count": "50"}
+        url, headers = f"{self.server}/fhir/ImagingStudy", {"Authorization": f"Bearer {token}"}
+        answer = self._ask("GET", url, params=words, headers=headers)
+        return [_study(entry["resource"]) for entry in answer.get("entry", [])]
+
     def launch(self, asked: dict[str, Any]) -> dict[str, str]:
-        """An address that starts an app for a patient, good for one use."""
+        """An address that starts an app for a patient, and perhaps a study, good for one use."""
         if asked.get("app") not in self.apps:
             raise Trouble("This page does not offer such an app.")
         form = {"client": asked["app"], "patient": str(asked.get("patient")), "user": self.user}
         form["need_patient_banner"] = "false" if asked.get("shown") else "true"
+        if asked.get("study"):
+            form["context"] = f"ImagingStudy/{asked['study']}"
         answer = self._ask(
             "POST", f"{self.server}/oauth/launch", data=form | self._proof("/oauth/launch")
         )
-        return {"url": answer["url"]}
+        return {"url": answer["url"], "launch": answer["launch"]}
+
+    def end(self, asked: dict[str, Any]) -> dict[str, str]:
+        """End the view that came of a launch: the record is closed."""
+        form = {"token": str(asked.get("launch"))} | self._proof("/oauth/revoke")
+        self._ask("POST", f"{self.server}/oauth/revoke", data=form)
+        return {}
 
     def _bearer(self) -> str:
         if time.time() > self._until:
             url = f"{self.server}/oauth/token"
-            form = {"grant_type": "client_credentials", "scope": "system/Patient.rs"}
+            scope = "system/Patient.rs system/ImagingStudy.rs"
+            form = {"grant_type": "client_credentials", "scope": scope}
             answer = self._ask("POST", url, data=form | self._proof("/oauth/token"))
-            self._token = answer["access_token"]
+            self._token, self._scope = answer["access_token"], answer["scope"]
             self._until = time.time() + answer["expires_in"] - _MARGIN
         return self._token
 
@@ -84,6 +104,12 @@ class Ehr:
             words = told.get("error_description") or told["issue"][0]["diagnostics"]
             raise Trouble(f"The server refused: {words}")
         return told
+
+
+def _study(study: dict[str, Any]) -> dict[str, str]:
+    kinds = " ".join(one.get("code", "") for one in study.get("modality", []))
+    words = [study.get("started", "")[:10], kinds, study.get("description", "")]
+    return {"id": study["id"], "name": " · ".join(filter(None, words)) or "Study"}
 
 
 def _shown(patient: dict[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-// The page: a patient is chosen, an app is started for that patient in a window of its own.
+// The page: a patient is chosen, an app is started for that patient in a window of its own or in a frame.
 
 const part = (id) => document.getElementById(id);
 
@@ -35,6 +35,11 @@ function choice(patient) {
 function open(patient) {
   part("banner").textContent = `Open record: ${words(patient)}`;
   part("banner").hidden = false;
+  ask("studies", { patient: patient.id }).then(offer, (error) => tell(error.message));
+}
+
+function offer(studies) {
+  part("study").replaceChildren(new Option("None", ""), ...studies.map(({ id, name }) => new Option(name, id)));
 }
 
 function find(patients) {
@@ -43,23 +48,39 @@ function find(patients) {
     ...patients.filter((one) => words(one).toLowerCase().includes(wanted)).map(choice),
   );
   part("banner").hidden = true;
+  offer([]);
 }
 
 // The window is opened at once, while the user's click still allows it.
 async function launch(event) {
   event.preventDefault();
   const form = new FormData(event.target);
-  const opened = window.open("", "_blank");
+  const opened = part("framed").checked ? null : window.open("", "_blank");
   try {
     const asked = { patient: form.get("patient"), app: part("app").value, shown: part("shown").checked };
-    const { url } = await ask("launch", asked);
+    const made = await ask("launch", { ...asked, study: part("study").value });
+    if (!opened) return inside(made);
     opened.opener = null;
-    opened.location.replace(url);
+    opened.location.replace(made.url);
     tell("The app has been started in a new window.");
   } catch (error) {
     opened?.close();
     tell(error.message);
   }
+  return undefined;
+}
+
+function inside(made) {
+  document.querySelector("main").hidden = true;
+  part("inside").hidden = false;
+  part("frame").src = made.url;
+  // Whoever closes the record ends the view too.
+  part("back").onclick = async () => {
+    part("frame").removeAttribute("src");
+    part("inside").hidden = true;
+    document.querySelector("main").hidden = false;
+    await ask("end", { launch: made.launch }).catch((error) => tell(error.message));
+  };
 }
 
 async function main() {

@@ -1,8 +1,9 @@
-// Asks the server, with the session's cookie or with a token that never leaves memory.
+// Asks the server, with the cookie of a session or a view, or with a token that never leaves memory.
 
 const ROOT = new URL("../../", location);
 const RETRIES = 2;
 let token = "";
+let view = "";
 let ended = () => {};
 
 /** What went wrong, as a word that the languages know, and the server's own reason. */
@@ -19,6 +20,11 @@ export function useToken(text) {
   token = text;
 }
 
+/** Ask from now on as the page of a view that an EHR launched: its own cookie counts, and no other. */
+export function useView(id) {
+  view = id;
+}
+
 /** Have a function called when the server no longer knows the caller. */
 export function whenEnded(action) {
   ended = action;
@@ -31,7 +37,9 @@ export function address(path) {
 
 /** The answer to a GET, whatever its status; Trouble if there is none. */
 export async function get(path, headers = {}, signal = undefined) {
-  const sent = token ? { ...headers, Authorization: `Bearer ${token}` } : headers;
+  const sent = { ...headers };
+  if (token) sent.Authorization = `Bearer ${token}`;
+  if (view) sent["Triptych-View"] = view;
   try {
     const answer = await fetch(address(path), { headers: sent, signal, credentials: "same-origin" });
     if (answer.status === 401) ended();

@@ -1,22 +1,25 @@
 // The page's beginning and end: who asks, for which study, and what is said when access is over.
 
-import { Trouble, ask, whenEnded } from "./api.js";
+import { Trouble, ask, useView, whenEnded } from "./api.js";
 import { button, element, line, option, page } from "./page.js";
 import { sentence } from "./pane.js";
+import { watch } from "./session.js";
 import { close, dress, show } from "./study.js";
 import { changing, seriesOf, studies } from "./studies.js";
-import { LANGUAGES, choose, current, date, speak, t } from "./words.js";
+import { LANGUAGES, choose, current, date, kept, speak, t } from "./words.js";
 
 const POSTER = 512;
 const NOTICED = "triptych.noticed";
 const LOOK = 250; // ms between looks for a study that is awaited
 const query = new URLSearchParams(`${location.search.slice(1)}&${location.hash.slice(1)}`);
 const waits = query.has("wait");
+const launched = query.has("view"); // by an EHR, and the token is with the server
 let over = false;
 
 async function start() {
   const words = speak(query.get("lang") ?? "");
   whenEnded(() => words.then(() => end("ended")));
+  if (launched) useView(query.get("view"));
   const launching = ["iss", "code", "error"].some((word) => query.has(word)) ? import("./launch.js") : null;
   const early = launching ? null : framed() ?? (waits ? null : poster(query.get("study")));
   const ahead = !launching && !waits && query.get("study") ? asked(query.get("study")) : null;
@@ -26,6 +29,7 @@ async function start() {
     if (!session) return;
     greet();
     dress(end);
+    if (launched) watch("apps/viewer/alive");
     await open(session.study, early, ahead);
   } catch (error) {
     fail(error);
@@ -61,7 +65,7 @@ async function open(uid, early, ahead) {
   const found = await (waits && uid ? awaited(only(uid)) : ahead?.found ?? studies(only(uid)));
   if (!found.length) throw new Trouble("missing");
   if (!uid && found.length > 1) list(found);
-  else await show(found[0], early ?? poster(found[0].uid), ahead?.series);
+  else await show(found[0], early ?? poster(found[0].uid), launched, ahead?.series);
 }
 
 /** A study that may not have begun: the page looks again and again, by what shows nothing and is no event. */
@@ -84,10 +88,11 @@ function greet() {
   page.language.value = current();
   page.language.addEventListener("change", () => {
     choose(page.language.value);
-    location.reload();
+    query.set("lang", page.language.value);
+    location.replace(`${location.pathname}?${query}`);
   });
-  if (sessionStorage.getItem(NOTICED)) return;
-  page.notice.addEventListener("close", () => sessionStorage.setItem(NOTICED, "yes"));
+  if (kept(NOTICED)) return;
+  page.notice.addEventListener("close", () => kept(NOTICED, "yes"));
   page.notice.showModal();
 }
 

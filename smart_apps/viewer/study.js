@@ -11,6 +11,7 @@ import { date, number, t } from "./words.js";
 
 const ARRIVING = 5000; // ms between looks at a study that still arrives
 const CUSTOM = "custom";
+const WIDE = matchMedia("(min-width: 50rem)"); // there is room for two pictures side by side
 // Usual windows of CT in Hounsfield units; every other kind has only those of its own.
 const USUAL = { brain: [40, 80], tissue: [40, 400], lung: [-600, 1500], bone: [480, 2500] };
 
@@ -65,8 +66,8 @@ function attempt(work) {
   return work?.catch((error) => panes[0]?.stage.tell({ message: sentence(error) }));
 }
 
-/** Show a study; `early` is a picture of it that may come before anything is known, `series` are on their way. */
-export async function show(study, early, series = seriesOf(study.uid)) {
+/** Show a study, perhaps with the one before beside it; `early` is a picture that may come first, `series` are on their way. */
+export async function show(study, early, beside = false, series = seriesOf(study.uid)) {
   shown = { study, series: [] };
   addPane();
   early?.then((image) => {
@@ -81,7 +82,7 @@ export async function show(study, early, series = seriesOf(study.uid)) {
   offerKeys(keys);
   page.tools.hidden = false;
   await first(keys);
-  await Promise.all([record(study, false), offerPriors(study), thumbnails()]);
+  await Promise.all([record(study, false), offerPriors(study, beside), thumbnails()]);
 }
 
 /** The pane takes the place of the picture that the page came with. */
@@ -221,7 +222,7 @@ function offerKeys(keys) {
   page.key.replaceChildren(option("", t("choose")), ...named);
 }
 
-async function offerPriors(study) {
+async function offerPriors(study, beside) {
   const found = await others(study).catch(() => []);
   if (!shown) return;
   const unlike = (one) => !one.modalities.includes(shown.chosen?.modality);
@@ -230,6 +231,10 @@ async function offerPriors(study) {
   page.priors.hidden = !found.length;
   const named = found.map((one) => option(one.uid, line(date(one.date), one.description)));
   page.prior.replaceChildren(option("", t("compare.none")), ...named);
+  const before = found.find((one) => one.date && one.date < study.date && !unlike(one));
+  if (!beside || !before || !WIDE.matches) return;
+  page.prior.value = before.uid;
+  await attempt(compare(before.uid));
 }
 
 /** Another study of the same person beside this one, at the same place of the body. */

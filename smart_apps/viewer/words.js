@@ -8,7 +8,7 @@ let locale = "en";
 
 /** Load the table of the language chosen before, asked for in the address, or of the browser. */
 export async function speak(asked = "") {
-  const wishes = [asked, sessionStorage.getItem(KEPT), document.documentElement.lang, ...navigator.languages].filter(Boolean);
+  const wishes = [asked, kept(KEPT), document.documentElement.lang, ...navigator.languages].filter(Boolean);
   language = wishes.map((wish) => wish.slice(0, 2).toLowerCase()).find((wish) => wish in LANGUAGES) ?? "en";
   locale = navigator.languages.find((one) => one.startsWith(language)) ?? language;
   const answer = await fetch(new URL(`words/${language}.json`, import.meta.url));
@@ -20,7 +20,17 @@ export async function speak(asked = "") {
 
 /** Keep a language for this session. */
 export function choose(one) {
-  sessionStorage.setItem(KEPT, one);
+  kept(KEPT, one);
+}
+
+/** What this session keeps under a name, after keeping a value if there is one; a frame may keep nothing. */
+export function kept(name, value = "") {
+  try {
+    if (value) sessionStorage.setItem(name, value);
+    return sessionStorage.getItem(name);
+  } catch {
+    return null;
+  }
 }
 
 /** The language that is spoken now. */

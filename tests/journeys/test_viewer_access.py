@@ -37,7 +37,7 @@ def test_its_files_are_public_stay_fresh_and_let_no_other_site_in(halls: Gallery
     assert page.headers["Content-Type"].startswith("text/html")
     assert page.headers["Content-Encoding"] == "gzip"
     assert page.headers["Cache-Control"] == "public, no-cache"
-    for rule in ("default-src 'none'", "script-src 'self'", "frame-ancestors 'self'"):
+    for rule in ("default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"):
         assert rule in policy
     assert "unsafe" not in policy
     kept = [*re.findall(r'(?:href|src)="([0-9a-f]{16}/[\w./]+)"', page.text)]

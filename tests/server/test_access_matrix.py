@@ -23,6 +23,7 @@ from tests.support.hospital import (
     STRANGERS,
     UNFIT,
     UNREAD,
+    VIEWS,
     WILMAS,
     Hospital,
     hospital,
@@ -133,11 +134,21 @@ def of_link(actor: str, method: str, type_: str, kind: str) -> set[int]:
     return {200} if mine else {403}
 
 
+def of_view(method: str, type_: str, kind: str) -> set[int]:
+    """What a view of Alice's is to get: what the viewer shows, by reading."""
+    if method != "GET":
+        return {401}
+    shown = ("Patient", "ImagingStudy", "DiagnosticReport", "Endpoint", "Binary", "")
+    return {403} if type_ not in shown or (kind == "search" and type_ == "Binary") else {200}
+
+
 def expected(actor: str, method: str, rule: str, kind: str) -> set[int]:
     """The status that an actor is to get."""
-    if actor in HOLDERS:
+    if actor in (*HOLDERS, *VIEWS):
         place = -1 if kind == "named" else 2
         named = rule.split("/")[place] if rule.startswith("/fhir/") else ""
+        if actor in VIEWS:
+            return of_view(method, named, kind)
         return of_link(actor, method, named, kind)
     if actor in (*NOBODY, *ENDED, *UNREAD) or (actor in BROWSERS and method != "GET"):
         return {401}
@@ -176,6 +187,8 @@ def test_every_address_without_a_scope_says_why() -> None:
     assert set(public) == {
         "/livez",
         "/readyz",
+        "/metrics",
+        "/openapi.json",
         "/fhir/metadata",
         "/fhir/.well-known/smart-configuration",
         "/fhir/.well-known/smart-styles.json",
@@ -192,6 +205,7 @@ def test_every_address_without_a_scope_says_why() -> None:
         "/desk/desk.css",
         "/apps/viewer/",
         "/apps/viewer/<path:file>",
+        *(f"/apps/viewer/{name}" for name in ("launch", "launched", "alive")),
     }
     assert all(len(why) > 10 for why in public.values())
 

@@ -1,7 +1,8 @@
-"""What each caller gets of a report that is final, not final yet, restricted, or withdrawn: every
-door, every actor, one table.
+"""What each caller gets of a report that is final, not final yet, restricted, withdrawn, or held by
+the site's release table: every door, every actor, one table.
 """
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,8 +13,11 @@ from tests.support.states import PATIENTS, STAFF, STATES, Case, Ward, ward
 pytestmark = pytest.mark.slow
 
 CONTENT, TOMBSTONE, SILENT = "content", "tombstone", "silent"
-STATES_IN_ORDER = tuple(STATES.values())
+STATES_IN_ORDER = tuple(STATES.values())[:4]
+# What the site's table holds is told like what is not final, what it let go like what is.
+HELD = {"held for hours": PATIENTS, "held from proxies": ("a proxy",), "hidden": PATIENTS}
 _ONE = "/dicomweb/studies/{study}/series/{sr}/instances/{sr}.1"
+_REPORT = "/fhir/DiagnosticReport/"
 _CT = "/dicomweb/studies/{study}/series/{ct}/instances/{ct}.1"
 
 # What a patient, a proxy, a group's client and the holder of a link get of a report that is final,
@@ -112,12 +116,28 @@ def told(answer: requests.Response, case: Case) -> str:
     return TOMBSTONE if "entered-in-error" in said.replace("=entered-in-error", "") else SILENT
 
 
+def alike(actor: str, state: str) -> str:
+    """The state of the table that a state is like for an actor."""
+    if state in STATES_IN_ORDER:
+        return state
+    return "preliminary" if actor in HELD.get(state, ()) else "final"
+
+
+def of_actor(actor: str, state: str, pattern: str) -> str:
+    """What the table says; but that it waits is told to whom it belongs, unless a row hides it."""
+    said = TABLE[pattern][STATES_IN_ORDER.index(alike(actor, state))]
+    told = state in ("held for hours", "held from proxies") and actor in HELD[state]
+    if told and actor != "the holder of a link" and pattern.startswith(_REPORT):
+        return "403"
+    return said
+
+
 def expected(actor: str, state: str, pattern: str) -> set[str]:
     """What an actor is to get of the report in a state."""
-    of_patients = TABLE[pattern][STATES_IN_ORDER.index(state)]
+    of_patients = of_actor(actor, state, pattern)
     owned = "?" not in pattern or "/{study}/" in pattern
     if actor in STAFF:
-        return {TO_STAFF.get(pattern, {}).get(state, CONTENT)}
+        return {TO_STAFF.get(pattern, {}).get(alike(actor, state), CONTENT)}
     if actor == "the holder of a link" and (
         pattern.startswith(_BEYOND_LINKS) or "result." in pattern
     ):
@@ -126,6 +146,8 @@ def expected(actor: str, state: str, pattern: str) -> set[str]:
         return {of_patients}
     if actor == "a clinician elsewhere":
         return {"404"} if owned else {SILENT}
+    if actor == "another patient" and state in HELD:
+        of_patients = "404"
     # Of what is held nobody learns whose it is.
     named = owned or "{patient}" in pattern
     return ({"403", "404"} if of_patients == "404" else {"403"}) if named else {SILENT}
@@ -136,8 +158,7 @@ def test_a_door_tells_each_caller_of_a_report_what_the_table_says(
     house: Ward, pattern: str
 ) -> None:
     before, refused, wrong = house.refusals(), 0, []
-    for state in STATES_IN_ORDER:
-        case = house.cases[state]
+    for state, case in house.cases.items():
         for actor, caller in case.callers.items():
             answer = caller.get(case.path(pattern))
             got, right = told(answer, case), expected(actor, state, pattern)
@@ -151,8 +172,8 @@ def test_a_door_tells_each_caller_of_a_report_what_the_table_says(
 @pytest.mark.parametrize("pattern", PAGES)
 def test_a_page_of_a_link_tells_of_a_report_what_the_table_says(house: Ward, pattern: str) -> None:
     before, refused = house.refusals(), 0
-    for state, right in zip(STATES_IN_ORDER, PAGES[pattern], strict=True):
-        case = house.cases[state]
+    for state, case in house.cases.items():
+        right = PAGES[pattern][STATES_IN_ORDER.index(alike("the holder of a link", state))]
         answer = case.callers["the holder of a link"].get(case.path(pattern))
         assert told(answer, case) == right, state
         refused += right in ("404", "410")
@@ -160,7 +181,7 @@ def test_a_page_of_a_link_tells_of_a_report_what_the_table_says(house: Ward, pat
 
 
 def test_every_actor_of_the_table_is_there(house: Ward) -> None:
-    for case in house.cases.values():
+    for case in map(house.cases.__getitem__, STATES_IN_ORDER):
         assert {*PATIENTS, *STAFF} < set(case.callers)
 
 
@@ -176,3 +197,37 @@ def test_what_a_withdrawn_report_referred_to_is_not_read_for_its_sake(house: War
     words = f"{order}&_has:DiagnosticReport:based-on:status=entered-in-error"
     assert patient.get(words).json()["total"] == 0
     assert case.callers["a clinician"].get(words).json()["total"] == 1
+
+
+def test_the_holder_of_a_link_reads_from_when_on_unless_a_row_hides_it(house: Ward) -> None:
+    said = {}
+    for state in ("held for hours", "hidden"):
+        page = house.cases[state].callers["the holder of a link"].get("/s/reports").text
+        said[state] = "A report exists. You can read it from " in page
+    assert said == {"held for hours": True, "hidden": False}
+
+
+def test_a_patient_is_told_the_day_on_which_a_report_can_be_read(house: Ward) -> None:
+    case = house.cases["held for hours"]
+    path = case.path("/fhir/DiagnosticReport/{diagnosticreport}")
+    told = case.callers["the patient"].get(path).json()["issue"][0]["diagnostics"]
+    assert re.search(r"you can read it from \d{4}-\d\d-\d\dT", told)
+
+
+@pytest.mark.parametrize("state", ["final", "preliminary", "restricted", "hidden", "withdrawn"])
+def test_no_count_and_no_gap_tells_of_a_document_that_is_held(house: Ward, state: str) -> None:
+    """Rule 9: in QIDO and in the ImagingStudy, at every level."""
+    case = house.cases[state]
+    for actor in ("the patient", "the holder of a link", "a clinician"):
+        caller, all_ = case.callers[actor], actor == "a clinician" or state == "final"
+        modalities = ["CT", "SR"] if all_ else ["CT"]
+        rows = caller.get(f"/dicomweb/studies?StudyInstanceUID={case.study}").json()
+        counts = [rows[0][tag]["Value"] for tag in ("00201206", "00201208", "00080061")]
+        assert counts == [[len(modalities)], [len(modalities)], modalities], actor
+        series = caller.get(f"/dicomweb/studies/{case.study}/series").json()
+        assert sorted(one["00080060"]["Value"][0] for one in series) == modalities
+        assert {one["00201209"]["Value"][0] for one in series} == {1}
+        body = caller.get(case.path("/fhir/ImagingStudy/{imagingstudy}")).json()
+        assert sorted(one["modality"]["code"] for one in body["series"]) == modalities
+        assert (body["numberOfSeries"], body["numberOfInstances"]) == (len(modalities),) * 2
+        assert sorted(one["code"] for one in body["modality"]) == modalities

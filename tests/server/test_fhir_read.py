@@ -215,12 +215,14 @@ def test_a11_hostile_text_comes_back_as_text(library: Library) -> None:
     answer = library.get("Patient/hostile")
     assert answer.json()["name"] == body["name"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Content-Security-Policy"] == "default-src 'none'"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
 def test_a11_a_request_id_is_given_back(library: Library) -> None:
     assert library.get("metadata", X_Request_Id="a-1").headers["X-Request-Id"] == "a-1"
-    assert "X-Request-Id" not in library.get("metadata", X_Request_Id="x" * 65).headers
+    answers = [library.get("metadata", X_Request_Id=bad) for bad in ("x" * 65, "a b", "")]
+    assert len({one.headers["X-Request-Id"] for one in answers}) == 3, "each gets one of ours"
+    assert all(len(one.headers["X-Request-Id"]) == 16 for one in answers)
 
 
 def test_a11_a_host_that_the_caller_makes_up_is_in_no_link(library: Library) -> None:
@@ -320,6 +322,13 @@ def test_a11_what_was_deleted_is_410(library: Library) -> None:
     issue = refusal(library.get(f"ImagingStudy/{gone.id}"), 410)
     assert issue["code"] == "deleted"
     assert gone.id not in library.ids("ImagingStudy", ("_count", "500"))
+
+
+def test_the_description_of_every_address_needs_no_token(library: Library) -> None:
+    base = library.server.base
+    told = requests.get(f"{base}/openapi.json", timeout=60).json()
+    assert told["servers"] == [{"url": base}]
+    assert {"/fhir/{type}/{id}", "/dicomweb/studies/{study}", "/metrics"} <= set(told["paths"])
 
 
 @pytest.mark.parametrize("path", ["livez", "readyz"])

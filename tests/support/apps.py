@@ -1,5 +1,6 @@
 """Our own small apps as programs of their own: the launch demo and the sandbox EHR."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -23,10 +24,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def program(*words: str) -> Iterator[str]:
+def program(*words: str, **environment: str) -> Iterator[str]:
     """A program of smart_apps for the length of a block; gives the address that it prints."""
-    command = [sys.executable, "-m", *words]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    command, env = [sys.executable, "-m", *words], dict(os.environ) | environment
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             line = process.stdout.readline()
@@ -60,4 +61,20 @@ def sandbox_ehr(practice: Practice, app: str, folder: Path) -> Iterator[str]:
     made, _ = clients.add(practice.keys.house, wanted, "home", now=clock.now())
     options = ("--key", str(key), "--client", made.id, "--app", f"{app}=Launch demo")
     with program(name, *options, "--server", practice.server.base, "--port", "0") as address:
+        yield address
+
+
+@contextmanager
+def framing_ehr(practice: Practice, front: str, folder: Path, trust: Path) -> Iterator[str]:
+    """The sandbox EHR with Drew at the screen, whose page shows the viewer in a frame."""
+    key, port, name = folder / "ehr-key.json", free_port(), "smart_apps.sandbox_ehr"
+    here = f"http://127.0.0.1:{port}"
+    jwks = output(sys.executable, "-m", name, "--key", key, "--make-key", cwd=ROOT)
+    scope = "launch vouch system/Patient.rs system/ImagingStudy.rs"
+    wanted = Client("", 0, "EHR", "backend", scope, "all", frame_origins=(here,), jwks=jwks)
+    made, _ = clients.add(practice.keys.house, wanted, "home", now=clock.now())
+    app = f"{practice.keys.viewer()}=Viewer"
+    options = ("--key", str(key), "--client", made.id, "--app", app, "--user", "drew")
+    words = (*options, "--server", front, "--port", str(port))
+    with program(name, *words, REQUESTS_CA_BUNDLE=str(trust)) as address:
         yield address

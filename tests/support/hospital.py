@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import select, update
 
 from server import clock
-from server.flows import links, opening, parties
+from server.flows import launches, links, opening, parties, views
 from server.flows.grants import digest
+from server.flows.launches import Wanted
 from server.flows.opening import Handle
 from server.store.share_tables import share
 from server.store.tables import audit, study, token
@@ -51,9 +52,11 @@ UNREAD = ("an operator's browser", "a privacy officer's browser", "a patient's b
 # Browsers that opened a Magic Link; for those whose link has ended it is as if there were none.
 ENDED = ("the holder of a revoked link", "the holder of an expired link")
 HOLDERS = ("the holder of a link", "the holder of another's link")
+# The viewer as an EHR launched it for Alice.
+VIEWS = ("a launched view",)
 ACTORS = (
     *(*NOBODY, *UNFIT, *OTHERS, *STRANGERS, *RIGHT),
-    *(*ENDED, *HOLDERS, *BROWSERS, *UNREAD),
+    *(*ENDED, *HOLDERS, *BROWSERS, *UNREAD, *VIEWS),
 )
 
 
@@ -73,13 +76,14 @@ class Hospital:
     tokens: dict[str, str] = field(default_factory=dict)
     cookies: dict[str, str] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
+    views: dict[str, str] = field(default_factory=dict)
 
     def caller(self, actor: str) -> Web:
         """Requests below the server's address, with an actor's token or cookie."""
-        token, link, login = (
-            one.get(actor, "") for one in (self.tokens, self.cookies, self.sessions)
+        token, link, login, view = (
+            one.get(actor, "") for one in (self.tokens, self.cookies, self.sessions, self.views)
         )
-        return Web(self.server.base, token, link, login=login)
+        return Web(self.server.base, token, link, login=login, view=view)
 
     def refusals(self) -> int:
         """How many refusals the audit holds."""
@@ -158,6 +162,7 @@ def _hand_out(made: Hospital) -> None:
     _log_in(made)
     _sign_in(made)
     _give_links(made)
+    _launch(made)
     _let_time_pass(made)
     found = made.caller("the organisation").get("/fhir/Endpoint").json()
     endpoint = found["entry"][0]["resource"]["id"]
@@ -217,6 +222,15 @@ def _give_links(made: Hospital) -> None:
     with house.database.write() as connection:
         expired = update(share).where(share.c.id == links_of[ENDED[1]].id)
         connection.execute(expired.values(expires=now))
+
+
+def _launch(made: Hospital) -> None:
+    """A view of Alice's, for a clinician whom the command names."""
+    house, now = made.keys.house, clock.now()
+    wanted = Wanted(made.keys.viewer(), made.patients["Alice"], user=BROWSERS[0])
+    launch, iss = launches.make(house, wanted, now=now), house.config.fhir_base
+    view = views.start(house, iss, logs.keep_out(launch.value), address="127.0.0.1", now=now)
+    made.views[VIEWS[0]] = f"{view.id} {logs.keep_out(view.secret)}"
 
 
 def _let_time_pass(made: Hospital) -> None:

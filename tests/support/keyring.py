@@ -31,8 +31,8 @@ class Keyring:
         )
         return logs.keep_out(issued.token)
 
-    def backend(self, reach: str, scope: str = "system/*.rs") -> Backend:
-        """What `client add --type backend` makes."""
+    def backend(self, reach: str, scope: str = "system/*.rs", *origins: str) -> Backend:
+        """What `client add --type backend` makes; an EHR's pages are at `origins`."""
         wanted = Client(
             id="",
             organisation=0,
@@ -40,6 +40,7 @@ class Keyring:
             kind="backend",
             scope=scope,
             reach=reach,
+            frame_origins=origins,
             jwks=jwks(),
         )
         made, _ = clients.add(self.house, wanted, "home", now=clock.now())
@@ -52,6 +53,11 @@ class Keyring:
         wanted = Client(id="", organisation=0, name=name, kind=kind, **given)
         made, secret = clients.add(self.house, wanted, owner, now=clock.now())
         return made.id, secret
+
+    def viewer(self, organisation: str = "home") -> str:
+        """What `client add --type viewer` makes: its id."""
+        made, _ = clients.add(self.house, clients.viewer("Viewer"), organisation, now=clock.now())
+        return made.id
 
     def user(self, name: str, role: str, *patients: str, organisation: str = "home") -> Account:
         """What `user add` makes, with the password of all tests."""
@@ -69,6 +75,7 @@ def keyring(server: Server) -> Iterator[Keyring]:
     """The keys of a running server, for the length of a block."""
     named = ("BASE_URL", "ISSUER", "ZONE", "SETTLE_SECONDS")
     given = {name: server.environment.get(f"TRIPTYCH_{name}", "") for name in named}
-    settings = {name: value for name, value in given.items() if value} | {"BASE_URL": server.base}
+    settings = {name: value for name, value in given.items() if value}
+    settings = {"BASE_URL": server.base} | settings
     with opened(server.data, **settings) as house:
         yield Keyring(server, house)

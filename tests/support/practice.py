@@ -63,9 +63,13 @@ class Practice:
 
 
 @contextmanager
-def practice(data: Path) -> Iterator[Practice]:
-    """The practice, for the length of a block."""
-    with running(data, ISSUER=SYSTEM, HTTP_WORKERS="1") as server, keyring(server) as keys:
+def practice(data: Path, front: str = "") -> Iterator[Practice]:
+    """The practice, for the length of a block. Browsers reach it at `front`, where there is one."""
+    with (
+        running(data, ISSUER=SYSTEM, HTTP_WORKERS="1", BASE_URL=front) as server,
+        keyring(server) as keys,
+    ):
+        server.base = f"http://127.0.0.1:{server.http}"
         made = Practice(server, keys)
         _fill(made)
         _people(made)

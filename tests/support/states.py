@@ -1,4 +1,4 @@
-"""Four patients whose report is each in another state, and everybody who may ask for it.
+"""Patients whose report is each in another state, and everybody who may ask for it.
 
 Each has an examination with a picture and a structured report, and the same report by message, with
 a result and a document. In every part of the content stands what is of this patient alone: whoever
@@ -17,9 +17,11 @@ from typing import Any
 import requests
 from sqlalchemy import select
 
+from fhir.datetimes import search_range
 from server import clock
-from server.flows import opening, parties
+from server.flows import opening, parties, release_table
 from server.flows.opening import Handle
+from server.flows.release_table import Wanted
 from server.store.tables import audit
 from tests.support import holder, logs
 from tests.support.dicom_objects import part10
@@ -39,8 +41,23 @@ STATES = {
     "PRESTON": "preliminary",
     "RESTON": "restricted",
     "WITHAM": "withdrawn",
+    "LATERAN": "held for hours",
+    "PROXIMA": "held from proxies",
+    "HIDALGO": "hidden",
+    "NOWAK": "released by name",
+}
+# The second code of the examination, by which the site's release table knows what to hold. Of those
+# who see the same as others only one asks.
+KINDS = {
+    "held for hours": "LATER",
+    "held from proxies": "PROXY",
+    "hidden": "HIDDEN",
+    "released by name": "NAMED",
 }
 BORN = "19600101"
+# When the reports were issued, and for how long one is held from now on.
+_ISSUED = search_range("2026-09-05T12:01:00Z")[0]
+_HOURS = 48
 PATIENTS = ("the patient", "a proxy", "a client for a group", "the holder of a link")
 STAFF = ("a clinician", "a clinician with this patient open", "the organisation's system")
 
@@ -88,10 +105,25 @@ def ward(data: Path) -> Iterator[Ward]:
         made = Ward(server, keys)
         for place, (number, state) in enumerate(STATES.items(), 1):
             made.cases[state] = Case(number, state, f"{ROOT}.7.{place}", f"471{place}")
+        _hold(made)
         _examine(made)
         _report(made)
         _admit(made)
         yield made
+
+
+def _hold(made: Ward) -> None:
+    """The site's release table: a row for each kind."""
+    until = clock.instant(clock.now())[:4]
+    end: dict[str, Any] = {"reason": "a test", "until": f"{int(until) + 1}-12-31"}
+    hours = _HOURS + (clock.now() - _ISSUED) // 3_600_000_000
+    for wanted in (
+        Wanted("report", "after", kind="LATER", hours=hours, reason="a test"),
+        Wanted("report", "named", kind="PROXY", actor="proxy", **end),
+        Wanted("report", "asking", kind="HIDDEN", secret=True, **end),
+        Wanted("report", "named", kind="NAMED", **end),
+    ):
+        release_table.add(made.keys.house, "home", wanted, now=clock.now())
 
 
 def _examine(made: Ward) -> None:
@@ -119,7 +151,9 @@ def _objects(case: Case) -> list[bytes]:
 
 def _oru(case: Case, status: str, minute: int, mark: str = "F") -> bytes:
     """The report as a message tells it; `mark` is the status of its results."""
-    numbers = {"f2": f"P-{case.number}", "f3": f"F-{case.number}", "f4": "HEAD^Head^L"}
+    kind = KINDS.get(case.state, "")
+    exam = f"HEAD^Head^L^{kind}^{kind}^99LOCAL" if kind else "HEAD^Head^L"
+    numbers = {"f2": f"P-{case.number}", "f3": f"F-{case.number}", "f4": exam}
     code = "R" if case.state == "restricted" else "U"
     order = f"ORC|RE|P-{case.number}|F-{case.number}" + "|" * 25 + f"{code}^^HL70177"
     document = base64.b64encode(f"%PDF-1.4 of {case.number}".encode()).decode()
@@ -148,6 +182,8 @@ def _report(made: Ward) -> None:
     assert send(made.server.mllp, _oru(gone, "F", 2, "W")) == ["AA"]
     told = f"/fhir/DiagnosticReport/{gone.ids['DiagnosticReport']}"
     until(lambda: "entered-in-error" in made.server.get(told, staff).text, "the withdrawal")
+    named = f"DiagnosticReport/{made.cases['released by name'].ids['DiagnosticReport']}"
+    release_table.release(made.keys.house, "home", named, "they talked", now=clock.now())
 
 
 def _is_whole(made: Ward, case: Case, staff: str) -> bool:
@@ -208,7 +244,11 @@ def _admit(made: Ward) -> None:
             actor: Web(server.base, token, session=made.session) for actor, token in tokens.items()
         }
         case.callers["the holder of a link"] = _holder(made, patient)
-    for case, other in itertools.pairwise([*made.cases.values(), *made.cases.values()][:5]):
+        if case.state in KINDS:
+            for actor in (*STAFF[1:], "a client for a group", "a clinician elsewhere"):
+                del case.callers[actor]
+    cases = list(made.cases.values())
+    for case, other in itertools.pairwise([*cases, cases[0]]):
         case.callers["another patient"] = other.callers["the patient"]
 
 

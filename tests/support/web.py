@@ -16,7 +16,8 @@ STOW_TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
 class Web:
     """Requests to /dicomweb with one token, or from a page of ours in a browser.
 
-    `link` is the cookie of one that opened a Magic Link, `login` that of one signed in. With a
+    `link` is the cookie of one that opened a Magic Link, `login` that of one signed in, `view` the
+    id and secret of a view that an EHR launched. With a
     `session` they share its connections.
     """
 
@@ -25,6 +26,7 @@ class Web:
     link: str = ""
     session: requests.Session | None = None
     login: str = ""
+    view: str = ""
 
     def get(self, path: str, accept: str = "", **headers: str) -> requests.Response:
         """GET an address below /dicomweb, or a whole one."""
@@ -43,6 +45,10 @@ class Web:
         return ask(method, url, headers=self._signed(sent), timeout=60)
 
     def _signed(self, headers: dict[str, str]) -> dict[str, str]:
+        if self.view:
+            id_, secret = self.view.split(" ")
+            said = {"Triptych-View": id_, "Sec-Fetch-Site": "same-origin"}
+            return headers | said | {"Cookie": f"triptych-view-{id_}={secret}"}
         for name, secret in (("triptych-link", self.link), ("triptych", self.login)):
             if secret:
                 return headers | {"Cookie": f"{name}={secret}", "Sec-Fetch-Site": "same-origin"}

@@ -6,6 +6,7 @@ from server.store import (  # noqa: F401 - they fill the metadata
     fhir_tables,
     hl7_tables,
     login_tables,
+    release_tables,
     share_tables,
     tables,
 )

@@ -37,6 +37,7 @@ def upgrade() -> None:
     sa.Column('encounter', sa.String(length=64), server_default='', nullable=False),
     sa.Column('context', sa.Text(), server_default='', nullable=False),
     sa.Column('ehr_banner', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
+    sa.Column('launch', sa.String(length=64), server_default='', nullable=False),
     sa.Column('session', sa.String(length=64), server_default='', nullable=False),
     sa.Column('nonce', sa.Text(), server_default='', nullable=False),
     sa.Column('authenticated', sa.BigInteger(), server_default='0', nullable=False),
@@ -93,6 +94,7 @@ def upgrade() -> None:
     sa.Column('opened', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('count', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('bytes', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('trace', sa.Text(), server_default='', nullable=False),
     sa.Column('hash', sa.String(length=64), nullable=False),
     sa.PrimaryKeyConstraint('writer', 'seq', name=op.f('pk_audit'))
     )
@@ -128,6 +130,7 @@ def upgrade() -> None:
     sa.Column('reach', sa.Text(), server_default='', nullable=False),
     sa.Column('redirect_uris', sa.Text(), server_default='', nullable=False),
     sa.Column('launch_uri', sa.Text(), server_default='', nullable=False),
+    sa.Column('frame_origins', sa.Text(), server_default='', nullable=False),
     sa.Column('registration_hash', sa.Text(), server_default='', nullable=False),
     sa.Column('self_registered', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
@@ -387,6 +390,7 @@ def upgrade() -> None:
     sa.Column('attempts', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('lease_until', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('error', sa.Text(), server_default='', nullable=False),
+    sa.Column('trace', sa.Text(), server_default='', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_job'))
     )
     with op.batch_alter_table('job', schema=None) as batch_op:
@@ -411,6 +415,8 @@ def upgrade() -> None:
     sa.Column('account', sa.String(length=64), server_default='', nullable=False),
     sa.Column('context', sa.Text(), server_default='', nullable=False),
     sa.Column('ehr_banner', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
+    sa.Column('ehr', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('vouched', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_launch'))
@@ -517,6 +523,7 @@ def upgrade() -> None:
     sa.Column('state', sa.String(length=16), server_default='active', nullable=False),
     sa.Column('replaced_by', sa.Text(), server_default='', nullable=False),
     sa.Column('facts', sa.Text(), server_default='', nullable=False),
+    sa.Column('born', sa.Integer(), server_default='0', nullable=False),
     sa.Column('issuer', sa.Text(), server_default='', nullable=False),
     sa.Column('told_by', sa.Text(), server_default='', nullable=False),
     sa.Column('salt', sa.Text(), server_default='', nullable=False),
@@ -582,6 +589,38 @@ def upgrade() -> None:
     sa.Column('used', sa.BigInteger(), server_default='0', nullable=False),
     sa.PrimaryKeyConstraint('account', 'hash', name=op.f('pk_recovery_code'))
     )
+    op.create_table('release_item',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('type', sa.String(length=40), nullable=False),
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('until', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('reason', sa.Text(), server_default='', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'type', 'id', name=op.f('pk_release_item'))
+    )
+    op.create_table('release_rule',
+    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
+    sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('part', sa.String(length=16), nullable=False),
+    sa.Column('status', sa.Text(), server_default='', nullable=False),
+    sa.Column('kind', sa.Text(), server_default='', nullable=False),
+    sa.Column('label', sa.Text(), server_default='', nullable=False),
+    sa.Column('actor', sa.Text(), server_default='', nullable=False),
+    sa.Column('aged', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
+    sa.Column('youngest', sa.SmallInteger(), server_default='0', nullable=False),
+    sa.Column('oldest', sa.SmallInteger(), server_default='0', nullable=False),
+    sa.Column('then', sa.String(length=16), nullable=False),
+    sa.Column('wait', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('secret', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
+    sa.Column('reason', sa.Text(), server_default='', nullable=False),
+    sa.Column('until', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('weight', sa.SmallInteger(), server_default='0', nullable=False),
+    sa.Column('created', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('organisation', 'id', name=op.f('pk_release_rule'))
+    )
+    with op.batch_alter_table('release_rule', schema=None) as batch_op:
+        batch_op.create_index('ix_release_rule_part', ['organisation', 'part', 'weight'], unique=False)
+
     op.create_table('resource',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('rid', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -592,6 +631,8 @@ def upgrade() -> None:
     sa.Column('deleted', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('hidden', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('filed_under', sa.Text(), server_default='', nullable=False),
+    sa.Column('traits', sa.Text(), server_default='', nullable=False),
+    sa.Column('issued', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('text', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('organisation', 'rid', name=op.f('pk_resource'))
     )
@@ -782,6 +823,7 @@ def upgrade() -> None:
     sa.Column('everyone', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('wide', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
     sa.Column('staff', sa.Boolean(), server_default=sa.text('(false)'), nullable=False),
+    sa.Column('actor', sa.Text(), server_default='', nullable=False),
     sa.Column('person', sa.Text(), server_default='', nullable=False),
     sa.Column('approval', sa.String(length=64), server_default='', nullable=False),
     sa.Column('purpose', sa.Text(), server_default='', nullable=False),
@@ -794,6 +836,20 @@ def upgrade() -> None:
     with op.batch_alter_table('token', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_token_approval'), ['approval'], unique=False)
         batch_op.create_index(batch_op.f('ix_token_client_expires'), ['client', 'expires'], unique=False)
+
+    op.create_table('view',
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('hash', sa.String(length=64), nullable=False),
+    sa.Column('token', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('approval', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('launch', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('ehr', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('began', sa.BigInteger(), server_default='0', nullable=False),
+    sa.Column('expires', sa.BigInteger(), server_default='0', nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_view'))
+    )
+    with op.batch_alter_table('view', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_view_launch'), ['launch'], unique=False)
 
     # ### end Alembic commands ###
 
