@@ -13,11 +13,23 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from bench import cget, cstore, fhir, gate, mllp, oauth, qido, startup, stow, wado
+from bench import cget, cstore, fhir, gate, mllp, oauth, qido, startup, stow, viewer, wado
 from bench.harness import QUICK, TINY, Line, Row, Scale, as_json, say, table
 from bench.stand import Stand
 
-GROUPS: tuple[ModuleType, ...] = (startup, cstore, cget, stow, wado, qido, fhir, gate, oauth, mllp)
+GROUPS: tuple[ModuleType, ...] = (
+    startup,
+    cstore,
+    cget,
+    stow,
+    wado,
+    viewer,
+    qido,
+    fhir,
+    gate,
+    oauth,
+    mllp,
+)
 
 
 def measure(names: list[str], scale: Scale) -> list[Line]:

@@ -55,7 +55,7 @@ class PeerArchive:
             if found >= MOST:
                 raise Refused(OUT_OF_RESOURCES, f"more than {MOST} matches: ask for less")
 
-    def _told(self, answer: query.Answer, question: Question) -> Iterator[Mapping[str, Any]]:
+    def _told(self, answer: query.Shown, question: Question) -> Iterator[Mapping[str, Any]]:
         try:
             for item in answer.items:
                 answer.reading.sent(0, 1)

@@ -13,7 +13,7 @@ from dicom.query import KEYS, LEVELS, BadQuery, Match, at_level, attributes, mat
 from server.errors import Invalid
 from server.flows import access, current, reach, release
 from server.flows.access import Grant
-from server.flows.audit import Reading
+from server.flows.audit import Event, Reading
 from server.flows.sites import House
 from server.store import dicom_counts, dicom_search
 from server.store.dicom_counts import Whole
@@ -61,6 +61,13 @@ class Answer:
     items: Sequence[dict[str, Any]]
     more: bool
     fuzzy: bool
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Answer):
+    """An answer that may leave: its event is open."""
+
     reading: Reading
 
 
@@ -124,11 +131,29 @@ def search(
     parameters: Iterable[tuple[str, str]],
     study: str = "",
     series: str = "",
-) -> Answer:
+) -> Shown:
     """Search at a level, within a study and series if the address names them.
 
     The Reading that comes with the answer counts what is sent: the caller ends it.
     """
+    return opened(house, find(house, grant, level, parameters, study, series))
+
+
+def opened(house: House, found: Answer) -> Shown:
+    """What was found, with the event under which it may leave."""
+    reading = house.auditor.single(found.event)
+    return Shown(found.items, found.more, found.fuzzy, found.event, reading)
+
+
+def find(
+    house: House,
+    grant: Grant,
+    level: str,
+    parameters: Iterable[tuple[str, str]],
+    study: str = "",
+    series: str = "",
+) -> Answer:
+    """The same, before any event: nothing of it may leave but that nothing has changed."""
     question = parse(level, parameters)
     asked = Search(
         organisation=grant.organisation,
@@ -153,8 +178,7 @@ def search(
             items = writer.items(rows[: question.limit])
     keys = ", ".join(keyword_of(tag) for tag in question.matches)
     seen = reach.event(grant, "search", study=study, detail=f"{level}: {keys or 'all'}")
-    reading = house.auditor.single(seen)
-    return Answer(items, len(rows) > len(items), question.fuzzy, reading)
+    return Answer(items, len(rows) > len(items), question.fuzzy, seen)
 
 
 def gate(grant: Grant, level: str) -> Gate[Allowed]:

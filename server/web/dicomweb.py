@@ -1,7 +1,11 @@
 """DICOMweb out (PS3.18 10.4 and 10.6): the routes of searches and retrievals, and QIDO-RS itself."""
 
+import gzip
+import hmac
 import json
+import secrets
 from collections.abc import Callable
+from functools import cache
 
 from flask import Response, request
 
@@ -9,6 +13,8 @@ from server.flows import query
 from server.web import rendered, wado
 from server.web.replies import closing_on_error, covered
 from server.web.routes import Call, Handler, Route, Scoped
+
+_LONG = 2_000  # bytes from which an answer is worth packing
 
 
 def searching(level: str) -> Handler:
@@ -18,16 +24,46 @@ def searching(level: str) -> Handler:
         kind = wado.json_type()
         within = call.path.get("study", ""), call.path.get("series", "")
         parameters = request.args.items(multi=True)
-        answer = query.search(call.house, call.who, level, parameters, *within)
+        found = query.find(call.house, call.who, level, parameters, *within)
+        body = json.dumps(found.items, ensure_ascii=False, separators=(",", ":"))
+        etag = _etag(call, body, found)
+        if wado.is_fresh(etag):
+            return wado.unchanged(etag)
+        answer = query.opened(call.house, found)
         with closing_on_error(answer.reading):
-            body = json.dumps(answer.items, ensure_ascii=False, separators=(",", ":"))
-            response = Response(body, content_type=kind)
+            response = _packed(body, kind)
+            response.headers["ETag"] = etag
             service = f"{call.house.config.base}/dicomweb"
             for warning in _warnings(answer):
                 response.headers.add("Warning", f"299 {service}: {warning}")
             return covered(answer.reading, response, count=len(answer.items))
 
     return search
+
+
+def _packed(body: str, kind: str) -> Response:
+    """A long answer as gzip for who takes it: names of attributes come again and again in it."""
+    data = body.encode()
+    packs = len(data) > _LONG and request.accept_encodings["gzip"] > 0
+    response = Response(gzip.compress(data, 1, mtime=0) if packs else data, content_type=kind)
+    if packs:
+        response.headers["Content-Encoding"] = "gzip"
+    response.vary.add("Accept-Encoding")
+    return response
+
+
+@cache
+def _key() -> bytes:
+    return secrets.token_bytes(32)
+
+
+def _etag(call: Call, body: str, found: query.Answer) -> str:
+    """A name for this answer to this caller's question, which nobody can make up.
+
+    A 304 writes no event: it may tell only what an answer told before, under an event of its own.
+    """
+    asked = f"{call.who.id}|{request.full_path}|{found.more}|{body}"
+    return f'"{hmac.digest(_key(), asked.encode(), "sha256").hex()[:32]}"'
 
 
 def _warnings(answer: query.Answer) -> list[str]:

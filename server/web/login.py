@@ -21,8 +21,8 @@ CONTINUE = "/oauth/continue"
 APPS = "/oauth/apps"
 ACCOUNT = "/oauth/account"
 DESK = "/desk/"
-# Where somebody may be sent on to: a page of staff, and no other site.
-_OURS = re.compile(r"/desk/[A-Za-z0-9/._~%?=&+-]*", re.ASCII)
+# Where somebody may be sent on to: a page of staff, that of a link, and no other site.
+_OURS = re.compile(r"/desk/[A-Za-z0-9/._~%?=&+-]*|/s/[A-Za-z0-9_-]+", re.ASCII)
 _DESKS = ("operator", "privacy")
 
 
@@ -121,7 +121,7 @@ def _home(account: Account) -> str:
 
 
 def safe(to: str) -> str:
-    """A page of staff that somebody may be sent on to; nothing for any other address."""
+    """A page of ours that somebody may be sent on to; nothing for any other address."""
     return to if to == ACCOUNT or _OURS.fullmatch(to) else ""
 
 

@@ -1,6 +1,6 @@
 // Asks the server, with the cookie of a session or a view, or with a token that never leaves memory.
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../../", location);
 const RETRIES = 2;
 let token = "";
 let view = "";

@@ -5,12 +5,14 @@ import { button, element, line, option, page } from "./page.js";
 import { sentence } from "./pane.js";
 import { watch } from "./session.js";
 import { close, dress, show } from "./study.js";
-import { studies } from "./studies.js";
+import { changing, seriesOf, studies } from "./studies.js";
 import { LANGUAGES, choose, current, date, kept, speak, t } from "./words.js";
 
 const POSTER = 512;
 const NOTICED = "triptych.noticed";
+const LOOK = 250; // ms between looks for a study that is awaited
 const query = new URLSearchParams(`${location.search.slice(1)}&${location.hash.slice(1)}`);
+const waits = query.has("wait");
 const launched = query.has("view"); // by an EHR, and the token is with the server
 let over = false;
 
@@ -19,7 +21,8 @@ async function start() {
   whenEnded(() => words.then(() => end("ended")));
   if (launched) useView(query.get("view"));
   const launching = ["iss", "code", "error"].some((word) => query.has(word)) ? import("./launch.js") : null;
-  const early = launching ? null : poster(query.get("study"));
+  const early = launching ? null : framed() ?? (waits ? null : poster(query.get("study")));
+  const ahead = !launching && !waits && query.get("study") ? asked(query.get("study")) : null;
   await words;
   try {
     const session = launching ? await (await launching).launch(query) : { study: query.get("study") };
@@ -27,10 +30,16 @@ async function start() {
     greet();
     dress(end);
     if (launched) watch("apps/viewer/alive");
-    await open(session.study, early);
+    await open(session.study, early, ahead);
   } catch (error) {
     fail(error);
   }
+}
+
+/** The picture that the page itself came with. */
+function framed() {
+  const image = document.querySelector(".poster img");
+  return image && image.decode().then(() => createImageBitmap(image)).catch(() => null);
 }
 
 /** A first picture before anything is known: what stands for the study. */
@@ -40,16 +49,41 @@ function poster(uid) {
   return ask(path, "image/jpeg").then((answer) => answer.blob()).then(createImageBitmap).catch(() => null);
 }
 
+/** The searches for a study, on their way together; whoever waits for one hears of its failure. */
+function asked(uid) {
+  const ahead = { found: studies(only(uid)), series: seriesOf(uid) };
+  Object.values(ahead).forEach((one) => one.catch(() => {}));
+  return ahead;
+}
+
+function only(uid) {
+  return uid ? `&StudyInstanceUID=${encodeURIComponent(uid)}` : "";
+}
+
 /** The study asked for, or the only one there is, or a list of them. */
-async function open(uid, early) {
-  const found = await studies(uid ? `&StudyInstanceUID=${encodeURIComponent(uid)}` : "");
+async function open(uid, early, ahead) {
+  const found = await (waits && uid ? awaited(only(uid)) : ahead?.found ?? studies(only(uid)));
   if (!found.length) throw new Trouble("missing");
   if (!uid && found.length > 1) list(found);
-  else await show(found[0], early, launched);
+  else await show(found[0], early ?? poster(found[0].uid), launched, ahead?.series);
+}
+
+/** A study that may not have begun: the page looks again and again, by what shows nothing and is no event. */
+async function awaited(search) {
+  const look = changing(search);
+  page.who.textContent = t("pictures");
+  page.arriving.textContent = t("waiting");
+  while (!over) {
+    const found = document.visibilityState === "visible" ? await look() : null;
+    if (found?.length) return found;
+    await new Promise((done) => setTimeout(done, LOOK));
+  }
+  return [];
 }
 
 /** What works without a study: the notice, once a session, and the language. */
 function greet() {
+  page.back.hidden = query.get("from") !== "link";
   page.language.replaceChildren(...Object.entries(LANGUAGES).map(([code, name]) => option(code, name)));
   page.language.value = current();
   page.language.addEventListener("change", () => {

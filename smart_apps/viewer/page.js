@@ -1,7 +1,7 @@
 // The parts of the page by name, and what is made for it.
 
 const NAMES = ["who", "what", "arriving", "series", "tools", "preset", "keys", "key", "priors", "prior", "panes",
-  "report", "reports", "notice", "language", "paper", "main", "live"];
+  "report", "reports", "notice", "language", "paper", "main", "live", "back"];
 
 /** The parts of index.html that change. */
 export const page = Object.fromEntries(NAMES.map((id) => [id, document.getElementById(id)]));

@@ -1,6 +1,6 @@
 // From DICOM JSON to what the page works with: studies, series and frames.
 
-import { ask, dicom } from "./api.js";
+import { Trouble, ask, dicom, get } from "./api.js";
 
 // Objects about pictures rather than pictures.
 const WITHOUT_PICTURES = new Set(["SR", "KO", "PR", "DOC", "ANN", "RWV", "REG", "FID", "PLAN", "ASMT",
@@ -39,6 +39,19 @@ export async function studies(query = "") {
   return Object.assign(items.map(studyOf), { more });
 }
 
+/** A search to be asked again and again: what it finds, null while nothing has changed or nobody answers. */
+export function changing(query) {
+  let etag = "";
+  return async () => {
+    const headers = { Accept: "application/dicom+json", ...(etag && { "If-None-Match": etag }) };
+    const answer = await get(`dicomweb/studies?limit=100${query}`, headers).catch(() => null);
+    if (answer?.status === 403) throw new Trouble("forbidden");
+    if (!answer?.ok) return null;
+    etag = answer.headers.get("ETag") ?? "";
+    return (await answer.json()).map(studyOf);
+  };
+}
+
 /** The same patient's other studies. */
 export async function others(study) {
   if (!study.patientId) return [];
@@ -52,7 +65,7 @@ function studyOf(item) {
     date: text(item, "00080020"),
     time: text(item, "00080030"),
     description: text(item, "00081030"),
-    modalities: values(item, "00080061"),
+    modalities: values(item, "00080061").filter((one) => !WITHOUT_PICTURES.has(one)),
     instances: Number(text(item, "00201208")),
     name: spoken(values(item, "00100010")[0]),
     patientId: text(item, "00100020"),

@@ -66,20 +66,28 @@ function attempt(work) {
   return work?.catch((error) => panes[0]?.stage.tell({ message: sentence(error) }));
 }
 
-/** Show a study, perhaps with the one before beside it; `early` is a picture that may come first. */
-export async function show(study, early, beside = false) {
+/** Show a study, perhaps with the one before beside it; `early` is a picture that may come first, `series` are on their way. */
+export async function show(study, early, beside = false, series = seriesOf(study.uid)) {
   shown = { study, series: [] };
   addPane();
-  early?.then((image) => image && panes[0]?.poster(image));
+  early?.then((image) => {
+    if (image) panes[0]?.poster(image);
+    unveil();
+  });
   page.who.textContent = study.name || t("unnamed");
   page.what.textContent = line(date(study.date), study.description, study.modalities.join(", "));
-  shown.series = await seriesOf(study.uid);
+  shown.series = await series;
   const keys = await keyImages(shown.series);
   strip();
   offerKeys(keys);
   page.tools.hidden = false;
   await first(keys);
   await Promise.all([record(study, false), offerPriors(study, beside), thumbnails()]);
+}
+
+/** The pane takes the place of the picture that the page came with. */
+function unveil() {
+  page.panes.querySelector(".poster")?.remove();
 }
 
 /** Let go of everything. */
@@ -105,6 +113,7 @@ function first(keys) {
   let rest = Math.floor(pictured.reduce((sum, { count }) => sum + count, 0) / 2);
   const middle = pictured.find(({ count }) => (rest -= count) < 0) ?? pictured[0];
   if (middle) return enter(middle);
+  unveil();
   return panes[0].stage.tell({ message: t("no.pictures") });
 }
 
@@ -116,6 +125,7 @@ async function enter(series, at = () => -1) {
   // Whoever chose another series meanwhile wants that one.
   if (!shown || turn !== turns) return;
   shown.chosen = series;
+  unveil();
   mark(series, frames.length);
   if (!frames.length) {
     panes[0].close();

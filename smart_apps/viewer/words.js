@@ -8,7 +8,7 @@ let locale = "en";
 
 /** Load the table of the language chosen before, asked for in the address, or of the browser. */
 export async function speak(asked = "") {
-  const wishes = [asked, kept(KEPT), ...navigator.languages].filter(Boolean);
+  const wishes = [asked, kept(KEPT), document.documentElement.lang, ...navigator.languages].filter(Boolean);
   language = wishes.map((wish) => wish.slice(0, 2).toLowerCase()).find((wish) => wish in LANGUAGES) ?? "en";
   locale = navigator.languages.find((one) => one.startsWith(language)) ?? language;
   const answer = await fetch(new URL(`words/${language}.json`, import.meta.url));

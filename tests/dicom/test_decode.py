@@ -27,7 +27,6 @@ from tests.support.dicom_samples import (
     bundled,
     bundled_paths,
     needs_samples,
-    shared,
     shared_paths,
 )
 
@@ -124,29 +123,47 @@ def test_bundled_pictures_are_within_a_grey_level_of_dcmtks(name: str, tmp_path:
     assert differs_from_dcmtk(bundled(name), tmp_path) <= 1
 
 
+# What dcmtk 3.6.7 does not show, and why. JPEG 2000 and HTJ2K it cannot decode: they are compared
+# with pydicom's decoder above.
+DCMTK_HAS_NO = ("1.2.840.10008.1.2.4.9", "1.2.840.10008.1.2.4.20")
+DCMTK_CANNOT = {
+    "declared-explicit-is-implicit.dcm": "it believes the declared syntax",
+    "trailing-garbage.dcm": "it reads what follows the data set as an element",
+    "explicit_VR-UN.dcm": "it does not look into attributes of unknown kind",
+    "parametric_map_float.dcm": "it knows no pixels but those of whole numbers",
+    "mf.dcm": "it looks for no window in functional groups",
+    "gdcm-US-ALOKA-16_big.dcm": "it finds its segmented palette empty",
+    "rtdose_expb.dcm": "it swaps pairs of bytes in pixels of four: compared with its twin below",
+}
+
+
 @needs_samples
 @pytest.mark.peers
-@pytest.mark.parametrize(
-    "name",
-    [
-        "ct-series-nist-ids003/000000.dcm",
-        "ct-series-mado-studyB/Series_B_1/I0.dcm",
-        "cr-nist-two-accessions/1.3.6.1.4.1.21367.201599.3.201606010958036.1.dcm",
-        "petct-nist-ids027/000015.dcm",
-        "mg/OutOfBoundsOverlay.dcm",
-        "odd/examples_overlay.dcm",
-        "xa-multiframe/nist-ids021-000000.dcm",
-        "us-multiframe/nist-ids022-000000.dcm",
-        "sc/TestPattern_Palette_16.dcm",
-        "sc/TestPattern_JPEG-Lossless_RGB.dcm",
-        "sc/TestPattern_JPEG-LS-NearLossless.dcm",
-        "transfer-syntax/ct-mister-20-syntaxes/ct-JPEGProcess10_12-1.2.840.10008.1.2.4.55.dcm",
-        "transfer-syntax/ct-mister-20-syntaxes/ct-JPEGProcess6_8-1.2.840.10008.1.2.4.53.dcm",
-        "transfer-syntax/ct-mister-20-syntaxes/ct-JPEGProcess2_4-1.2.840.10008.1.2.4.51.dcm",
-    ],
-)
-def test_shared_pictures_are_within_a_grey_level_of_dcmtks(name: str, tmp_path: Path) -> None:
-    assert differs_from_dcmtk(shared(name), tmp_path) <= 1
+def test_every_shared_picture_is_within_a_grey_level_of_dcmtks(tmp_path: Path) -> None:
+    """The first frame of each file that can be decoded, but for those that dcmtk cannot show."""
+    found: dict[str, int] = {}
+    for path in shared_paths():
+        data = path.read_bytes()
+        if path.name in DCMTK_CANNOT or path.name in BROKEN or not shows(data):
+            continue
+        if not files.read(data).facts.transfer_syntax.startswith(DCMTK_HAS_NO):
+            found[str(path)] = differs_from_dcmtk(data, tmp_path)
+    assert {name: most for name, most in found.items() if most > 1} == {}
+    assert len(found) > 240
+
+
+def shows(data: bytes) -> bool:
+    """Whether we make a picture of it."""
+    try:
+        return shown(frame_of(data)).size > 0
+    except (DicomError, struct.error):
+        return False
+
+
+def test_a_dose_is_the_same_picture_in_either_order_of_bytes() -> None:
+    little, big = (shown(frame_of(bundled(f"rtdose{kind}.dcm"))) for kind in ("", "_expb"))
+    assert little.max() > 200
+    assert (little == big).all()
 
 
 @needs_samples

@@ -40,6 +40,16 @@ def test_its_files_are_public_stay_fresh_and_let_no_other_site_in(halls: Gallery
     for rule in ("default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"):
         assert rule in policy
     assert "unsafe" not in policy
+    kept = [*re.findall(r'(?:href|src)="([0-9a-f]{16}/[\w./]+)"', page.text)]
+    assert len(kept) > 15
+    for name in kept:
+        assert "immutable" in get(f"/apps/viewer/{name}").headers["Cache-Control"], name
+    older = get(f"/apps/viewer/{'0' * 16}/main.js")
+    assert (older.status_code, older.headers["Cache-Control"]) == (200, "public, no-cache")
+    arabic = get("/apps/viewer/?lang=ar&study=1.2.3")
+    assert '<html lang="ar" dir="rtl">' in arabic.text
+    assert "studies/1.2.3/thumbnail" in arabic.text
+    assert "thumbnail" not in get('/apps/viewer/?study=1"><b>').text
     again = get("/apps/viewer/", If_None_Match=page.headers["ETag"])
     assert (again.status_code, again.content) == (304, b"")
     plain = get("/apps/viewer/", Accept_Encoding="identity")
@@ -143,9 +153,13 @@ def test_whoever_opened_a_magic_link_looks_until_it_is_revoked(
         )
         one.page.add_init_script(NOTICED)
         one.page.goto(f"{clinic.server.base}/s/pictures")
-        one.page.locator(f'a[href$="{STACK}"]').click()
+        one.page.locator(f'a.button[href*="{STACK}"]').click()
         sees(one.page, KEY + 1)
         expect(one.page.locator(".conclusion")).to_have_text(CONCLUSION)
+        one.page.get_by_role("link", name="Back to all pictures and reports").click()
+        expect(one.page).to_have_url(f"{clinic.server.base}/s/pictures")
+        one.page.go_back()
+        sees(one.page, KEY + 1)
         links.revoke(keys.house, made.id, now=clock.now())
         expect(one.page.get_by_role("alert")).to_contain_text("Your access has ended")
         one.page.goto(halls.of(STACK))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select
@@ -64,6 +65,24 @@ def test_it_opens_for_the_named_user_and_tells_who_and_what_for(
         rows = {(row.purpose, row.detail[:14]) for row in connection.execute(query)}
     assert ("TREAT", "link opened by") in rows
     assert ("TREAT", "page") in rows
+
+
+def test_who_is_to_sign_in_first_comes_back_to_the_link(surgery: Practice, made: Made) -> None:
+    emil = Person(surgery.server, "emil")
+    page = emil.open(made.url)
+    assert "Open</button>" not in page.text
+    way = f"/oauth/login?to=/s/{made.token}"
+    assert f'href="{way}"' in page.text
+    back = emil.log_in(emil.open(surgery.server.base + way))
+    assert back.url == made.url
+    assert "You are signed in as emil." in back.text
+    assert "Open</button>" in back.text
+
+
+@pytest.mark.parametrize("to", ["//evil.example/s/x", "/s/x/../../x", "/s//evil.example", "/s/"])
+def test_no_other_address_is_one_to_come_back_to(surgery: Practice, to: str) -> None:
+    page = Person(surgery.server, "emil").open(f"{surgery.server.base}/oauth/login?to={quote(to)}")
+    assert 'name="to" value=""' in page.text
 
 
 def test_it_opens_for_nobody_else(surgery: Practice, made: Made) -> None:

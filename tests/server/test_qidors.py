@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from dicomweb_client import DICOMwebClient
 from dicomweb_client.session_utils import create_session
+from sqlalchemy import func, select
 
+from server.store.tables import audit
+from tests.support.keyring import Keyring, keyring
 from tests.support.scenes import ALICE, ALICES, BOB, BOBS, SYSTEM, address, alices, bobs, instance
 from tests.support.server import Server, running
 from tests.support.web import Web, value, web
@@ -220,6 +223,32 @@ def test_a_second_patients_claim_is_a_row_of_its_own_for_staff_alone(tmp_path: P
         assert (value(own, NUMBER), value(own, "00201208")) == ("ALICE", 4)
         assert len(alice.found(f"{address(ALICES)}/instances")) == 4
         assert bob.found("/studies") == []
+
+
+def test_an_answer_that_has_not_changed_is_304_for_who_got_it_and_its_event_before(
+    server: Server, staff: Web
+) -> None:
+    """RFC 9110 13.1.2. Nobody can make the name of an answer up, nor use it for another question."""
+    path = "/studies?PatientID=nobody"
+    etag = staff.get(path).headers["ETag"]
+    with keyring(server) as keys:
+        before = _events(keys)
+        again = staff.get(path, If_None_Match=etag)
+        assert (again.status_code, again.content) == (304, b"")
+        assert _events(keys) == before
+        assert staff.get("/studies?PatientID=noone", If_None_Match=etag).status_code == 200
+        other = Web(f"{server.base}/dicomweb", keys.token("system/*.rs"))
+        assert other.get(path, If_None_Match=etag).status_code == 200
+        assert _events(keys) > before + 1
+    packed = staff.get("/instances", Accept_Encoding="gzip")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.json() == staff.get("/instances", Accept_Encoding="identity").json()
+
+
+def _events(keys: Keyring) -> int:
+    with keys.house.database.read() as connection:
+        found = select(func.count()).where(audit.c.action == "search")
+        return int(connection.execute(found).scalar_one())
 
 
 def test_dicomweb_client_searches_as_it_does_elsewhere(staff: Web) -> None:
