@@ -67,9 +67,9 @@ SHOWS = {
 }
 STORES = {"/dicomweb/studies", "/dicomweb/studies/<study>"}
 # What changes a record, by method and rule, with what is sent: nothing that would be kept.
+ORDER = '{"resourceType":"ServiceRequest"}'
 WRITES = {
-    ("POST", "/fhir/<type>"): '{"resourceType":"ServiceRequest"}',
-    ("PUT", "/fhir/<type>"): '{"resourceType":"ServiceRequest"}',
+    **{(method, "/fhir/<type>"): ORDER for method in ("POST", "PUT")},
     ("PUT", "/fhir/<type>/<id>"): '{"resourceType":"ServiceRequest","id":"<id>"}',
     ("PATCH", "/fhir/<type>/<id>"): "[]",
     ("DELETE", "/fhir/<type>"): "",
