@@ -104,11 +104,8 @@ def addresses() -> Iterator[tuple[str, str, str]]:
         types = SEARCHED if kind == "search" else WRITTEN[:1] if kind == "write" else TYPES
         for type_ in types if "<type>" in route.rule else ("",):
             shared = type_ == "Endpoint" and kind == "owned"
-            yield (
-                route.methods[0],
-                route.rule.replace("<type>", type_),
-                "shared" if shared else kind,
-            )
+            rule = route.rule.replace("<type>", type_)
+            yield route.methods[0], rule, "shared" if shared else kind
 
 
 MATRIX = list(addresses())
