@@ -110,28 +110,30 @@ def pictures_held(table: Any, asker: Asker) -> Clause:
 
 def rule_of(table: Any, part: Any, asker: Asker, wanted: Any) -> Any:
     """What the row that fits best says: the one that describes most, of several what holds longest."""
-    rule = release_rule
-    best = select(wanted).where(*_fits(table, part, asker))
+    rule, whose = release_rule, patient.alias()
+    mine = and_(whose.c.organisation == table.c.organisation, whose.c.id == table.c.filed_under)
+    best = select(wanted).select_from(rule.outerjoin(whose, mine))
+    best = best.where(*_fits(table, part, asker), _of_age(whose, asker))
     best = best.order_by(rule.c.weight.desc(), rule.c.wait.desc(), rule.c.id).limit(1)
     return best.correlate(table).scalar_subquery()
 
 
 def decided(table: Any) -> Any:
-    """Until when an item is held by name, RELEASED if it was released, 0 if nobody decided."""
+    """Until when an item is held by name, RELEASED if it was released, NULL where nobody decided."""
     item = release_item
     found = select(item.c.until).where(
         item.c.organisation == table.c.organisation,
         item.c.type == table.c.type,
         item.c.id == table.c.id,
     )
-    return func.coalesce(found.correlate(table).scalar_subquery(), 0)
+    return found.correlate(table).scalar_subquery()
 
 
 def due(table: Any, part: Any, asker: Asker) -> Any:
-    """From when on an item may be seen as the table says, 0 for at once."""
+    """From when on an item may be seen as the table says, 0 for at once, NULL without a row."""
     wait = release_rule.c.wait
     moment = case((wait == 0, literal(0, BigInteger())), else_=table.c.issued + wait)
-    return func.coalesce(rule_of(table, part, asker, moment.label("due")), 0)
+    return rule_of(table, part, asker, moment.label("due"))
 
 
 def _by_itself(table: Any) -> Clause:
@@ -145,9 +147,21 @@ def _bound(value: Any, type_: Any) -> Any:
 
 
 def _waits(table: Any, part: Any, asker: Asker) -> Clause:
-    now = _bound(asker.now, BigInteger())
-    said = decided(table)
-    return and_(said != RELEASED, or_(said > now, due(table, part, asker) > now))
+    """What was decided of a row by name, while that lasts, else what the table says of it.
+
+    It is written as flat as it can be: conditions stand in each other as deep as a search asks, and
+    SQLite's parser has a limit.
+    """
+    item, now = release_item, _bound(asker.now, BigInteger())
+    lasting = select(item.c.until).where(
+        item.c.organisation == table.c.organisation,
+        item.c.type == table.c.type,
+        item.c.id == table.c.id,
+        or_(item.c.until == RELEASED, item.c.until > now),
+    )
+    said = lasting.correlate(table).scalar_subquery()
+    held: Clause = func.coalesce(said, due(table, part, asker), 0) > now
+    return held
 
 
 def _fits(table: Any, part: Any, asker: Asker) -> list[Clause]:
@@ -160,7 +174,6 @@ def _fits(table: Any, part: Any, asker: Asker) -> list[Clause]:
         _says(table, STATUS, rule.c.status),
         _says(table, KIND, rule.c.kind),
         _says(table, LABEL, rule.c.label),
-        or_(not_(rule.c.aged), _of_age(table, asker)),
     ]
 
 
@@ -170,19 +183,16 @@ def _says(table: Any, letter: str, word: Any) -> Clause:
     return or_(word == "", func.replace(table.c.traits, marked, "") != table.c.traits)
 
 
-def _of_age(table: Any, asker: Asker) -> Clause:
-    """The condition that the patient is of a rule's ages. Who may be is held, and not let through."""
+def _of_age(whose: Any, asker: Asker) -> Clause:
+    """The condition that a patient is of a rule's ages. Who may be is held, and not let through."""
     rule, today = release_rule, _bound(asker.today, Integer())
-    whose = select(patient.c.id).where(
-        patient.c.organisation == table.c.organisation, patient.c.id == table.c.filed_under
-    )
     within = and_(
-        patient.c.born > 0,
-        patient.c.born + rule.c.youngest * _YEAR <= today,
-        patient.c.born + (rule.c.oldest + 1) * _YEAR > today,
+        whose.c.born > 0,
+        whose.c.born + rule.c.youngest * _YEAR <= today,
+        whose.c.born + (rule.c.oldest + 1) * _YEAR > today,
     )
-    unknown = and_(patient.c.born == 0, rule.c.wait > 0)
-    return exists(whose.where(or_(within, unknown)).correlate(table, rule))
+    unknown = and_(whose.c.born == 0, rule.c.wait > 0)
+    return or_(not_(rule.c.aged), within, unknown)
 
 
 def _held_reports(table: Any, asker: Asker) -> Clause:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from server.store import released
 from server.store.fhir_tables import resource
@@ -90,8 +90,8 @@ def waiting(connection: Connection, row: Any, asker: Asker) -> Row[Any] | None:
     part = released.PARTS[row.type]
     mine = (resource.c.organisation == row.organisation, resource.c.rid == row.rid)
     query = select(
-        released.decided(resource).label("named"),
-        released.due(resource, part, asker).label("due"),
+        func.coalesce(released.decided(resource), 0).label("named"),
+        func.coalesce(released.due(resource, part, asker), 0).label("due"),
         released.rule_of(resource, part, asker, release_rule.c.secret).label("secret"),
     )
     return connection.execute(

@@ -12,7 +12,9 @@ from server.store.tables import patient, study
 from tests.support.houses import opened
 
 # Numbers of our own making, moments, and what is random.
-_OWN = frozenset({"rid", "salt", "blob", "updated", "created", "changed", "arrived", "settled"})
+_OWN = frozenset(
+    {"rid", "salt", "blob", "updated", "created", "changed", "arrived", "settled", "issued"}
+)
 _MOMENT = re.compile(r"(?<=\"lastUpdated\":\")[^\"]+")
 
 
