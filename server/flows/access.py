@@ -267,7 +267,11 @@ def _documents(grant: Grant) -> Select[Any]:
 
 
 def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[bool]:
-    """Rows that one of the patient's own resources refers to, of those that the grant may read."""
+    """Rows that one of the patient's own resources refers to, of those that the grant may read.
+
+    It stands at the top of the statement, once: conditions lie in each other as deep as a search
+    asks, and SQLite's parser has a limit.
+    """
     own, link = resource.alias(), index_reference.alias()
     owned = select(own.c.rid).where(own.c.deleted == false(), _owned(grant, own, own.c.hidden))
     if not grant.sees_held:
@@ -279,10 +283,10 @@ def _referred(grant: Grant, resource_type: str, table: Any) -> ColumnElement[boo
     named = select(link.c.target).where(
         link.c.organisation == grant.organisation,
         link.c.target_type == resource_type,
-        link.c.rid.in_(owned),
+        link.c.rid.in_(select(owned.cte().c.rid)),
         true() if grant.sees_held else veil.told(link),
     )
-    return and_(table.c.id.in_(named))
+    return and_(table.c.id.in_(select(named.cte().c.target)))
 
 
 def versions(grant: Grant, resource_type: str) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from server.errors import Busy, Full
+from server.errors import Busy, Full, TooLarge
 from server.store.combine import Combiner, Ticket
 from server.store.turnstile import Turnstile
 
@@ -121,6 +121,8 @@ def _plain(error: Exception) -> Exception:
         return Full("the database's disk is full: free space, then send again")
     if "locked" in text or "connect" in text:
         return Busy("the database cannot be reached or is busy", retry=5)
+    if "parser stack" in text:  # as far as SQLite reads conditions that lie in each other
+        return TooLarge("this asks for more at once than the database can read: use shorter chains")
     return error
 
 
