@@ -55,10 +55,11 @@ export class Stack {
     return this.troubles.get(place);
   }
 
-  /** Forget what went wrong, and ask again. */
-  retry() {
-    this.troubles.clear();
-    this.fill();
+  /** The server answers: ask again for what did not come while it could not be reached. */
+  resume() {
+    const lost = [...this.troubles].filter(([, trouble]) => trouble.kind === "offline");
+    for (const [place] of lost) this.troubles.delete(place);
+    if (lost.length) this.fill();
   }
 
   /** Change the contrast of all frames; null goes back to what the object says. */

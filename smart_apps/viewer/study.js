@@ -34,7 +34,6 @@ export function dress(end) {
   page.preset.addEventListener("change", preset);
   page.key.addEventListener("change", () => page.key.value && attempt(jump(JSON.parse(page.key.value))));
   page.prior.addEventListener("change", () => attempt(compare(page.prior.value)));
-  addEventListener("online", () => panes.forEach((pane) => pane.stack?.retry()));
   addEventListener("beforeprint", describe);
 }
 
@@ -137,7 +136,8 @@ async function enter(series, at = () => -1) {
   presets(frames[0], series);
   page.tools.querySelector("[data-do=play]").hidden = frames.length < 2;
   unwatch();
-  unwatch = watch(`${frames[0].address.split("/frames/")[0]}/metadata`, () => ended("ended"));
+  const looked = `${frames[0].address.split("/frames/")[0]}/metadata`;
+  unwatch = watch(looked, () => ended("ended"), () => panes.forEach((pane) => pane.stack?.resume()));
 }
 
 function jump(key) {
