@@ -1,6 +1,6 @@
 # The words of the house. `make` alone explains them; continuous integration uses the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help run setup test peers check format-check lint types floors layout docs fix crash bench lock wheel image-check clean ci
+.PHONY: help run setup test browser peers check format-check lint types floors layout docs fix crash bench lock wheel image-check clean ci
 
 BIN := .venv/bin
 T ?= tests
@@ -16,8 +16,11 @@ run: ## Start the server with a sample hospital (installs what it needs first)
 setup: ## Make .venv with everything that tests and checks need
 	@.ci/setup test
 
-test: setup ## Run all tests, or some: make test T=tests/dicom
-	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(T)
+test: setup ## Run all tests but those in a browser, or some: make test T=tests/dicom
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(if $(filter tests,$(T)),-m 'not browser') $(T)
+
+browser: setup ## Run the tests that look at pages in Chromium (make peers brings it)
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile -m browser tests/journeys
 
 peers: ## Install Debian's peers for the tests: dcmtk, Orthanc and others (root or sudo)
 	@.ci/peers

@@ -11,6 +11,7 @@ from tests.support.tree import ROOT, files_ending, read
 
 WORDS = {
     "bench",
+    "browser",
     "check",
     "ci",
     "clean",
