@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import build_role, evt
 from pynetdicom.ae import ApplicationEntity
 from sqlalchemy import select
 
@@ -20,7 +19,7 @@ from server.flows.parties import PeerEntry
 from server.store.tables import audit
 from tests.support.dcmtk import dcmtk, storescp
 from tests.support.keyring import Keyring, keyring
-from tests.support.modality import send
+from tests.support.modality import get, send
 from tests.support.scenes import ALICES, BOBS, SYSTEM, alices, bobs
 from tests.support.server import Server, running
 from tests.support.waiting import until
@@ -28,7 +27,6 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.journey, pytest.mark.slow]
 
 STUDY_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
-STUDY_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 MR = "1.2.840.10008.5.1.4.1.1.4"
 STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 EVERYTHING = ("echo", "store", "find", "get", "move")
@@ -151,36 +149,10 @@ def test_movescu_moves_a_study_to_a_peer_byte_for_byte(archive: Archive, tmp_pat
     assert moved == mine
 
 
-def got(archive: Archive, study: str, syntax: str) -> list[Dataset]:
-    """C-GET a study as pynetdicom does, taking MR images in one syntax."""
-    arrived: list[Dataset] = []
-
-    def keep(event: Any) -> int:
-        arrived.append(event.dataset)
-        return 0
-
-    entity = ApplicationEntity("PACS")
-    entity.add_requested_context(STUDY_GET)
-    entity.add_requested_context(MR, syntax)
-    association = entity.associate(
-        "127.0.0.1",
-        archive.server.dimse,
-        ae_title="TRIPTYCH",
-        ext_neg=[build_role(MR, scp_role=True)],
-        evt_handlers=[(evt.EVT_C_STORE, keep)],
-    )
-    asked = Dataset()
-    asked.QueryRetrieveLevel, asked.StudyInstanceUID = "STUDY", study
-    answers = [status.Status for status, _ in association.send_c_get(asked, STUDY_GET)]
-    association.release()
-    assert answers == [0xFF00] * (len(answers) - 1) + [0]
-    return arrived
-
-
 def test_what_is_kept_in_explicit_vr_is_given_in_implicit_vr_to_who_takes_no_other(
     archive: Archive,
 ) -> None:
-    [one] = got(archive, BOBS, ImplicitVRLittleEndian)
+    [one] = get(archive.server.dimse, BOBS, (MR, ImplicitVRLittleEndian))
     [mine] = [file for uid, file in archive.kept.items() if uid.startswith(f"{BOBS}.")]
     kept = dcmread(BytesIO(mine))
     assert kept.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import build_role, evt
-from pynetdicom.ae import ApplicationEntity
 
 from server import clock, config
 from server.config import BadSetting
@@ -20,10 +18,10 @@ from server.flows.parties import PeerEntry
 from tests.support.certificates import self_signed
 from tests.support.dcmtk import dcmtk
 from tests.support.keyring import keyring
+from tests.support.modality import get
 from tests.support.scenes import BOBS, bobs
 from tests.support.server import Server, running
 
-STUDY_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 MR = "1.2.840.10008.5.1.4.1.1.4"
 Pair = tuple[Path, Path]
 
@@ -62,35 +60,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(server, own, pacs, stranger)
 
 
-def c_get(site: Site) -> Dataset:
-    """C-GET the study's one image as pynetdicom does, over TLS."""
-    context = ssl.create_default_context(cafile=str(site.own[0]))
-    context.load_cert_chain(*site.pacs)
-    arrived: list[Dataset] = []
-
-    def keep(event: Any) -> int:
-        arrived.append(event.dataset)
-        return 0
-
-    entity = ApplicationEntity("PACS")
-    entity.add_requested_context(STUDY_GET)
-    entity.add_requested_context(MR, ExplicitVRLittleEndian)
-    association = entity.associate(
-        "127.0.0.1",
-        site.server.dimses,
-        ae_title="TRIPTYCH",
-        ext_neg=[build_role(MR, scp_role=True)],
-        evt_handlers=[(evt.EVT_C_STORE, keep)],
-        tls_args=(context, "localhost"),
-    )
-    asked = Dataset()
-    asked.QueryRetrieveLevel, asked.StudyInstanceUID = "STUDY", BOBS
-    assert [s.Status for s, _ in association.send_c_get(asked, STUDY_GET)][-1] == 0
-    association.release()
-    [one] = arrived
-    return one
-
-
 def test_stock_peers_store_find_and_get_over_tls(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "one.dcm"
     file.write_bytes(bobs()[0])
@@ -98,7 +67,10 @@ def test_stock_peers_store_find_and_get_over_tls(site: Site, tmp_path: Path) -> 
     site.ask("storescu", site.pacs, file)
     study = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={BOBS}")
     assert "Cratchit^Bob" in site.ask("findscu", site.pacs, "-S", *study, "-k", "PatientName")
-    got = c_get(site)
+    context = ssl.create_default_context(cafile=str(site.own[0]))
+    context.load_cert_chain(*site.pacs)
+    kind = (MR, ExplicitVRLittleEndian)
+    [got] = get(site.server.dimses, BOBS, kind, tls_args=(context, "localhost"))
     assert got.PixelData == dcmread(file).PixelData
 
 

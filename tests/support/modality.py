@@ -1,16 +1,21 @@
-"""A modality that stores objects and tells what it was answered: pynetdicom, as stock as it comes."""
+"""A modality that stores objects, and a PACS that gets them: pynetdicom, as stock as it comes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
+from pydicom.dataset import Dataset
 from pydicom.filereader import dcmread
+from pynetdicom import build_role, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 
 HOST = "127.0.0.1"
 PATIENCE = 60
+STUDY_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+PENDING = 0xFF00
 
 
 @dataclass(slots=True)
@@ -47,3 +52,30 @@ def send(port: int, *files: bytes, calling: str = "CT1") -> list[int]:
     """Store files in one association; gives the status of each."""
     with modality(port, *files, calling=calling) as peer:
         return [peer.store(file) for file in files]
+
+
+def get(port: int, study: str, kind: tuple[str, str], **more: Any) -> list[Dataset]:
+    """C-GET a study's objects of one SOP class in one transfer syntax; all of them have to come."""
+    arrived: list[Dataset] = []
+
+    def keep(event: Any) -> int:
+        arrived.append(event.dataset)
+        return 0
+
+    entity = ApplicationEntity("PACS")
+    entity.add_requested_context(STUDY_GET)
+    entity.add_requested_context(*kind)
+    association = entity.associate(
+        HOST,
+        port,
+        ae_title="TRIPTYCH",
+        ext_neg=[build_role(kind[0], scp_role=True)],
+        evt_handlers=[(evt.EVT_C_STORE, keep)],
+        **more,
+    )
+    asked = Dataset()
+    asked.QueryRetrieveLevel, asked.StudyInstanceUID = "STUDY", study
+    answers = [status.Status for status, _ in association.send_c_get(asked, STUDY_GET)]
+    association.release()
+    assert answers == [PENDING] * len(arrived) + [0]
+    return arrived
