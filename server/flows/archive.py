@@ -70,6 +70,8 @@ class PeerArchive:
         if missing or not question.keys.get(_UNIQUE[question.level]):
             names = ", ".join(KEYS[tag].keyword for tag in [*missing, _UNIQUE[question.level]])
             raise Refused(DOES_NOT_MATCH_SOP_CLASS, f"unique keys are needed: {names}")
+        if set("*?") & set("".join(question.keys.get(tag, "") for tag in _UNIQUE.values())):
+            raise Refused(DOES_NOT_MATCH_SOP_CLASS, "a unique key is one value, without wildcards")
         places = _refusing(partial(self._places, grant, question))
         return PeerRetrieval(self.house, grant, [s for p in places for s in self._select(grant, p)])
 
@@ -95,6 +97,8 @@ class PeerArchive:
             )
         answer = query.search(self.house, grant, "study", words)
         answer.reading.end()
+        if answer.more:
+            raise Refused(OUT_OF_RESOURCES, f"more than {len(answer.items)} studies: ask for each")
         return [item[_STUDY_UID]["Value"][0] for item in answer.items]
 
     def _select(self, grant: Grant, place: Sequence[str]) -> list[Selection]:
@@ -136,7 +140,7 @@ class PeerRetrieval:
         """Each object; the event that covers it is durable before its first byte."""
         for selection in self.selections:
             self.end()
-            self._reading = pixels.reading(self.house, self.grant, selection)
+            self._reading = _refusing(partial(pixels.reading, self.house, self.grant, selection))
             for row in selection.rows:
                 data = partial(_data, self.house, selection.claim, row)
                 yield Held(row.sop_class, row.uid, row.transfer_syntax, data)

@@ -27,6 +27,7 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.journey, pytest.mark.slow]
 
 STUDY_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+PATIENT_GET = "1.2.840.10008.5.1.4.1.2.1.3"
 MR = "1.2.840.10008.5.1.4.1.1.4"
 STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 EVERYTHING = ("echo", "store", "find", "get", "move")
@@ -172,6 +173,8 @@ def statuses(archive: Archive, service: str, keys: dict[str, str], ae: str = "PA
         return []
     if service == STUDY_MOVE:
         answers = list(association.send_c_move(asked, "NOWHERE", service))
+    elif service == PATIENT_GET:
+        answers = list(association.send_c_get(asked, service))
     else:
         answers = list(association.send_c_find(asked, service))
     association.release()
@@ -188,6 +191,18 @@ def test_what_cannot_be_answered_is_refused_in_plain_words(archive: Archive) -> 
     assert level.Status == 0xA900
     [key] = statuses(archive, STUDY_FIND, study | {"StudyDate": "yesterday"})
     assert key.Status >> 12 == 0xC
+
+
+def test_a_patient_is_fetched_by_a_number_that_is_one_patients_alone(archive: Archive) -> None:
+    patient = {"QueryRetrieveLevel": "PATIENT"}
+    [nobody] = statuses(archive, PATIENT_GET, patient | {"PatientID": "NOBODY"})
+    assert (nobody.Status, nobody.NumberOfCompletedSuboperations) == (0, 0)
+    for wild in ("*", "AL*", "BO?"):
+        [refused] = statuses(archive, PATIENT_GET, patient | {"PatientID": wild})
+        assert refused.Status == 0xA900
+        assert "wildcards" in refused.ErrorComment
+    *_, found = statuses(archive, PATIENT_GET, patient | {"PatientID": "BOB"})
+    assert found.NumberOfFailedSuboperations == 1  # no context takes it: it is found, and named
 
 
 def test_who_may_not_find_has_no_context_for_it(archive: Archive) -> None:
