@@ -10,6 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from dicom.json_model import attribute, keyword_of, subset, tag_of
 from dicom.query import KEYS, LEVELS, BadQuery, Match, at_level, attributes, match, person_name
+from server import clock
 from server.errors import Invalid
 from server.flows import access, current, reach, release
 from server.flows.access import Grant
@@ -56,12 +57,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Results as DICOM JSON objects; `more` says that some were left out."""
+    """Results as DICOM JSON objects; `more` says that some were left out.
+
+    `key` is a secret that all processes share, for a name of the answer that nobody can make up.
+    """
 
     items: Sequence[dict[str, Any]]
     more: bool
     fuzzy: bool
     event: Event
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,7 @@ def search(
 def opened(house: House, found: Answer) -> Shown:
     """What was found, with the event under which it may leave."""
     reading = house.auditor.single(found.event)
-    return Shown(found.items, found.more, found.fuzzy, found.event, reading)
+    return Shown(found.items, found.more, found.fuzzy, found.event, found.key, reading)
 
 
 def find(
@@ -166,6 +171,7 @@ def find(
         offset=question.offset,
     )
     with house.database.read() as connection:
+        key = house.site(connection, grant.organisation, clock.now()).key
         if study:
             reach.claims(connection, grant, study)
         if level == "patient":
@@ -178,7 +184,7 @@ def find(
             items = writer.items(rows[: question.limit])
     keys = ", ".join(keyword_of(tag) for tag in question.matches)
     seen = reach.event(grant, "search", study=study, detail=f"{level}: {keys or 'all'}")
-    return Answer(items, len(rows) > len(items), question.fuzzy, seen)
+    return Answer(items, len(rows) > len(items), question.fuzzy, seen, key)
 
 
 def gate(grant: Grant, level: str) -> Gate[Allowed]:

@@ -3,9 +3,7 @@
 import gzip
 import hmac
 import json
-import secrets
 from collections.abc import Callable
-from functools import cache
 
 from flask import Response, request
 
@@ -52,18 +50,14 @@ def _packed(body: str, kind: str) -> Response:
     return response
 
 
-@cache
-def _key() -> bytes:
-    return secrets.token_bytes(32)
-
-
 def _etag(call: Call, body: str, found: query.Answer) -> str:
     """A name for this answer to this caller's question, which nobody can make up.
 
     A 304 writes no event: it may tell only what an answer told before, under an event of its own.
     """
     asked = f"{call.who.id}|{request.full_path}|{found.more}|{body}"
-    return f'"{hmac.digest(_key(), asked.encode(), "sha256").hex()[:32]}"'
+    words = f"an answer of a search|{asked}".encode()
+    return f'"{hmac.digest(found.key.encode(), words, "sha256").hex()[:32]}"'
 
 
 def _warnings(answer: query.Answer) -> list[str]:
