@@ -1,6 +1,6 @@
 # The words of the house. `make` alone explains them; continuous integration uses the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help run setup test browser peers check format-check lint types floors layout docs fix crash bench lock wheel image-check clean ci
+.PHONY: help run setup test journeys peers check format-check lint types floors layout docs fix crash bench lock wheel image-check clean ci
 
 BIN := .venv/bin
 T ?= tests
@@ -16,11 +16,11 @@ run: ## Start the server with a sample hospital (installs what it needs first)
 setup: ## Make .venv with everything that tests and checks need
 	@.ci/setup test
 
-test: setup ## Run all tests but those in a browser, or some: make test T=tests/dicom
-	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(if $(filter tests,$(T)),-m 'not browser') $(T)
+test: setup ## Run all tests but journeys, or some: make test T=tests/dicom
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(if $(filter tests,$(T)),--ignore=tests/journeys) $(T)
 
-browser: setup ## Run the tests that look at pages in Chromium (make peers brings it)
-	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile -m browser tests/journeys
+journeys: setup ## Run users' ways end to end, in Chromium too (make peers brings it)
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile tests/journeys
 
 peers: ## Install Debian's peers for the tests: dcmtk, Orthanc and others (root or sudo)
 	@.ci/peers

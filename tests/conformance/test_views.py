@@ -310,9 +310,9 @@ def test_a_view_ends_with_its_user(smart: Clinic, ehr: Backend, viewer: str) -> 
 def test_a_view_ends_when_its_patients_record_is_merged_away(
     smart: Clinic, ehr: Backend, viewer: str
 ) -> None:
-    smart.patients["Zoe"] = houses.add_patient(smart.keys.house, "ZOE")
-    screen = opened(smart, ehr, viewer, "Zoe")
-    houses.retire(smart.keys.house, smart.patients["Zoe"], smart.patients["Alice"])
+    smart.patients["Vera"] = houses.add_patient(smart.keys.house, "VIEWED")
+    screen = opened(smart, ehr, viewer, "Vera")
+    houses.retire(smart.keys.house, smart.patients["Vera"], smart.patients["Alice"])
     assert screen.read(STUDIES).status_code == 401
 
 

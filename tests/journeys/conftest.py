@@ -3,7 +3,6 @@ whose patients log in; and the browser.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -15,16 +14,6 @@ from tests.support.keyring import keyring
 from tests.support.practice import Practice, practice
 from tests.support.server import running
 from tests.support.ward import MRN, Ward
-
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a browser: `make browser` runs it, and `make test` leaves it out."""
-    for item in items:
-        names = item.fixturenames if isinstance(item, pytest.Function) else ()
-        if "browser" in names and HERE in item.path.parents:
-            item.add_marker("browser")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from tests.support.tree import ROOT, files_ending, read
 
 WORDS = {
     "bench",
-    "browser",
     "check",
     "ci",
     "clean",
@@ -20,6 +19,7 @@ WORDS = {
     "fix",
     "help",
     "image-check",
+    "journeys",
     "lock",
     "peers",
     "run",
