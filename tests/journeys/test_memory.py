@@ -21,7 +21,9 @@ ROOM = 64 << 20  # what a role may need more than at rest
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("large") / "data", HTTP_WORKERS="1") as started:
+    with running(
+        tmp_path_factory.mktemp("large") / "data", under=("env",), HTTP_WORKERS="1"
+    ) as started:
         yield started
 
 

@@ -27,7 +27,7 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("supervised") / "data") as started:
+    with running(tmp_path_factory.mktemp("supervised") / "data", under=("env",)) as started:
         yield started
 
 
@@ -109,7 +109,7 @@ def test_what_the_server_writes_is_for_its_own_user_alone(server: Server) -> Non
 
 
 def test_sigterm_ends_serve_with_0_after_what_was_begun(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as server:
+    with running(tmp_path / "data", under=("env",)) as server:
         large, small = make("term", "CT1", 1, 20_000_000), make("term", "CT1", 2, 20_000)
         assert send(server.dimse, large.file) == [0]
         reading = slow_reader(server, large.study)
@@ -152,7 +152,7 @@ def slow_reader(server: Server, study: str) -> requests.Response:
 
 
 def test_a_killed_supervisor_leaves_no_orphan_and_its_ports_are_free(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as server:
+    with running(tmp_path / "data", under=("env",)) as server:
         made = make("orphan", "CT1", 1, 10_000)
         assert send(server.dimse, made.file) == [0]
         picture = f"/studies/{made.study}/series/{made.series}/instances/{made.uid}/rendered"
@@ -163,7 +163,7 @@ def test_a_killed_supervisor_leaves_no_orphan_and_its_ports_are_free(tmp_path: P
         server.process.wait()
         until(lambda: not any(lives(member) for member in family), "the end of the whole family")
         ports = str(server.http), str(server.dimse)
-        with running(server.data, HTTP_PORT=ports[0], DIMSE_PORT=ports[1]) as heir:
+        with running(server.data, under=("env",), HTTP_PORT=ports[0], DIMSE_PORT=ports[1]) as heir:
             assert (heir.http, heir.dimse) == (server.http, server.dimse)
             tree = psutil.Process(heir.process.pid)
             heirs = {tree.pid, *(child.pid for child in tree.children(recursive=True))}
@@ -172,7 +172,7 @@ def test_a_killed_supervisor_leaves_no_orphan_and_its_ports_are_free(tmp_path: P
 
 
 def test_five_deaths_within_a_minute_end_serve_with_1_and_say_so(tmp_path: Path) -> None:
-    with running(tmp_path / "data", "--only", "worker") as server:
+    with running(tmp_path / "data", "--only", "worker", under=("env",)) as server:
         killed = set[int]()
         while server.process.poll() is None:
             worker = server.children().get("worker")

@@ -5,15 +5,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import requests
 
-from tests.support import logs
+from tests.support import logs, nursery
 from tests.support.tree import ROOT
 
 PATIENCE = 60
@@ -26,7 +26,7 @@ class Server:
     `setup` is the address that makes the first operator, if it printed one.
     """
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | nursery.Process
     data: Path
     log: Path
     base: str
@@ -40,15 +40,7 @@ class Server:
 
     def run(self, *words: str, stdin: str | None = None, check: bool = True) -> Any:
         """Run a command against the same data; gives its JSON answer, or its exit code and text."""
-        done = subprocess.run(
-            [sys.executable, "-m", "server", *words],
-            cwd=ROOT,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = nursery.run(words, self.environment, stdin, self.data.parent)
         if not check:
             return done
         assert done.returncode == 0, done.stderr
@@ -100,23 +92,17 @@ def environment(data: Path, settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str) -> Server:
-    """Start `serve WORDS`, perhaps under another program, and wait for its ready line.
+    """Start `serve WORDS` and wait for its ready line; settings are named without TRIPTYCH_.
 
-    Settings are named without TRIPTYCH_.
+    It runs `under` another program if one is given (`env` is one that changes nothing), and else
+    as a fork, which shares what was imported before.
     """
     data.mkdir(parents=True, exist_ok=True)
     env = environment(data, {f"TRIPTYCH_{name}": value for name, value in settings.items()})
     log = data / "server.log"
     logs.watch(log)
     with log.open("a") as errors:
-        process = subprocess.Popen(
-            [*under, sys.executable, "-m", "server", "serve", *words],
-            cwd=ROOT,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
+        process = _process(("serve", *words), under, env, errors)
     assert process.stdout is not None
     line, setup = process.stdout.readline(), ""
     if line.startswith("setup "):
@@ -129,6 +115,21 @@ def start(data: Path, *words: str, under: tuple[str, ...] = (), **settings: str)
     ports = json.loads(line.removeprefix("ready "))
     doors = {name: int(ports.get(name, 0)) for name in ("http", "dimse", "mllp", "mllps", "dimses")}
     return Server(process, data, log, ports["base"], environment=env, setup=setup, **doors)
+
+
+def _process(
+    words: Sequence[str], under: tuple[str, ...], env: Mapping[str, str], errors: TextIO
+) -> subprocess.Popen[str] | nursery.Process:
+    if not under:
+        return nursery.start(words, env, errors)
+    return subprocess.Popen(
+        [*under, sys.executable, "-m", "server", *words],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+    )
 
 
 @contextmanager
