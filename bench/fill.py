@@ -1,17 +1,20 @@
-"""Fills a store below its doors: a study that came in by one is copied again and again.
+"""Fills a store below its doors: a study with its order and report, copied again and again.
 
-Every row that the study and its patient have left, in the index and among the resources, is copied
-with other numbers, dates and ids, so that a copy is what the door would have made of such a study.
-Only blobs, jobs and audit are left out: searches look into none of them.
+Every row that they and their patient have left, in the index and among the resources, is copied with
+other numbers, dates and ids, so that a copy is what the doors would have made of such a patient.
+Only blobs, jobs, messages and audit are left out: searches look into none of them.
 """
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
 from sqlalchemy import Connection, Table, insert, select
 
 from bench import objects
@@ -19,10 +22,12 @@ from bench.objects import PATIENT, STUDY, Template, draw, uid
 from dicom.sink import Peer, StoreRequest
 from server import clock
 from server import config as settings
-from server.flows import founding, ingest
+from server.flows import founding, ingest, messages
+from server.flows.feeds import Connecting
 from server.flows.sites import HOME, House, open_house
 from server.flows.worker import Worker
 from server.store.fhir_tables import index_date, resource, resource_version
+from server.store.hl7_tables import last_word, link_key
 from server.store.install import derived_id
 from server.store.resources import INDEX_TABLES
 from server.store.tables import (
@@ -40,21 +45,29 @@ _BATCH = 250
 DAY = date(2020, 1, 1)  # as the seed's study says
 _DAYS = 9_000
 _MICROS = 86_400_000_000
+COPIED = (
+    *(patient, patient_number, study, study_key, series, instance, instance_json),
+    *(resource, resource_version, link_key, last_word, *INDEX_TABLES),
+)
+# What the first study of a store brings, and all others share.
+_SHARED = "Endpoint"
 
 Row = dict[str, Any]
 
 
-def fill(data: Path, first: int, count: int) -> None:
-    """Make `count` settled studies of one instance, numbered from `first`, each of its patient."""
+def fill(data: Path, first: int, count: int, instances: int = 1, reported: bool = True) -> None:
+    """Make `count` settled studies, numbered from `first`, each of its patient."""
     config = settings.load({"TRIPTYCH_DATA": str(data), "TRIPTYCH_SETTLE_SECONDS": "0"})
     house = open_house(config, "fill")
     try:
         founding.prepare(house, clock.now())
-        seed = store(house, draw(objects.TINY), SEED)
-        for start in range(first, first + count, _BATCH):
-            numbers = range(start, min(start + _BATCH, first + count))
-            with house.database.write() as connection:
-                _write(connection, seed, numbers)
+        seed = store(house, draw(objects.TINY), SEED, instances, reported)
+        numbers = range(first, first + count, _BATCH)
+        with click.progressbar(numbers, file=sys.stderr, label="  filling") as starts:
+            for start in starts:
+                house.database.apply(
+                    partial(_write, seed, range(start, min(start + _BATCH, first + count)))
+                )
     finally:
         house.close()
 
@@ -66,9 +79,9 @@ def day(number: int) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What came in by the door: its data set, its ids, and its rows by table."""
+    """What came in by the doors: data sets by SOP Instance UID, ids, and what it left, by table."""
 
-    dataset: bytes
+    datasets: dict[str, bytes]
     key: str
     system: str
     patient: str
@@ -76,48 +89,82 @@ class Seed:
     rows: tuple[tuple[Table, Row], ...]
 
 
-def store(house: House, template: Template, number: int) -> Seed:
-    """A study that comes in by the door and settles, such as the one that is copied."""
+def store(
+    house: House, template: Template, number: int, instances: int = 1, reported: bool = True
+) -> Seed:
+    """A study that comes in by the doors and settles, perhaps ordered before and reported after."""
+    before = _rows(house)
+    if reported:
+        _tell(house, objects.ORDER, number)
+    datasets = {}
+    for place in range(instances):
+        name = uid(objects.instance(place), number, number)
+        datasets[name] = _send(house, objects.placed(template, place), name, number)
+    _work(house)
+    if reported:
+        _tell(house, objects.REPORT, number)
+    rows = _new(before, _rows(house))
+    its_study = next(row for table, row in rows if table is study)
+    record = next(row for table, row in rows if table is patient)
+    with house.database.read() as connection:
+        key = house.site(connection, HOME, clock.now()).key
+    return Seed(datasets, key, record["issuer"], record["id"], its_study["id"], tuple(rows))
+
+
+def _new(
+    before: list[tuple[Table, Row]], after: list[tuple[Table, Row]]
+) -> list[tuple[Table, Row]]:
+    """The rows that came, but for what all studies share."""
+    shared = {row["rid"] for table, row in after if table is resource and row["type"] == _SHARED}
+    known = {(table, _text(row)) for table, row in before}
+    return [
+        (table, row)
+        for table, row in after
+        if (table, _text(row)) not in known
+        and row.get("type") != _SHARED
+        and row.get("rid") not in shared
+    ]
+
+
+def _text(row: Row) -> str:
+    return repr(sorted(row.items()))
+
+
+def _rows(house: House) -> list[tuple[Table, Row]]:
+    with house.database.read() as connection:
+        return [
+            (table, dict(row))
+            for table in COPIED
+            for row in connection.execute(select(table)).mappings()
+        ]
+
+
+def _tell(house: House, text: str, number: int) -> None:
+    """Let a message come in and be applied."""
+    caller = messages.greet(house, Connecting("127.0.0.1"))
+    if caller is None:
+        raise RuntimeError("the door is closed to us")
+    messages.receive(house, caller, objects.number(text.encode(), number, number))
+    _work(house)
+
+
+def _send(house: House, template: Template, name: str, number: int) -> bytes:
+    """Let an object come in and settle; gives its data set."""
     dataset = template.numbered(number, number)[template.start :] + template.pixels
     peer = Peer("loopback", HOME, frozenset({"store"}))
-    names = template.sop_class, uid(objects.INSTANCE, number, number), template.transfer_syntax
-    sink = ingest.open_sink(house, StoreRequest("bench", peer, *names))
+    request = StoreRequest("bench", peer, template.sop_class, name, template.transfer_syntax)
+    sink = ingest.open_sink(house, request)
     sink.write(memoryview(dataset))
     sink.commit()
+    return dataset
+
+
+def _work(house: House) -> None:
     while Worker(house).step():
         pass
-    with house.database.read() as connection:
-        return _look_up(house, connection, dataset, number)
 
 
-def _look_up(house: House, connection: Connection, dataset: bytes, number: int) -> Seed:
-    mine = study.c.uid == uid(STUDY, number)
-    row = connection.execute(select(study).where(mine)).one()
-    record = connection.execute(select(patient).where(patient.c.id == row.subject)).one()
-    ids = (row.id, row.subject)
-    rids = select(resource.c.rid).where(resource.c.id.in_(ids))
-    where: dict[Table, Any] = {
-        patient: patient.c.id == row.subject,
-        patient_number: patient_number.c.patient == row.subject,
-        study: mine,
-        study_key: study_key.c.study == row.uid,
-        series: series.c.study == row.uid,
-        instance: instance.c.study == row.uid,
-        instance_json: instance_json.c.uid == uid(objects.INSTANCE, number, number),
-        resource: resource.c.id.in_(ids),
-        resource_version: resource_version.c.id.in_(ids),
-        **{table: table.c.rid.in_(rids) for table in INDEX_TABLES},
-    }
-    rows = tuple(
-        (table, dict(found))
-        for table, mine in where.items()
-        for found in connection.execute(select(table).where(mine)).mappings()
-    )
-    key = house.site(connection, HOME, clock.now()).key
-    return Seed(dataset, key, record.issuer, row.subject, row.id, rows)
-
-
-def _write(connection: Connection, seed: Seed, numbers: range) -> None:
+def _write(seed: Seed, numbers: range, connection: Connection) -> None:
     """The rows of some copies, table by table."""
     batches: dict[Table, list[Row]] = {}
     for number in numbers:
@@ -139,10 +186,10 @@ def copy(seed: Seed, number: int) -> Iterator[tuple[Table, Row]]:
             shift = (day(number) - DAY).days * _MICROS
             made |= {"low": row["low"] + shift, "high": row["high"] + shift}
         if table is instance:
-            made["sha256"] = hashlib.sha256(
-                text(seed.dataset.decode("latin-1")).encode("latin-1")
-            ).hexdigest()
-            made |= {"blob": f"{row['blob']}-{number}", "number": number}
+            dataset = seed.datasets[row["uid"]].decode("latin-1")
+            made["sha256"] = hashlib.sha256(text(dataset).encode("latin-1")).hexdigest()
+            made["number"] = int(text(str(row["number"])))
+            made["blob"] = f"{row['blob']}-{number}"
         yield table, made
 
 
@@ -155,6 +202,7 @@ def _renumbering(seed: Seed, number: int) -> Callable[[str], str]:
         (f"{SEED:07d}", f"{number:07d}"),
         (seed.patient, patient_id),
         (seed.study, study_id),
+        *((one, derived_id(seed.key, "copy", f"{one}|{number}")) for one in _others(seed)),
         (DAY.strftime("%Y%m%d"), day(number).strftime("%Y%m%d")),
         (DAY.isoformat(), day(number).isoformat()),
     )
@@ -165,6 +213,12 @@ def _renumbering(seed: Seed, number: int) -> Callable[[str], str]:
         return text
 
     return renumber
+
+
+def _others(seed: Seed) -> list[str]:
+    """The ids of what else was made: orders, reports and their like."""
+    ids = {row["id"] for table, row in seed.rows if table is resource}
+    return sorted(ids - {seed.patient, seed.study})
 
 
 def _is_of_study(row: Row) -> bool:

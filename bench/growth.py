@@ -61,7 +61,8 @@ def lines(
     peer: Callable[[int], Callable[[Search], Contender] | None],
 ) -> Iterator[Line]:
     """Measure the rows asked for. `peer` gives one that holds so many studies, or None."""
-    few, many = (stand.ours(stand.filled(count)) for count in (scale.few, scale.many))
+    counts = scale.few, scale.many
+    few, many = (stand.ours(stand.filled(n, scale.instances, reported=True)) for n in counts)
     limit = stand.limit_app()
     for one in searches:
         places = ((one.few, few, scale.few), (one.many, many, scale.many))

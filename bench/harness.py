@@ -17,7 +17,8 @@ _TICK = 0.02
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How much is measured. `full` fills the peer to `many` studies too, and a store of ours to ten
-    times as many `patients`: both take long.
+    times as many `patients`: both take long. Studies of ours that are searched have `instances`, an
+    order and a report each.
     """
 
     repeats: int = 3
@@ -37,6 +38,7 @@ class Scale:
     logged: int = 1_000_000
     fewest: int = 10
     patients: int = 100_000
+    instances: int = 1
     full: bool = False
 
 

@@ -1,7 +1,7 @@
 """The objects that the benches send: a phantom drawn once, numbered by patching its bytes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 from pydicom import dcmread
@@ -15,6 +15,20 @@ LARGE, SMALL, TINY = 512, 96, 16
 _STUDY, _INSTANCE = b"1111111", b"2222222"
 STUDY, SERIES, INSTANCE = "2.25.7031111111", "2.25.7041111111", "2.25.7052222222"
 PATIENT, NAME, ACCESSION = "BENCH1111111", "Bench1111111^Ada", "A1111111"
+# The order of such a study and its report.
+_PID = "PID|1||BENCH1111111^^^BENCH&2.25.7772&ISO^MR||Bench1111111^Ada||19620517|F"
+_OBR = "OBR|1|P1111111^HIS|F1111111^RIS|CTCH^CT chest^LOCAL|||202001010915"
+ORDER = (
+    "MSH|^~\\&|RIS|HOSP|PACS|HOSP|20200101080000+0000||OMI^O23^OMI_O23|O1111111|P|2.5.1\r"
+    f"{_PID}\rORC|NW|P1111111^HIS|F1111111^RIS\r{_OBR}\r"
+    f"IPC|A1111111^RIS|R1111111^RIS|{STUDY}|S1111111^RIS|CT\r"
+)
+REPORT = (
+    "MSH|^~\\&|RIS|HOSP|PACS|HOSP|20200101100000+0000||ORU^R01^ORU_R01|R1111111|P|2.5.1\r"
+    f"{_PID}\rORC|RE|P1111111^HIS|F1111111^RIS\r{_OBR}" + "|" * 18 + "F\r"
+    "OBX|1|TX|&GDT||The lungs are clear; no effusion, heart size within normal limits.||||||F\r"
+    "OBX|2|TX|&IMP||Nothing acute.||||||F\r"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,22 @@ def number(text: bytes, study: int, instance: int) -> bytes:
 def uid(pattern: str, study: int, instance: int = 0) -> str:
     """STUDY, SERIES or INSTANCE with its number."""
     return number(pattern.encode(), study, instance).decode()
+
+
+def instance(place: int) -> str:
+    """The SOP Instance UID at a place among the up to ten of a study."""
+    return f"{INSTANCE}{place or ''}"
+
+
+def placed(template: Template, place: int) -> Template:
+    """The object at that place: a digit stands where its UID and number had their padding."""
+    digit = b"%d" % place
+    uids = template.head.replace(INSTANCE.encode() + b"\0", INSTANCE.encode() + digit)
+    return (
+        replace(template, head=uids.replace(_INSTANCE + b" ", _INSTANCE + digit))
+        if place
+        else template
+    )
 
 
 def draw(size: int, frames: int = 1) -> Template:

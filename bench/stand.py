@@ -140,7 +140,7 @@ class Stand:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._filled: dict[int, Path] = {}
+        self._filled: dict[tuple[int, int, bool], Path] = {}
         self.folder = Path(tempfile.mkdtemp(prefix="triptych-bench-"))
 
     def __enter__(self) -> "Stand":
@@ -156,14 +156,15 @@ class Stand:
         """End everything that is running."""
         self._stack.close()
 
-    def filled(self, studies: int) -> Path:
-        """Data of ours with so many studies of one instance, from FIRST on: made once."""
-        if studies not in self._filled:
+    def filled(self, studies: int, instances: int = 1, reported: bool = False) -> Path:
+        """Data of ours with so many studies, from FIRST on, each of so many instances: made once."""
+        kind = studies, instances, reported
+        if kind not in self._filled:
             say(f"  filling a store with {studies:,} studies")
             data = self.new_folder("filled")
-            fill(data, FIRST, studies)
-            self._filled[studies] = data
-        return self._filled[studies]
+            fill(data, FIRST, studies, instances, reported)
+            self._filled[kind] = data
+        return self._filled[kind]
 
     def ours(self, data: Path | None = None, **settings: str) -> Ours:
         """Our server with its defaults, but for free ports and the settings given."""

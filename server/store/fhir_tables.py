@@ -57,14 +57,6 @@ resource_version = Table(
     text_column("reason"),
     Column("text", Text, nullable=False),
 )
-resource_key = Table(
-    "resource_key",
-    metadata,
-    org(),
-    key("type", 40),
-    key("key", 256),
-    Column("id", String(64), nullable=False),
-)
 
 
 # Where the bytes of a Binary lie: in a blob of its own, whose SHA-256 stands here, or within the blob

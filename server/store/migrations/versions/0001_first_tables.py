@@ -642,13 +642,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_resource_organisation_type_updated_rid'), ['organisation', 'type', 'updated', 'rid'], unique=False)
         batch_op.create_index('ux_resource_id', ['organisation', 'type', 'id'], unique=True)
 
-    op.create_table('resource_key',
-    sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
-    sa.Column('type', sa.String(length=40), nullable=False),
-    sa.Column('key', sa.String(length=256), nullable=False),
-    sa.Column('id', sa.String(length=64), nullable=False),
-    sa.PrimaryKeyConstraint('organisation', 'type', 'key', name=op.f('pk_resource_key'))
-    )
     op.create_table('resource_version',
     sa.Column('organisation', sa.SmallInteger(), autoincrement=False, nullable=False),
     sa.Column('type', sa.String(length=40), nullable=False),
