@@ -21,7 +21,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     with running(tmp_path_factory.mktemp("library")) as server, keyring(server) as keys:
         archive = Archive(keys.house)
         fill(archive, Random(3), patients=30, studies=80)
-        yield Library(server, archive, keys.token("system/*.cruds"))
+        yield Library(server, archive, keys)
 
 
 @pytest.fixture(scope="session")

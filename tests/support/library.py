@@ -1,11 +1,13 @@
 """A server whose FHIR resources a test knows, and how to ask it."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 import requests
 
+from tests.support.keyring import Keyring
 from tests.support.records import Archive
 from tests.support.server import Server
 
@@ -15,12 +17,21 @@ FHIR_JSON = "application/fhir+json"
 
 @dataclass(slots=True)
 class Library:
-    """The server, what is in it, and a token that reaches all of `home`."""
+    """The server, what is in it, and who gives out tokens for it."""
 
     server: Server
     archive: Archive
-    token: str
+    keys: Keyring
     session: requests.Session = field(default_factory=requests.Session)
+    _token: str = ""
+    _until: float = 0.0
+
+    @property
+    def token(self) -> str:
+        """A token that reaches all of `home`, made anew before it expires: a run may take longer."""
+        if time.monotonic() > self._until:
+            self._token, self._until = self.keys.token("system/*.cruds"), time.monotonic() + 200
+        return self._token
 
     @property
     def base(self) -> str:

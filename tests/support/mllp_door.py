@@ -4,7 +4,7 @@ import queue
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
 from types import TracebackType
@@ -119,7 +119,8 @@ class MllpParrot:
 
     def finish(self) -> list[bytes]:
         """Say no more, and read every answer up to the end."""
-        self.socket.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # the door has hung up before us
+            self.socket.shutdown(socket.SHUT_WR)
         answers = []
         try:
             while True:
