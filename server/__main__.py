@@ -29,6 +29,7 @@ COMMANDS = {
     "jobs": ("server.commands.operate", "jobs"),
     "review": ("server.commands.identity", "review"),
     "verify": ("server.commands.operate", "verify"),
+    "rebuild": ("server.commands.operate", "rebuild"),
     "backup": ("server.commands.backup", "backup"),
     "restore": ("server.commands.backup", "restore"),
     "feed": ("server.commands.hl7", "feed"),

@@ -1,4 +1,4 @@
-"""`jobs` and `verify`: what an operator looks at."""
+"""`jobs`, `verify` and `rebuild`: what an operator looks at, and puts right."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from dataclasses import asdict
 import click
 
 from server import config as settings
-from server.flows import operate
+from server.flows import operate, rebuilding
 from server.flows.sites import House, open_house
 
 
@@ -71,4 +71,25 @@ def verify() -> None:
                 faults += [fault] if fault else []
         faults += operate.verify_audit(house)
     click.echo(json.dumps(asdict(tally) | {"faults": faults}))
+    sys.exit(1 if faults else 0)
+
+
+@click.command(short_help="Make everything derived anew.")
+def rebuild() -> None:
+    """Make anew whatever was made from stored objects and from the log of messages: rows of the index, FHIR
+    resources, what they are found by. For rows that were lost, and after an upgrade whose notes ask for it.
+
+    Beside a running server, which does part of the work as jobs, with what has to be done first before it; whoever
+    reads meanwhile finds what there is. What people decided and clients wrote stays. A rebuild that was
+    cut off is begun again. Prints a JSON object; exits with 1 when an object could not be read.
+    """
+    done, faults = dict[str, int](), list[str]()
+    with opened() as house:
+        for step in rebuilding.steps(house):
+            done[step.name] = step.count
+            with click.progressbar(
+                step.faults, length=step.count, label=f"Going through {step.name}", file=sys.stderr
+            ) as bar:
+                faults += filter(None, bar)
+    click.echo(json.dumps(done | {"faults": faults}))
     sys.exit(1 if faults else 0)

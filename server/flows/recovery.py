@@ -19,16 +19,17 @@ _SWEPT = "swept"
 _BATCH = 500
 
 
-def mend(house: House) -> int:
+def mend(house: House, whole: bool = False) -> int:
     """Drop unfinished blobs of dead writers and index published ones that have no row.
 
     A document without a row waits for its message, which is applied again and writes it anew.
-    Looks at the days since the last start only: every earlier orphan was found then.
+    Looks at the days since the last start only, unless at the `whole` store: every earlier orphan
+    was found then.
     """
     house.blobs.sweep()
     today = datetime.fromtimestamp(clock.now() / 1_000_000, UTC).date()
     with house.database.read() as connection:
-        swept = install.value(connection, _SWEPT) or ""
+        swept = "" if whole else install.value(connection, _SWEPT) or ""
         organisations = list(install.organisations(connection))
     mended = 0
     for organisation in organisations:

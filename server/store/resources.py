@@ -249,6 +249,14 @@ def _keep_version(
     _ADD_VERSION.run(connection, values)
 
 
+def index_anew(
+    connection: Connection, organisation: int, rid: int, body: dict[str, Any], base: str
+) -> None:
+    """Write what a resource is found by, in the place of what it was found by."""
+    _unindex(connection, organisation, rid)
+    _index(connection, organisation, rid, body, base)
+
+
 def _index(
     connection: Connection, organisation: int, rid: int, body: dict[str, Any], base: str
 ) -> None:
