@@ -76,12 +76,13 @@ def verify() -> None:
 
 @click.command(short_help="Make everything derived anew.")
 def rebuild() -> None:
-    """Make anew whatever was made from stored objects and from the log of messages: rows of the index, FHIR
-    resources, what they are found by. For rows that were lost, and after an upgrade whose notes ask for it.
+    """Make anew what was made from stored objects and from the log of messages: the rows of the
+    index, FHIR resources, what they are found by. For rows that were lost, and after an upgrade whose
+    notes ask for it.
 
-    Beside a running server, which does part of the work as jobs, with what has to be done first before it; whoever
-    reads meanwhile finds what there is. What people decided and clients wrote stays. A rebuild that was
-    cut off is begun again. Prints a JSON object; exits with 1 when an object could not be read.
+    The server may run beside it, and does what was asked for as jobs. What people decided and clients
+    wrote stays. A rebuild that was cut off is begun again. Prints a JSON object; exits with 1 when
+    an object could not be read.
     """
     done, faults = dict[str, int](), list[str]()
     with opened() as house:

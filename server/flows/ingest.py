@@ -6,6 +6,7 @@ acknowledged.
 """
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from mmap import MADV_DONTNEED, mmap
 from typing import Any
@@ -119,7 +120,8 @@ def register(house: House, arrival: Arrival) -> Receipt:
         twins = {r.sha256 for r in done.rivals if same_object(house, r.blob, arrival.blob)}
         done = house.database.apply(lambda c: _register(house, c, arrival, twins))
     if not done.keep:
-        house.blobs.delete(arrival.blob)
+        with suppress(FileNotFoundError):  # who looks for orphans came to it first
+            house.blobs.delete(arrival.blob)
     outcome = "duplicate" if done.receipt.duplicate else "kept"
     house.counters.add("objects_received_total", door=arrival.request.door, outcome=outcome)
     return done.receipt

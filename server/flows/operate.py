@@ -5,16 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, tuple_
-
 from server import clock
 from server.errors import Invalid
 from server.flows import access, audit
 from server.flows.access import Grant
 from server.flows.actors import at_desk
 from server.flows.sites import House
-from server.store import contents, install, jobs
-from server.store.tables import instance
+from server.store import contents, install, jobs, remaking
 
 JOB_STATES = ("pending", "running", "parked")
 
@@ -71,34 +68,21 @@ class Check:
 
 
 _PAGE = 500
-_BLOB = (
-    instance.c.organisation,
-    instance.c.uid,
-    instance.c.copy,
-    instance.c.blob,
-    instance.c.size,
-    instance.c.dataset_offset,
-    instance.c.sha256,
-)
 
 
 def count_blobs(house: House) -> int:
     """How many objects and documents `verify` will read."""
     with house.database.read() as connection:
-        objects = connection.execute(select(func.count()).select_from(instance)).scalar() or 0
-        return objects + contents.count(connection)
+        return remaking.count(connection, remaking.OBJECTS) + contents.count(connection)
 
 
 def verify_blobs(house: House) -> Iterator[tuple[Check, str]]:
     """Read every blob again and compare it with its row; gives the tally and a fault, or ""."""
     check = Check()
-    rows = _page(house, (0, "", 0))
-    while rows:
-        for row in rows:
-            check.instances += 1
-            fault = _compare(house, row, check)
-            yield check, f"{row.uid}: {fault}" if fault else ""
-        rows = _page(house, rows[-1][:3])
+    for row in remaking.through(house.database, remaking.OBJECTS):
+        check.instances += 1
+        fault = _compare(house, row, check)
+        yield check, f"{row.uid}: {fault}" if fault else ""
     yield from _verify_documents(house, check)
 
 
@@ -125,14 +109,6 @@ class _Document:
     size: int
     sha256: str
     dataset_offset: int = 0
-
-
-def _page(house: House, after: Sequence[Any]) -> Sequence[Any]:
-    """The next rows by key. No snapshot stays open for hours: the write-ahead log would grow."""
-    key = tuple_(*_BLOB[:3])
-    query = select(*_BLOB).where(key > tuple_(*after)).order_by(*_BLOB[:3]).limit(_PAGE)
-    with house.database.read() as connection:
-        return connection.execute(query).fetchall()
 
 
 def _compare(house: House, row: Any, check: Check) -> str:

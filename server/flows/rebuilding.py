@@ -18,16 +18,17 @@ from dicom.sink import Peer, StoreRequest
 from server import clock
 from server.errors import Fault
 from server.flows import messages, recovery
+from server.flows.actors import CLI
 from server.flows.arrivals import arrive
 from server.flows.sites import House
-from server.store import index, jobs, remaking
+from server.store import index, install, jobs, remaking
+from server.store import messages as log
 from server.store.index import StudyKey
-from server.store.remaking import Kind
 from server.store.resources import Change
 
 _REASON = "made anew"
-_STEP = 50
-_PAGE = 500
+# Rows in a transaction: somebody else waits for it.
+_STEP = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +42,20 @@ class Step:
 
 def steps(house: House) -> Iterator[Step]:
     """The parts, in the order in which each needs what the one before it made."""
+    _tell(house)
     recovery.mend(house, whole=True)
     for name, kind, work in _WORKS:
         with house.database.read() as connection:
             count = remaking.count(connection, kind)
-        yield Step(name, count, work(house, _through(house, kind)))
+        yield Step(name, count, work(house, remaking.through(house.database, kind)))
 
 
-def _through(house: House, kind: Kind) -> Iterator[Any]:
-    """Every row, a page at a time: no snapshot stays open for hours."""
-    after, rows = None, [None]
-    while rows:
-        with house.database.read() as connection:
-            rows = list(remaking.page(connection, kind, after, _PAGE))
-        yield from rows
-        after = rows[-1] if rows else None
+def _tell(house: House) -> None:
+    """Let the audit of each organisation say who had this done."""
+    with house.database.write() as connection:
+        for organisation in install.organisations(connection):
+            event = CLI.event(organisation, "update", "rebuild: what is derived is made anew")
+            house.auditor.append(connection, event)
 
 
 def _steps(
@@ -83,13 +83,14 @@ def _read_again(house: House, row: Any) -> str:
     with house.blobs.map(row.blob) as view, memoryview(view) as data:
         header = files.read(data)
     values = arrive(request, header, row.blob, row.size, row.sha256).row
-    if values["uid"] != row.uid:
+    if header.facts.uid != row.uid:
         return f"{row.uid}: its bytes are those of another object"
+    said = {name: values[name] for name in remaking.READ}
     with house.database.read() as connection:
         known = remaking.json_of(connection, row)
-    if known != header.json or any(getattr(row, name) != it for name, it in values.items()):
+    if known != header.json or any(getattr(row, name) != it for name, it in said.items()):
         with house.database.write() as connection:
-            remaking.correct(connection, row, values, header.json)
+            remaking.correct(connection, row, said, header.json)
     return ""
 
 
@@ -113,7 +114,11 @@ def _resources(house: House, rows: Iterator[Any]) -> Iterator[str]:
 
 def _messages(house: House, rows: Iterator[Any]) -> Iterator[str]:
     """Apply each message anew, in its lanes, in the order in which they came."""
-    return _steps(house, rows, lambda at, row: messages.apply_again(at, row, clock.now()))
+
+    def apply(connection: Connection, row: Any) -> None:
+        messages.apply_again(connection, log.row(connection, *row), clock.now())
+
+    return _steps(house, rows, apply)
 
 
 _WORKS = (

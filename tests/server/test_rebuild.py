@@ -8,15 +8,17 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete, select, update
 
+from server import clock
 from server.__main__ import cli
-from server.flows import rebuilding
+from server.flows import curating, rebuilding
 from server.flows.sites import House
 from server.store.fhir_tables import content, derived, resource, resource_version
 from server.store.hl7_tables import last_word, link_key, message_effect
 from server.store.resources import INDEX_TABLES, param_id
-from server.store.tables import instance, instance_json, series, study, study_key
+from server.store.tables import audit, instance, instance_json, series, study, study_key
 from tests.support.dicom_papers import dose, pdf
-from tests.support.examination import ADT, ORDER, drain, graph, obx, report, send, store
+from tests.support.examination import ADT, ORDER, PID, bodies, drain, graph, report, send, store
+from tests.support.hl7_builder import obx, packed
 from tests.support.houses import opened
 from tests.support.paper_house import accept, person
 
@@ -102,6 +104,43 @@ def test_damaged_rows_are_put_right(house: House) -> None:
         assert sorted(connection.execute(select(instance.c.facts)).scalars()) == said
         assert sorted(connection.execute(select(instance_json.c.json)).scalars()) == texts
     assert found_by(house) == findable
+
+
+def test_what_a_person_decided_stays(house: House) -> None:
+    other = ADT.replace(b"4MR1^^^HOSP", b"9^^^HOSP").replace(b"|A1|", b"|A2|")
+    send(house, other)
+    send(house, packed("ADT^A40^ADT_A39", PID, "MRG|9^^^HOSP^MR", control="M1"))
+    retired = next(one for one in bodies(house)["Patient"] if not one.get("active", True))
+    curating.unmerge(house, "home", retired["id"], "two people", now=clock.now())
+    drain(house)
+    before = graph(house)
+    assert rebuilt(house) == []
+    assert graph(house) == before
+
+
+def test_a_second_content_stays_with_the_study_of_the_first(house: House) -> None:
+    rival = pdf("1.2.4.1", b"%PDF-1.4 other", verification="VERIFIED", **person())
+    rival.StudyInstanceUID = "1.2.99"
+    accept(house, rival)
+
+    def places() -> list[Any]:
+        with house.database.read() as connection:
+            query = select(instance.c.uid, instance.c.copy, instance.c.study, instance.c.claim)
+            return sorted(tuple(row) for row in connection.execute(query))
+
+    before = places()
+    assert len(before) == 4
+    assert rebuilt(house) == []
+    assert places() == before
+
+
+def test_the_audit_says_that_it_was_done(house: House) -> None:
+    rebuilt(house)
+    with house.database.read() as connection:
+        details = connection.execute(select(audit.c.detail)).scalars()
+        assert [one for one in details if one.startswith("rebuild")] == [
+            "rebuild: what is derived is made anew"
+        ]
 
 
 def test_an_object_that_cannot_be_read_is_named_and_the_rest_is_made(house: House) -> None:
