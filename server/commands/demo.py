@@ -165,7 +165,7 @@ def _explain(shown: Json) -> None:
     tries, link = shown["try"], shown["link"]
     clinician = next(one for one in shown["users"] if one["role"] == "clinician")
     visits = (
-        ("A patient", tries["patient"], f"asks for the date of birth: {link['answer']}"),
+        ("A patient", tries["patient"], f"asks for the date of birth, in digits: {link['answer']}"),
         (
             "A clinician",
             tries["clinician"],
